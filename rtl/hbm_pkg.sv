@@ -73,14 +73,14 @@ package hbm_pkg;
     logic [ColWidth-1:0] col;
   } dram_addr_t;
 
-  // Flat bank number within the PC: {sid, bg, ba}.
-  function automatic logic [BankWidth-1:0] bank_of(input dram_addr_t a);
-    return BankWidth'({a.sid, a.bg, a.ba});
+  // Flat bank number within the PC, {sid, bg, ba}, and flat bank-group number, {sid, bg}, from the top bits of an address.
+  function automatic logic [BankWidth-1:0] bank_of(input logic [SidWidth-1:0] sid, input logic [BgWidth-1:0] bg,
+                                                   input logic [BaWidth-1:0] ba);
+    return BankWidth'({sid, bg, ba});
   endfunction
 
-  // Flat bank-group number within the PC: {sid, bg}.
-  function automatic logic [GroupWidth-1:0] group_of(input dram_addr_t a);
-    return GroupWidth'({a.sid, a.bg});
+  function automatic logic [GroupWidth-1:0] group_of(input logic [SidWidth-1:0] sid, input logic [BgWidth-1:0] bg);
+    return GroupWidth'({sid, bg});
   endfunction
 
   typedef struct packed {
@@ -204,6 +204,26 @@ package hbm_pkg;
     logic [5:0]   write_low;     // queued writes below which draining is not started while reads wait
     logic [11:0]  starve_limit;  // cycles; a request older than this to twice this is urgent; 0: never
   } policy_t;
+
+  // Address map: DRAM address bit i (bit order of dram_addr_t) = XOR of the port address bits selected by mask[i] (bit 0 = address bit 5).
+  // Address bits above MapInBits must be zero, else DECERR. mask of a sid bit is 0 when NumSids is 1.
+  localparam int unsigned MapOutBits = $bits(dram_addr_t);
+  localparam int unsigned MapInBits = BankWidth + RowWidth + ColWidth;
+
+  typedef struct packed {
+    logic [RowWidth:0]                         row_limit;  // valid rows per bank; a row at or above it: DECERR
+    logic [MapOutBits-1:0][MapInBits-1:0]      mask;
+  } addr_map_t;
+
+  // One-cycle pulses for the counters, per AXI port.
+  typedef struct packed {
+    logic ar;          // AR handshake
+    logic aw;          // AW handshake
+    logic slverr;      // a burst was answered with SLVERR
+    logic decerr;      // a burst was answered with DECERR
+    logic excl_fail;   // an exclusive write did not write
+    logic rob_full;    // a read request waited for a reorder slot
+  } host_events_t;
 
   // One-cycle pulses for the counters, per PC.
   typedef struct packed {
