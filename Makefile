@@ -1,0 +1,71 @@
+# Every target is a one-line call of `hbm` (the same commands work in the shell after `. .venv/bin/activate`).
+
+PYTHON ?= python3
+VENV   := .venv
+HBM    := $(VENV)/bin/hbm
+PYTEST := $(VENV)/bin/python -m pytest
+
+# Variables that users set; passed on only when set.
+PRESET ?=
+TEST ?=
+SEED ?=
+TRACE ?=
+WAVES ?=
+WAVES_FROM ?=
+WAVES_TO ?=
+JOBS ?=
+FULL ?=
+RUN ?=
+export SEED WAVES WAVES_FROM WAVES_TO PRESET
+
+opt = $(if $(strip $(2)),$(1) $(2))
+flag = $(if $(filter-out 0 no,$(strip $(2))),$(1))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup doctor run test regress lint gen bench synth waves docs clean
+
+help: ## list the targets and variables
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@echo "  variables: PRESET= TEST= SEED= TRACE= WAVES=1 WAVES_FROM= WAVES_TO= (CK) JOBS= FULL=1 RUN="
+	@echo "  examples:  make run PRESET=hbm3_6400_eng TRACE=traces/spmv.trace.zst"
+	@echo "             make test TEST=random SEED=7 WAVES=1"
+
+setup: ## create .venv and install everything (any other target does it too)
+	@$(PYTHON) tb/hbm_tb/bootstrap.py --verbose
+
+.PHONY: ready
+ready:
+	@$(PYTHON) tb/hbm_tb/bootstrap.py
+
+doctor: ready ## show the tools in use and what is missing
+	@$(HBM) doctor
+
+run: ready ## the main job: recorded traffic through the RTL with every check on
+	@$(HBM) run $(call opt,--trace,$(TRACE)) $(call opt,--preset,$(PRESET)) $(call opt,--seed,$(SEED)) $(call opt,--name,$(RUN)) $(call flag,--waves,$(WAVES)) $(call opt,--waves-from,$(WAVES_FROM)) $(call opt,--waves-to,$(WAVES_TO))
+
+test: ready ## all tests that a change must pass; TEST=x picks some by name
+	@$(PYTEST) $(call opt,-k,$(TEST)) $(call opt,-n,$(JOBS)) tests
+
+regress: ready ## the seed x preset matrix of the random tests
+	@$(HBM) regress $(call opt,--jobs,$(JOBS)) $(call opt,--seed,$(SEED))
+
+lint: ready ## Verilator -Wall, Verible, slang, ruff, mypy
+	@$(HBM) lint
+
+gen: ready ## write all generated files again
+	@$(HBM) gen
+
+bench: ready ## speed and traffic tables, build/bench/bench.json; FULL=1 for full-length patterns
+	@$(HBM) bench $(call flag,--full,$(FULL))
+
+synth: ready ## synthesis check and report of the channel (Yosys, slang front end)
+	@$(HBM) synth $(call opt,--preset,$(PRESET))
+
+waves: ready ## open the waves of a run: make waves RUN=name
+	@$(HBM) waves $(call opt,--run,$(RUN))
+
+docs: ready ## write the generated documentation pages
+	@$(HBM) gen --docs
+
+clean: ## remove everything that was built (not .venv)
+	rm -rf build
