@@ -1,0 +1,183 @@
+// AXI4 slave port of one PC: wires the read path, the write path and the exclusive monitors.
+//
+// Latency (docs/microarchitecture.md M2): AR handshake in cycle N -> rd_req_o in N+2; last of AW and W beat in N -> wr_req_o and B
+// in N+2; rd_rsp_i in N -> R in N+1.
+
+module hbm_axi_port
+  import hbm_pkg::*;
+  import hbm_host_pkg::*;
+(
+  input  logic         clk_i,
+  input  logic         rst_ni,
+
+  input  axi_ax_t      aw_i,
+  input  logic         aw_valid_i,
+  output logic         aw_ready_o,
+  input  axi_w_t       w_i,
+  input  logic         w_valid_i,
+  output logic         w_ready_o,
+  output axi_b_t       b_o,
+  output logic         b_valid_o,
+  input  logic         b_ready_i,
+  input  axi_ax_t      ar_i,
+  input  logic         ar_valid_i,
+  output logic         ar_ready_o,
+  output axi_r_t       r_o,
+  output logic         r_valid_o,
+  input  logic         r_ready_i,
+
+  input  addr_map_t    map_i,           // stable while not idle_o
+  input  logic         quiesce_i,       // refuse new bursts; those taken complete
+  output logic         idle_o,          // nothing in flight in the port
+
+  output rd_req_t      rd_req_o,
+  output logic         rd_req_valid_o,
+  input  logic         rd_req_ready_i,
+  output wr_req_t      wr_req_o,        // valid for one cycle, never refused
+  output logic         wr_req_valid_o,
+  input  logic         wr_credit_i,     // one write queue entry was freed
+  input  rd_rsp_t      rd_rsp_i,
+  output host_events_t events_o
+);
+
+  // ---------------------------------------------------------------- read path
+  burst_t                ar_checked;
+  burst_t                ar_head;
+  logic                  ar_head_valid;
+  logic                  ar_pop;
+  logic                  ar_take;
+  logic                  ar_fifo_ready;
+  logic [$clog2(ArDepth):0] unused_ar_count;
+
+  logic                  slot_ready;
+  logic [RobWidth-1:0]   slot;
+  logic                  error_ready;
+  logic                  slot_take;
+  logic                  slot_error;
+  logic [AxiIdWidth-1:0] slot_id;
+  logic [7:0]            slot_beats;
+  logic                  slot_last;
+  axi_resp_e             slot_resp;
+  logic                  reorder_idle;
+  logic                  arm;
+
+  assign ar_ready_o = ar_fifo_ready && !quiesce_i;
+  assign ar_take = ar_valid_i && ar_ready_o;
+
+  hbm_axi_check u_ar_check (.ax_i(ar_i), .burst_o(ar_checked));
+
+  hbm_fifo #(.Width($bits(burst_t)), .Depth(ArDepth)) u_ar_fifo (
+    .clk_i, .rst_ni,
+    .push_i(ar_take), .data_i(ar_checked), .ready_o(ar_fifo_ready),
+    .pop_i(ar_pop), .data_o(ar_head), .valid_o(ar_head_valid),
+    .count_o(unused_ar_count)
+  );
+
+  hbm_burst_split u_split (
+    .clk_i, .rst_ni, .map_i,
+    .burst_i(ar_head), .burst_valid_i(ar_head_valid), .burst_pop_o(ar_pop),
+    .slot_ready_i(slot_ready), .slot_i(slot), .error_ready_i(error_ready),
+    .slot_take_o(slot_take), .slot_error_o(slot_error), .slot_id_o(slot_id), .slot_beats_o(slot_beats),
+    .slot_last_o(slot_last), .slot_resp_o(slot_resp),
+    .arm_o(arm),
+    .rd_req_o, .rd_req_valid_o, .rd_req_ready_i,
+    .rob_full_o(events_o.rob_full)
+  );
+
+  hbm_reorder u_reorder (
+    .clk_i, .rst_ni,
+    .slot_ready_o(slot_ready), .slot_o(slot), .error_ready_o(error_ready),
+    .take_i(slot_take), .take_error_i(slot_error), .take_id_i(slot_id), .take_beats_i(slot_beats),
+    .take_last_i(slot_last), .take_resp_i(slot_resp),
+    .rsp_i(rd_rsp_i),
+    .r_o, .r_valid_o, .r_ready_i,
+    .idle_o(reorder_idle)
+  );
+
+  // ---------------------------------------------------------------- write path
+  burst_t                   aw_checked;
+  burst_t                   aw_head;
+  logic                     aw_head_valid;
+  logic                     aw_take;
+  logic                     aw_fifo_ready;
+  logic [$clog2(AwDepth):0] aw_count;
+
+  axi_w_t                   beat;
+  logic                     beat_valid;
+  logic                     beat_used;
+  logic                     last_beat;
+  logic                     b_push;
+  axi_b_t                   b_new;
+  logic                     b_room;
+  logic                     b_idle;
+
+  logic                     excl_match;
+  logic                     excl_success;
+  logic                     write;
+  logic [MapInBits-1:0]     write_block;
+  logic [AxiStrbWidth-1:0]  write_strb;
+
+  assign aw_ready_o = aw_fifo_ready && b_room && !quiesce_i;
+  assign aw_take = aw_valid_i && aw_ready_o;
+
+  hbm_axi_check u_aw_check (.ax_i(aw_i), .burst_o(aw_checked));
+
+  hbm_fifo #(.Width($bits(burst_t)), .Depth(AwDepth)) u_aw_fifo (
+    .clk_i, .rst_ni,
+    .push_i(aw_take), .data_i(aw_checked), .ready_o(aw_fifo_ready),
+    .pop_i(b_push), .data_o(aw_head), .valid_o(aw_head_valid),
+    .count_o(aw_count)
+  );
+
+  hbm_wr_accept u_accept (
+    .clk_i, .rst_ni, .quiesce_i,
+    .w_i, .w_valid_i, .w_ready_o,
+    .burst_valid_i(aw_head_valid), .next_valid_i(aw_count > 1), .last_beat_i(last_beat),
+    .beat_o(beat), .beat_valid_o(beat_valid),
+    .beat_used_i(beat_used), .credit_i(wr_credit_i)
+  );
+
+  hbm_wr_assemble u_assemble (
+    .clk_i, .rst_ni, .map_i,
+    .burst_i(aw_head), .beat_valid_i(beat_valid), .beat_i(beat), .last_beat_o(last_beat), .beat_used_o(beat_used),
+    .excl_match_i(excl_match), .excl_success_o(excl_success),
+    .write_o(write), .block_o(write_block), .strb_o(write_strb),
+    .wr_req_o, .wr_req_valid_o,
+    .b_push_o(b_push), .b_o(b_new), .excl_fail_o(events_o.excl_fail)
+  );
+
+  hbm_b_queue u_b (
+    .clk_i, .rst_ni,
+    .aw_i(aw_take), .aw_ready_o(b_room),
+    .push_i(b_push), .push_b_i(b_new),
+    .b_o, .b_valid_o, .b_ready_i,
+    .idle_o(b_idle)
+  );
+
+  hbm_excl_monitor u_excl (
+    .clk_i, .rst_ni,
+    .arm_i(arm), .arm_burst_i(ar_head),
+    .check_burst_i(aw_head), .match_o(excl_match), .release_i(excl_success),
+    .write_i(write), .block_i(write_block), .strb_i(write_strb)
+  );
+
+  // ---------------------------------------------------------------- status
+  // A W beat that waits for its AW is not in flight: nothing of its burst has been taken, and nothing can happen to it.
+  assign idle_o = !ar_head_valid && !rd_req_valid_o && reorder_idle && b_idle && !wr_req_valid_o;
+
+  assign events_o.ar = ar_take;
+  assign events_o.aw = aw_take;
+
+  hbm_pulse_merge u_slverr (
+    .clk_i, .rst_ni,
+    .a_i(slot_take && slot_error && slot_resp == RespSlvErr), .b_i(b_push && b_new.resp == RespSlvErr),
+    .pulse_o(events_o.slverr)
+  );
+
+  hbm_pulse_merge u_decerr (
+    .clk_i, .rst_ni,
+    .a_i(slot_take && slot_error && slot_resp == RespDecErr), .b_i(b_push && b_new.resp == RespDecErr),
+    .pulse_o(events_o.decerr)
+  );
+
+endmodule
