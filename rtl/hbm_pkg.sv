@@ -242,6 +242,14 @@ package hbm_pkg;
     logic wr_full;       // no write credit left
   } events_t;
 
+  // What a PC reports to the status registers.
+  typedef struct packed {
+    logic [5:0] rd_level;      // read queue entries in use, reserved ones included
+    logic [5:0] wr_level;      // write queue entries in use
+    logic [4:0] refresh_debt;  // refresh commands owed, of the kind that is selected
+    logic       writing;       // direction that is served: 0 reads, 1 writes
+  } pc_status_t;
+
   // ---------------------------------------------------------------- DFI, two phases; index 0 = p0
   // Command words are already pin-encoded, as on the AMD HBM PHY: per phase {fall, rise}.
   typedef struct packed {
