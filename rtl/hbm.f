@@ -15,3 +15,12 @@ rtl/host/hbm_slot_list.sv
 rtl/host/hbm_slot_order.sv
 rtl/host/hbm_reorder.sv
 rtl/host/hbm_axi_port.sv
+rtl/phy/hbm_phy_pkg.sv
+rtl/phy/hbm_opcode_pkg.sv
+rtl/phy/hbm_encode_hbm2.sv
+rtl/phy/hbm_encode_hbm34.sv
+rtl/phy/hbm_cmd_encoder.sv
+rtl/phy/hbm_mode_regs.sv
+rtl/phy/hbm_init_seq.sv
+rtl/phy/hbm_rd_lane.sv
+rtl/phy/hbm_phy_if.sv

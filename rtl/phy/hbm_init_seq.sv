@@ -1,0 +1,170 @@
+// Brings the device up, and exchanges the timing set at a commit (docs/microarchitecture.md M7).
+//
+// Enforces: tINIT1..5, tMRD, tMOD, tRDMRS, tWRMRS.
+// Waits in time are turned into cycles with the fastest clock of the generation, so that a slower one waits longer.
+
+module hbm_init_seq
+  import hbm_geometry_pkg::*;
+  import hbm_pkg::*;
+  import hbm_phy_pkg::*;
+#(
+  /// Simulation only: tINIT1 and tINIT3 are divided by 2^InitShift (at least one cycle remains). 0 in hardware.
+  parameter int unsigned InitShift = 0,
+  /// Start without waiting for start_i.
+  parameter bit          AutoStart = 1'b0
+) (
+  input  logic         clk_i,
+  input  logic         rst_ni,
+
+  input  logic         start_i,      // pulse; only in StIdle
+  input  logic         commit_i,     // pulse; remembered until the set is loaded
+  input  timing_t      timing_i,     // active set
+
+  input  logic         host_idle_i,  // no request between the ports and the queues, no response owed
+  input  logic [1:0]   pc_idle_i,    // queues and data path empty
+  input  logic [1:0]   pc_closed_i,  // every bank idle (precharges may still run)
+
+  output logic         enable_o,     // commands may be issued in this cycle
+  output logic         quiesce_o,    // no new requests
+  output logic         close_o,      // precharge all banks, start no refresh
+  output logic         load_o,       // active set := shadow set at the end of this cycle
+  output mrs_cmd_t     mrs_o,
+  output pin_state_t   pin_state_o,
+
+  output init_state_e  state_o,
+  output logic         done_o,       // initialised; stays
+  output logic         busy_o        // initialisation or commit under way
+);
+
+  // Fastest CK in MHz: HBM2E 3.6 Gb/s, HBM3E 9.8 Gb/s, HBM4 13 Gb/s products.
+  localparam int unsigned FastestCkMhz = (Generation == 2) ? 1800 : (Generation == 3) ? 2450 : 3250;
+
+  function automatic int unsigned cycles_of_ns(input int unsigned ns);
+    return int'((longint'(ns) * longint'(FastestCkMhz) + 1999) / 2000);  // a cycle is 2 CK
+  endfunction
+
+  function automatic int unsigned shortened(input int unsigned cycles);
+    return ((cycles >> InitShift) == 0) ? 1 : (cycles >> InitShift);
+  endfunction
+
+  // HBM4: public summary of the standard; HBM3 and HBM2 by analogy and recollection (assumed).
+  localparam int unsigned Init1Ns = 200_000;                               // RESET_n low; tINIT2 (CK static) lies inside
+  localparam int unsigned Init3Ns = (Generation == 2) ? 500_000 : 4_000_000;  // fuses, calibration; tINIT7 lies inside
+  localparam int unsigned Init5Ns = 200;
+  localparam int unsigned Init1 = shortened(cycles_of_ns(Init1Ns));
+  localparam int unsigned Init3 = shortened(cycles_of_ns(Init3Ns));
+  localparam int unsigned Init4 = 5;                                       // 10 CK
+  localparam int unsigned Init5 = cycles_of_ns(Init5Ns);
+  // Time for a refusal to become effective, and for an idle flag to fall, before the flags are believed.
+  localparam int unsigned Believe = 4;
+
+  localparam int unsigned CountWidth = $clog2(cycles_of_ns(Init3Ns) + 1);
+
+  // Mode registers in ascending order; HBM2 has MR0..7 and MR15.
+  localparam logic [4:0] LastIndex = (Generation == 2) ? 5'd8 : (Generation == 3) ? 5'd15 : 5'd19;
+
+  init_state_e            state_d, state_q;
+  logic [CountWidth-1:0]  count_d, count_q;  // cycles since the state, or the mode register, began
+  logic [CountWidth-1:0]  length;            // cycles that it lasts
+  logic                   over;
+  logic [4:0]             index_d, index_q;
+  logic                   commit_d, commit_q;
+  logic                   done_q;
+
+  // CK to cycles, rounded up, at least one.
+  function automatic logic [CountWidth-1:0] cycles_of_ck(input logic [11:0] ck);
+    return (ck < 12'd3) ? CountWidth'(1) : (CountWidth'(ck) + CountWidth'(1)) >> 1;
+  endfunction
+
+  always_comb begin
+    unique case (state_q)
+      StReset:  length = CountWidth'(Init1);
+      StFuse:   length = CountWidth'(Init3);
+      StClock:  length = CountWidth'(Init4);
+      StWake:   length = CountWidth'(Init5);
+      StMode:   length = cycles_of_ck(12'((index_q == LastIndex) ? timing_i.t_mod : timing_i.t_mrd));
+      StDrain,
+      StClose:  length = CountWidth'(Believe);
+      // tRFC outlasts every other thing that may still run: reads, writes with recovery, precharges, refreshes.
+      StSettle: length = cycles_of_ck(timing_i.t_rfc);
+      default:  length = CountWidth'(1);
+    endcase
+  end
+
+  assign over = count_q + CountWidth'(1) >= length;
+
+  always_comb begin
+    state_d = state_q;
+    index_d = index_q;
+    unique case (state_q)
+      StIdle:   if (start_i || AutoStart) state_d = StReset;
+      StReset:  if (over) state_d = StFuse;
+      StFuse:   if (over) state_d = StClock;
+      StClock:  if (over) state_d = StWake;
+      StWake:   if (over) state_d = StMode;
+      StMode: begin
+        if (over) begin
+          if (index_q == LastIndex) begin
+            state_d = StRun;
+            index_d = '0;
+          end else begin
+            index_d = index_q + 5'd1;
+          end
+        end
+      end
+      StRun:    if (commit_q) state_d = StDrain;
+      StDrain:  if (over && host_idle_i && (&pc_idle_i)) state_d = StClose;
+      StClose:  if (over && (&pc_closed_i)) state_d = StSettle;
+      StSettle: if (over) state_d = StLoad;
+      StLoad:   state_d = StMode;
+      default:  state_d = StIdle;
+    endcase
+
+    // Holds at the end of a state that waits for a flag; restarts with each state and each mode register.
+    count_d = over ? count_q : count_q + CountWidth'(1);
+    if (state_d != state_q || index_d != index_q) count_d = '0;
+
+    commit_d = (commit_q || commit_i) && !load_o;
+  end
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      state_q  <= StIdle;
+      count_q  <= '0;
+      index_q  <= '0;
+      commit_q <= 1'b0;
+      done_q   <= 1'b0;
+    end else begin
+      state_q  <= state_d;
+      count_q  <= count_d;
+      index_q  <= index_d;
+      commit_q <= commit_d;
+      done_q   <= done_q || (state_q == StRun);
+    end
+  end
+
+  logic [7:0] op;
+  logic [4:0] ma;
+
+  assign ma = (Generation == 2 && index_q == LastIndex) ? 5'd15 : index_q;
+
+  hbm_mode_regs #(.Generation(Generation)) u_mode_regs (.timing_i, .ma_i(ma), .op_o(op));
+
+  assign mrs_o = '{valid: state_q == StMode && count_q == '0, ma: ma, op: op};
+
+  assign pin_state_o = '{
+    reset_n:    !(state_q inside {StIdle, StReset}),
+    ck_en:      !(state_q inside {StIdle, StReset, StFuse}),
+    power_down: state_q inside {StIdle, StReset, StFuse, StClock}
+  };
+
+  assign enable_o  = state_q inside {StRun, StDrain, StClose};
+  assign quiesce_o = state_q != StRun;
+  assign close_o   = state_q == StClose;
+  // The set that was programmed before the start takes effect with it.
+  assign load_o    = state_q == StLoad || (state_q == StIdle && (start_i || AutoStart));
+  assign state_o   = state_q;
+  assign done_o    = done_q;
+  assign busy_o    = !(state_q inside {StIdle, StRun}) || commit_q;
+
+endmodule
