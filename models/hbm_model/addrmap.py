@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from hbm_model.errors import InputError
 
 OFFSET_BITS = 5  # 32 bytes an access
 ACCESS_BYTES = 1 << OFFSET_BITS
@@ -27,14 +28,14 @@ I64 = npt.NDArray[np.int64]
 
 
 class GeometryLike(Protocol):
-    """What a map needs to know of a geometry; `banks` counts per bank group."""
+    """What a map needs to know of a geometry (hbm_model.geometry.Geometry is one)."""
 
     @property
-    def sids(self) -> int: ...
+    def num_sids(self) -> int: ...
     @property
-    def bgs(self) -> int: ...
+    def num_bank_groups(self) -> int: ...
     @property
-    def banks(self) -> int: ...
+    def banks_per_group(self) -> int: ...
     @property
     def rows(self) -> int: ...
     @property
@@ -129,17 +130,17 @@ class AddressMap:
 
     def __post_init__(self) -> None:
         if len(self.masks) != self.out_bits:
-            raise ValueError(
+            raise InputError(
                 f"map {self.name}: {self.out_bits} masks are needed, one per DRAM address bit, not {len(self.masks)}"
             )
         for bit, mask in enumerate(self.masks):
             if mask < 0 or mask >> self.in_bits:
                 top = OFFSET_BITS + self.in_bits - 1
-                raise ValueError(
+                raise InputError(
                     f"map {self.name}: the mask of {self.bit_name(bit)} reaches past port address bit {top}"
                 )
         if not (self.pc_mask >> (self.pc_bit - OFFSET_BITS)) & 1 or self.pc_mask >> (self.in_bits + 1):
-            raise ValueError(
+            raise InputError(
                 f"map {self.name}: the PC must be an XOR of channel address bits that holds bit {self.pc_bit}"
             )
         inverse = self._inverse()
@@ -200,7 +201,7 @@ class AddressMap:
         if _width(self.sids) == 0:
             unused.add(self.shifts["sid"])
             if self.masks[self.shifts["sid"]]:
-                raise ValueError(f"map {self.name}: the mask of sid0 must be 0, the geometry has one SID")
+                raise InputError(f"map {self.name}: the mask of sid0 must be 0, the geometry has one SID")
         for name, count in (("bg", self.bgs), ("bank", self.banks), ("col", self.cols)):
             if _width(count) == 0:
                 unused.add(self.shifts[name])
@@ -218,7 +219,7 @@ class AddressMap:
                     if len(names) == 1
                     else f"{names[-1]} is the XOR of {', '.join(names[:-1])}"
                 )
-                raise ValueError(f"map {self.name} is not one-to-one: {what}")
+                raise InputError(f"map {self.name} is not one-to-one: {what}")
             lead = mask.bit_length() - 1
             for key, (other, other_made_of) in solved.items():
                 if (other >> lead) & 1:
@@ -329,9 +330,9 @@ def map_from_layout(name: str, layout: str, geometry: GeometryLike, hashes: Sequ
     counts = {
         "col": geometry.cols,
         "row": geometry.rows,
-        "bank": geometry.banks,
-        "bg": geometry.bgs,
-        "sid": geometry.sids,
+        "bank": geometry.banks_per_group,
+        "bg": geometry.num_bank_groups,
+        "sid": geometry.num_sids,
     }
     real = {field_name: _width(count) for field_name, count in counts.items()}
     tokens = layout.replace(",", " ").split()
@@ -348,16 +349,16 @@ def map_from_layout(name: str, layout: str, geometry: GeometryLike, hashes: Sequ
         elif base in real:
             order += [(base, bit) for bit in range(real[base]) if f"{base}{bit}" not in named]
         else:
-            raise ValueError(
+            raise InputError(
                 f"map {name}: `{token}` is no address field; use pc, sid, bg, bank, row, col or one bit such as bg0"
             )
     for slot in order:
         if order.count(slot) > 1:
-            raise ValueError(f"map {name}: {slot[0]}{slot[1] if slot[0] != 'pc' else ''} stands twice in the layout")
+            raise InputError(f"map {name}: {slot[0]}{slot[1] if slot[0] != 'pc' else ''} stands twice in the layout")
     wanted = [("pc", 0)] + [(base, bit) for base, width in real.items() for bit in range(width)]
     absent = [slot for slot in wanted if slot not in order]
     if absent:
-        raise ValueError(f"map {name}: {absent[0][0]} is missing from the layout")
+        raise InputError(f"map {name}: {absent[0][0]} is missing from the layout")
 
     pc_at = order.index(("pc", 0))
     position = {slot: index for index, slot in enumerate(slot for slot in order if slot[0] != "pc")}
@@ -376,9 +377,9 @@ def map_from_layout(name: str, layout: str, geometry: GeometryLike, hashes: Sequ
     )
     return AddressMap(
         name,
-        geometry.sids,
-        geometry.bgs,
-        geometry.banks,
+        geometry.num_sids,
+        geometry.num_bank_groups,
+        geometry.banks_per_group,
         geometry.rows,
         geometry.cols,
         ordered,
@@ -394,7 +395,7 @@ def named_map(name: str, geometry: GeometryLike) -> AddressMap:
         return map_from_layout(name, layout, geometry, hashes)
     if "," in name or " " in name:
         return map_from_layout(name, name, geometry)
-    raise ValueError(
+    raise InputError(
         f"unknown map `{name}`; known: {', '.join(NAMED_MAPS)}, or a layout such as pc,bg,col,bank,sid,row"
     )
 
@@ -407,7 +408,7 @@ def map_from_masks(name: str, masks: Mapping[str, int] | Sequence[int], geometry
     if isinstance(masks, Mapping):
         unknown = set(masks) - {probe.bit_name(bit) for bit in range(probe.out_bits)}
         if unknown:
-            raise ValueError(f"map {name}: unknown DRAM address bit `{sorted(unknown)[0]}`")
+            raise InputError(f"map {name}: unknown DRAM address bit `{sorted(unknown)[0]}`")
         masks = [masks.get(probe.bit_name(bit), 0) for bit in range(probe.out_bits)]
     return AddressMap(
         name, probe.sids, probe.bgs, probe.banks, probe.rows, probe.cols, tuple(masks), probe.pc_bit, probe.pc_mask

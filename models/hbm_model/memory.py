@@ -18,6 +18,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 from hbm_model.addrmap import ACCESS_BYTES, U64, AddressMap, Location
+from hbm_model.errors import InputError
 
 U8 = npt.NDArray[np.uint8]
 U32 = npt.NDArray[np.uint32]
@@ -312,9 +313,9 @@ class Memory:
                 return total
             data = file.read_bytes()
         except OSError as error:
-            raise ValueError(f"{file}: cannot be read ({error.strerror})") from error
+            raise InputError(f"{file}: cannot be read ({error.strerror})") from error
         except (EOFError, ValueError) as error:
-            raise ValueError(f"{file}: {error}" if str(file) not in str(error) else str(error)) from error
+            raise InputError(f"{file}: {error}" if str(file) not in str(error) else str(error)) from error
         self.write_bytes(address, data)
         return len(data)
 
@@ -393,7 +394,7 @@ class Memory:
 
     def _check_range(self, address: int, length: int) -> None:
         if address < 0 or length < 0 or address + length > self.map.channel_bytes:
-            raise ValueError(
+            raise InputError(
                 f"bytes {address:#x} to {address + length:#x} lie outside the channel's "
                 f"{self.map.channel_bytes:#x} bytes"
             )
@@ -414,7 +415,7 @@ def _parse_hex(file: Path) -> Iterator[tuple[int, bytes]]:
                 else:
                     raise ValueError
             except ValueError:
-                raise ValueError(
+                raise InputError(
                     f"{file}:{number}: expected bytes as two hex digits or @ADDRESS, found `{token[:40]}`"
                 ) from None
             if len(run) >= LARGEST_HEX_LINE:

@@ -5,11 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from hbm_model.addrmap import NAMED_MAPS, AddressMap, map_from_layout, map_from_masks, named_map
+from hbm_model.errors import InputError
 
-HBM2 = SimpleNamespace(sids=1, bgs=4, banks=4, rows=16384, cols=32)
-HBM2_8HIGH = SimpleNamespace(sids=2, bgs=4, banks=4, rows=16384, cols=32)
-HBM3_24GB = SimpleNamespace(sids=2, bgs=4, banks=4, rows=3 * 2**13, cols=32)
-HBM4_12HIGH = SimpleNamespace(sids=3, bgs=2, banks=8, rows=3 * 2**12, cols=32)
+HBM2 = SimpleNamespace(num_sids=1, num_bank_groups=4, banks_per_group=4, rows=16384, cols=32)
+HBM2_8HIGH = SimpleNamespace(num_sids=2, num_bank_groups=4, banks_per_group=4, rows=16384, cols=32)
+HBM3_24GB = SimpleNamespace(num_sids=2, num_bank_groups=4, banks_per_group=4, rows=3 * 2**13, cols=32)
+HBM4_12HIGH = SimpleNamespace(num_sids=3, num_bank_groups=2, banks_per_group=8, rows=3 * 2**12, cols=32)
 GEOMETRIES = {"hbm2": HBM2, "hbm2_8high": HBM2_8HIGH, "hbm3_24gb": HBM3_24GB, "hbm4_12high": HBM4_12HIGH}
 
 
@@ -23,7 +24,7 @@ def test_every_named_map_is_inverted_exactly(name: str, geometry: SimpleNamespac
     at = m.decode(address)
     assert np.array_equal(m.encode(at), address)
     assert int(at.col.max()) == geometry.cols - 1
-    for value, count in ((at.bg, geometry.bgs), (at.bank, geometry.banks)):
+    for value, count in ((at.bg, geometry.num_bank_groups), (at.bank, geometry.banks_per_group)):
         assert set(np.unique(value)) == set(range(count))
     assert set(np.unique(at.pc)) == {0, 1}
 
@@ -100,22 +101,22 @@ def test_a_map_that_is_not_one_to_one_is_refused_with_the_reason() -> None:
     good = named_map("peers", HBM2)
     masks = list(good.masks)
     masks[good.shifts["bg"]] = masks[2] ^ masks[7]  # bg0 := col2 XOR row2
-    with pytest.raises(ValueError, match="not one-to-one: bg0 is the XOR of col2, row2"):
+    with pytest.raises(InputError, match="not one-to-one: bg0 is the XOR of col2, row2"):
         map_from_masks("bad", masks, HBM2)
     masks[good.shifts["bg"]] = 0
-    with pytest.raises(ValueError, match="not one-to-one: bg0 is always 0"):
+    with pytest.raises(InputError, match="not one-to-one: bg0 is always 0"):
         map_from_masks("bad", masks, HBM2)
     masks = list(good.masks)
     masks[-1] = 1
-    with pytest.raises(ValueError, match="sid0 must be 0"):
+    with pytest.raises(InputError, match="sid0 must be 0"):
         map_from_masks("bad", masks, HBM2)
-    with pytest.raises(ValueError, match="reaches past port address bit 27"):
+    with pytest.raises(InputError, match="reaches past port address bit 27"):
         map_from_masks("bad", {"col0": 1 << 23}, HBM2)
-    with pytest.raises(ValueError, match="24 masks are needed"):
+    with pytest.raises(InputError, match="24 masks are needed"):
         map_from_masks("bad", [1, 2], HBM2)
-    with pytest.raises(ValueError, match="unknown DRAM address bit `row99`"):
+    with pytest.raises(InputError, match="unknown DRAM address bit `row99`"):
         map_from_masks("bad", {"row99": 1}, HBM2)
-    with pytest.raises(ValueError, match="holds bit 5"):
+    with pytest.raises(InputError, match="holds bit 5"):
         AddressMap("bad", 1, 4, 4, 16384, 32, good.masks, pc_bit=5, pc_mask=2)
 
 
@@ -129,12 +130,12 @@ def test_a_map_that_is_not_one_to_one_is_refused_with_the_reason() -> None:
     ],
 )
 def test_a_bad_layout_is_refused(layout: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InputError, match=message):
         map_from_layout("mine", layout, HBM2)
 
 
 def test_unknown_names_list_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="unknown map `nope`; known: peers, bg0_col_bg1"):
+    with pytest.raises(InputError, match="unknown map `nope`; known: peers, bg0_col_bg1"):
         named_map("nope", HBM2)
 
 

@@ -5,11 +5,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hbm_model.addrmap import named_map
+from hbm_model.addrmap import Location, named_map
+from hbm_model.errors import InputError
 from hbm_model.memory import Memory, trace_data, unwritten
 
-HBM2 = SimpleNamespace(sids=1, bgs=4, banks=4, rows=16384, cols=32)
-HBM4 = SimpleNamespace(sids=3, bgs=2, banks=8, rows=3 * 2**12, cols=32)
+HBM2 = SimpleNamespace(num_sids=1, num_bank_groups=4, banks_per_group=4, rows=16384, cols=32)
+HBM4 = SimpleNamespace(num_sids=3, num_bank_groups=2, banks_per_group=8, rows=3 * 2**12, cols=32)
 GEOMETRIES = {"hbm2": HBM2, "hbm4": HBM4}
 MASK = (1 << 64) - 1
 
@@ -35,7 +36,7 @@ def hashed_bytes(seed: int, pc: int, sid: int, bg: int, bank: int, row: int, col
 def test_the_hash_is_splitmix64() -> None:
     """First outputs of splitmix64 seeded with 1234567, published with the generator (Rosetta Code, Pseudo-random
     numbers/Splitmix64): word k of column 0 with everything else 0 is output 64 k + 1 of that sequence."""
-    first = unwritten(1234567, np.zeros(6, np.int64)[:, None]).view(np.uint64)[0, 0]  # type: ignore[arg-type]
+    first = unwritten(1234567, Location(*np.zeros((6, 1), np.int64))).view(np.uint64)[0, 0]
     assert int(first) == 6457827717110365317
     second = trace_data(1234567 ^ 0x5851F42D4C957F2D, [0]).view(np.uint64)[0].tolist()
     assert second == [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]
@@ -48,7 +49,14 @@ def test_unwritten_memory_is_the_hash_of_its_place(geometry: SimpleNamespace) ->
     rng = np.random.default_rng(3)
     pc, sid, bg, bank, row, col = (
         rng.integers(0, count, 300)
-        for count in (2, geometry.sids, geometry.bgs, geometry.banks, geometry.rows, geometry.cols)
+        for count in (
+            2,
+            geometry.num_sids,
+            geometry.num_bank_groups,
+            geometry.banks_per_group,
+            geometry.rows,
+            geometry.cols,
+        )
     )
     seed = 0xDEADBEEF12345678
     packed = m.pack(sid, bg, bank, row, col)
@@ -92,9 +100,9 @@ def test_accesses_match_a_dictionary_of_bytes(geometry: SimpleNamespace) -> None
                 expected(pc, packed)[byte] = data[byte]
 
     places = m.pack(
-        rng.integers(0, geometry.sids, 40),
-        rng.integers(0, geometry.bgs, 40),
-        rng.integers(0, geometry.banks, 40),
+        rng.integers(0, geometry.num_sids, 40),
+        rng.integers(0, geometry.num_bank_groups, 40),
+        rng.integers(0, geometry.banks_per_group, 40),
         rng.integers(0, 3, 40),
         rng.integers(0, 32, 40),
     )
@@ -174,14 +182,14 @@ def test_arrays_of_any_type_load_as_their_bytes(tmp_path: Path) -> None:
 def test_bad_input_is_refused_with_place_and_reason(tmp_path: Path) -> None:
     memory = Memory(named_map("peers", HBM2))
     (tmp_path / "bad.hex").write_text("@0\n00 11\n2 33\n")
-    with pytest.raises(ValueError, match=r"bad\.hex:3: expected bytes as two hex digits or @ADDRESS, found `2`"):
+    with pytest.raises(InputError, match=r"bad\.hex:3: expected bytes as two hex digits or @ADDRESS, found `2`"):
         memory.load(tmp_path / "bad.hex")
     (tmp_path / "bad.npy").write_bytes(b"not numpy")
-    with pytest.raises(ValueError, match=r"bad\.npy"):
+    with pytest.raises(InputError, match=r"bad\.npy"):
         memory.load(tmp_path / "bad.npy")
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(InputError, match="cannot be read"):
         memory.load(tmp_path / "none.bin")
-    with pytest.raises(ValueError, match="outside the channel"):
+    with pytest.raises(InputError, match="outside the channel"):
         memory.write_bytes(memory.map.channel_bytes - 1, b"12")
     with pytest.raises(ValueError, match="outside the geometry"):
         memory.read(0, [1 << 24])
