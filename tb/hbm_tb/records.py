@@ -161,7 +161,7 @@ CTL = np.dtype(
         ("fault", "<u8"),  # Fault, planted on purpose; 0: none
         ("fault_at", "<u8"),  # number of the event, from 0, at which it strikes
         ("fault_arg", "<u8"),
-        ("stop", "<u8"),  # 1: the simulation ends at the next clock edge
+        ("reset", "<u8"),  # cycles that reset is held from the next clock edge on; falls to 0; cycle 0 starts again
         ("record_acc", "<u8"),  # 0: handshakes are not recorded
         # Written by the timed side.
         ("cycle", "<u8"),  # number of cycles since reset release
@@ -210,15 +210,16 @@ class Err(IntEnum):
     WRITE_NO_DATA = 16
     WRITE_SURPLUS_DATA = 17
     DATA_COLLISION = 18
-    ROW_COLLISION = 19
+    POWER_DOWN = 19
     ROW_RANGE = 20
     R_SURPLUS = 21
     B_SURPLUS = 22
     R_LAST = 23
     HANDSHAKE = 24
     APB_TIMEOUT = 25
-    DM_ON_FULL_WRITE = 26
-    COL_IN_P = 27
+    MASK_WITHOUT_PINS = 26
+    COL_SLOT = 27
+    LATENCY_SHORT = 28
 
 
 ERR_TEXT: dict[Err, str] = {
@@ -241,15 +242,16 @@ ERR_TEXT: dict[Err, str] = {
     Err.WRITE_NO_DATA: "write data is due and the lanes are not driven (PC {a})",
     Err.WRITE_SURPLUS_DATA: "data lanes driven when no write data is due (PC {a})",
     Err.DATA_COLLISION: "two bursts meet on the data lanes (PC {a})",
-    Err.ROW_COLLISION: "row command inside an ACT",
+    Err.POWER_DOWN: "illegal command at a CKE or power-down edge, word {b:#x}",
     Err.ROW_RANGE: "ACT to a row that the device does not have ({b})",
     Err.R_SURPLUS: "R beat without an open read (port {a}, id {b})",
     Err.B_SURPLUS: "B without an open write (port {a}, id {b})",
     Err.R_LAST: "RLAST does not end the burst (port {a}, id {b})",
     Err.HANDSHAKE: "valid fell or payload changed before ready (port {a}, channel {b})",
     Err.APB_TIMEOUT: "APB access without PREADY for {b} cycles (address {a:#x})",
-    Err.DM_ON_FULL_WRITE: "mask pins driven by a device that has none (PC {a})",
-    Err.COL_IN_P: "column command of PC {a} in the other PC's slot",
+    Err.MASK_WITHOUT_PINS: "mask pins driven by a device that has none (PC {a})",
+    Err.COL_SLOT: "column commands of PC {a} less than 2 CK apart",
+    Err.LATENCY_SHORT: "programmed RL {a} or WL {b} is below the device model's minimum of 4",
 }
 
 # Bits of `a` of a WATCHDOG error, lowest first.

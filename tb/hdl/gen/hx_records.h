@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-constexpr uint64_t HX_ABI = 0x594816a4;
+constexpr uint64_t HX_ABI = 0xdcfe26b2;
 constexpr unsigned HX_PORTS = 2;
 constexpr uint64_t HX_READY_ALWAYS = 256;
 constexpr uint8_t HX_FLAG_ORDERED = 1, HX_FLAG_AFTER_B = 2, HX_FLAG_AFTER_R = 4;
@@ -169,7 +169,7 @@ struct hx_ctl_block {
   uint64_t fault;
   uint64_t fault_at;
   uint64_t fault_arg;
-  uint64_t stop;
+  uint64_t reset;
   uint64_t record_acc;
   uint64_t cycle;
   uint64_t errors;
@@ -205,7 +205,7 @@ static_assert(offsetof(hx_ctl_block, expect_wl) == 80);
 static_assert(offsetof(hx_ctl_block, fault) == 88);
 static_assert(offsetof(hx_ctl_block, fault_at) == 96);
 static_assert(offsetof(hx_ctl_block, fault_arg) == 104);
-static_assert(offsetof(hx_ctl_block, stop) == 112);
+static_assert(offsetof(hx_ctl_block, reset) == 112);
 static_assert(offsetof(hx_ctl_block, record_acc) == 120);
 static_assert(offsetof(hx_ctl_block, cycle) == 128);
 static_assert(offsetof(hx_ctl_block, errors) == 136);
@@ -300,15 +300,16 @@ enum hx_err_code : uint32_t {
   HX_ERR_WRITE_NO_DATA = 16,
   HX_ERR_WRITE_SURPLUS_DATA = 17,
   HX_ERR_DATA_COLLISION = 18,
-  HX_ERR_ROW_COLLISION = 19,
+  HX_ERR_POWER_DOWN = 19,
   HX_ERR_ROW_RANGE = 20,
   HX_ERR_R_SURPLUS = 21,
   HX_ERR_B_SURPLUS = 22,
   HX_ERR_R_LAST = 23,
   HX_ERR_HANDSHAKE = 24,
   HX_ERR_APB_TIMEOUT = 25,
-  HX_ERR_DM_ON_FULL_WRITE = 26,
-  HX_ERR_COL_IN_P = 27,
+  HX_ERR_MASK_WITHOUT_PINS = 26,
+  HX_ERR_COL_SLOT = 27,
+  HX_ERR_LATENCY_SHORT = 28,
 };
 enum hx_fault_kind : uint64_t {
   HX_FAULT_NONE = 0,

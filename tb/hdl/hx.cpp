@@ -1,0 +1,378 @@
+// Rings, control block and the untimed half of the AXI and APB masters. Never calls Python.
+#include "hx.h"
+
+#include "verilated.h"
+
+extern "C" {
+extern const uint64_t hx_abi = HX_ABI;
+alignas(64) hx_ctl_block hx_ctl = [] {
+  hx_ctl_block c{};
+  for (unsigned p = 0; p < HX_PORTS; p++) c.ready_r[p] = c.ready_b[p] = HX_READY_ALWAYS;
+  c.watchdog = 20000;
+  c.record_acc = 1;
+  return c;
+}();
+#define HX_RING_HEAD(name, record, capacity) \
+  {reinterpret_cast<uint64_t>(hx::Ring_##name::data), sizeof(record), capacity, 0, 0},
+alignas(64) hx_ring_head hx_rings[HX_RINGS] = {HX_FOR_EACH_RING(HX_RING_HEAD)};
+
+// Assertion failures and $error calls of the simulator: they do not reach results.xml on their own.
+int hx_sv_errors() { return static_cast<int>(Verilated::threadContextp()->errorCount()); }
+}
+
+namespace hx {
+
+void error(uint64_t time, uint32_t code, uint32_t a, uint64_t b) {
+  hx_ctl.errors++;
+  if (hx_err_rec* e = Ring_err::room()) {
+    *e = {time, code, a, b};
+    Ring_err::push();
+  }
+}
+
+namespace {
+
+// Half CK of the start of a cycle.
+constexpr uint64_t time_of(uint64_t cycle) { return cycle * 4; }
+
+// Lengths of the open bursts of one id, in order of acceptance.
+struct OpenReads {
+  static constexpr unsigned kDepth = 1024;  // far above what the channel can hold for one id
+  uint16_t beats[kDepth];
+  uint32_t head = 0, tail = 0;
+};
+
+template <class Ar, class Aw, class W, class R, class B, class Acc, unsigned P>
+struct Port {
+  static constexpr unsigned kIds = 64;
+  bool ar_up = false, aw_up = false, w_up = false;
+  uint64_t ar_rose = 0, aw_rose = 0, w_rose = 0;
+  // Cycle from which the gap of the next record counts: the one after the last acceptance.
+  uint64_t ar_from = 0, aw_from = 0, w_from = 0;
+  uint64_t aw_offered = 0, w_bursts = 0;
+  bool ordered_aw = false, ordered_w = false;  // halves of the ordered write under way that were accepted
+  OpenReads reads[kIds];
+  uint32_t writes[kIds] = {};
+  // Responses that a planted fault holds back.
+  hx_r_rec held_r;
+  bool holds_r = false;
+  uint64_t r_beats = 0, r_bursts = 0, b_seen = 0;
+
+  void record(uint64_t cycle, uint64_t rose, uint8_t kind, uint8_t last, uint16_t id) {
+    progress(cycle);
+    if (!hx_ctl.record_acc) return;
+    if (hx_acc_rec* a = Acc::room()) {
+      *a = {cycle, static_cast<uint32_t>(cycle - rose), kind, last, id};
+      Acc::push();
+    }
+  }
+
+  void ordered_half(bool& mine) {
+    mine = true;
+    if (ordered_aw && ordered_w) {
+      ordered_aw = ordered_w = false;
+      hx_ctl.ordered_done[P]++;
+    }
+  }
+
+  bool may_offer(const hx_ax_rec& rec, uint64_t from, uint64_t cycle) const {
+    if (cycle < rec.at || cycle < from + rec.gap) return false;
+    if (!rec.flags) return true;
+    if ((rec.flags & HX_FLAG_ORDERED) && rec.order != static_cast<uint32_t>(hx_ctl.ordered_done[P])) return false;
+    if ((rec.flags & HX_FLAG_AFTER_B) && (aw_up || hx_ctl.writes_open[P])) return false;
+    if ((rec.flags & HX_FLAG_AFTER_R) && (ar_up || hx_ctl.reads_open[P])) return false;
+    return true;
+  }
+
+  // Handshakes of cycle `cycle` in, new VALIDs and the READYs of the next cycle out.
+  uint32_t tick(uint64_t cycle, uint32_t fires) {
+    if (fires & 1) {
+      const hx_ax_rec& rec = Ar::front();
+      record(cycle, ar_rose, HX_ACC_AR, 0, rec.id);
+      OpenReads& open = reads[rec.id % kIds];
+      open.beats[open.tail++ % OpenReads::kDepth] = rec.len + 1;
+      hx_ctl.reads_open[P]++;
+      hx_ctl.ar_count[P]++;
+      if (rec.flags & HX_FLAG_ORDERED) hx_ctl.ordered_done[P]++;
+      ar_up = false;
+      ar_from = cycle + 1;
+      Ar::pop();
+    }
+    if (fires & 2) {
+      const hx_ax_rec& rec = Aw::front();
+      record(cycle, aw_rose, HX_ACC_AW, 0, rec.id);
+      writes[rec.id % kIds]++;
+      hx_ctl.writes_open[P]++;
+      hx_ctl.aw_count[P]++;
+      if (rec.flags & HX_FLAG_ORDERED) ordered_half(ordered_aw);
+      aw_up = false;
+      aw_from = cycle + 1;
+      Aw::pop();
+    }
+    if (fires & 4) {
+      const hx_w_rec& rec = W::front();
+      record(cycle, w_rose, HX_ACC_W, rec.last, 0);
+      hx_ctl.w_count[P]++;
+      if (rec.last) {
+        w_bursts++;
+        if (rec.flags & HX_FLAG_ORDERED) ordered_half(ordered_w);
+      }
+      w_up = false;
+      w_from = cycle + 1;
+      W::pop();
+    }
+    const uint64_t next = cycle + 1;
+    uint32_t out = 0;
+    if (!(hx_ctl.hold >> P & 1)) {
+      if (!aw_up && !Aw::empty() && may_offer(Aw::front(), aw_from, next)) {
+        aw_up = true;
+        aw_rose = next;
+        aw_offered++;
+        out |= 2;
+      }
+      if (!ar_up && !Ar::empty() && may_offer(Ar::front(), ar_from, next)) {
+        ar_up = true;
+        ar_rose = next;
+        out |= 1;
+      }
+      if (!w_up && !W::empty()) {
+        const hx_w_rec& rec = W::front();
+        if (next >= w_from + rec.gap && (!(rec.flags & HX_FLAG_ORDERED) || aw_offered > w_bursts)) {
+          w_up = true;
+          w_rose = next;
+          out |= 4;
+        }
+      }
+    }
+    out |= ready(next, 0, hx_ctl.ready_r[P]) << 3 | ready(next, 1, hx_ctl.ready_b[P]) << 4;
+    if (__builtin_expect(hx_ctl.fault == HX_FAULT_STUCK_READY, 0)) out |= stuck() << 5;
+    return out;
+  }
+
+  static uint32_t ready(uint64_t cycle, unsigned channel, uint64_t probability) {
+    if (probability >= HX_READY_ALWAYS) return 1;
+    return (mix(hx_ctl.ready_seed + kGolden * (cycle * 4 + P * 2 + channel + 1)) & 255) < probability;
+  }
+
+  // READY of one channel of port 0 that stays low from a given handshake on.
+  uint32_t stuck() const {
+    if (P != 0) return 0;
+    const uint64_t counts[3] = {hx_ctl.ar_count[P], hx_ctl.aw_count[P], hx_ctl.w_count[P]};
+    const uint64_t channel = hx_ctl.fault_arg % 3;
+    if (counts[channel] < hx_ctl.fault_at) return 0;
+    hx_ctl.fault_hits = 1;
+    return 1u << channel;
+  }
+
+  static void deliver(const hx_r_rec& rec) {
+    if (hx_r_rec* room = R::room()) {
+      *room = rec;
+      R::push();
+    }
+  }
+
+  void read_beat(uint64_t cycle, uint32_t meta, const svBitVecVal* data) {
+    const uint16_t id = meta & 0xff;
+    const uint8_t resp = meta >> 8 & 3, last = meta >> 10 & 1;
+    progress(cycle);
+    hx_ctl.r_count[P]++;
+    OpenReads& open = reads[id % kIds];
+    if (open.head == open.tail) {
+      error(time_of(cycle), HX_ERR_R_SURPLUS, P, id);
+    } else {
+      uint16_t& left = open.beats[open.head % OpenReads::kDepth];
+      left--;
+      if ((left == 0) != (last != 0)) error(time_of(cycle), HX_ERR_R_LAST, P, id);
+      if (left == 0) {
+        open.head++;
+        hx_ctl.reads_open[P]--;
+      }
+    }
+    if (__builtin_expect(hx_ctl.fault == HX_FAULT_NONE || P != 0, 1)) {
+      // Common case: straight into the ring.
+      if (hx_r_rec* room = R::room()) {
+        room->cycle = cycle;
+        room->id = id;
+        room->resp = resp;
+        room->last = last;
+        std::memcpy(room->data, data, sizeof room->data);
+        R::push();
+      }
+      return;
+    }
+    hx_r_rec rec{};
+    rec.cycle = cycle;
+    rec.id = id;
+    rec.resp = resp;
+    rec.last = last;
+    std::memcpy(rec.data, data, sizeof rec.data);
+    faulty_read_beat(rec);
+  }
+
+  void faulty_read_beat(hx_r_rec rec) {
+    if (fault(HX_FAULT_DATA_BYTE, r_beats++)) rec.data[hx_ctl.fault_arg % sizeof rec.data] ^= 0xff;
+    if (holds_r && held_r.id == rec.id) {
+      holds_r = false;
+      deliver(rec);
+      deliver(held_r);
+      return;
+    }
+    if (rec.last) {
+      const uint64_t burst = r_bursts++;
+      if (hx_ctl.fault_arg == 0 && fault(HX_FAULT_DROP_RESPONSE, burst)) return;
+      if (hx_ctl.fault_arg == 0 && fault(HX_FAULT_DUPLICATE_RESPONSE, burst)) deliver(rec);
+      if (fault(HX_FAULT_SWAP_RESPONSES, burst)) {
+        held_r = rec;
+        holds_r = true;
+        return;
+      }
+    }
+    deliver(rec);
+  }
+
+  void write_response(uint64_t cycle, uint32_t meta) {
+    const uint16_t id = meta & 0xff;
+    progress(cycle);
+    hx_ctl.b_count[P]++;
+    if (writes[id % kIds] == 0) {
+      error(time_of(cycle), HX_ERR_B_SURPLUS, P, id);
+    } else {
+      writes[id % kIds]--;
+      hx_ctl.writes_open[P]--;
+    }
+    unsigned copies = 1;
+    if (__builtin_expect(hx_ctl.fault != HX_FAULT_NONE && P == 0 && hx_ctl.fault_arg == 1, 0)) {
+      const uint64_t count = b_seen++;
+      if (fault(HX_FAULT_DROP_RESPONSE, count)) copies = 0;
+      if (fault(HX_FAULT_DUPLICATE_RESPONSE, count)) copies = 2;
+    }
+    while (copies--) {
+      if (hx_b_rec* room = B::room()) {
+        *room = {cycle, id, static_cast<uint8_t>(meta >> 8 & 3), {}};
+        B::push();
+      }
+    }
+  }
+
+  uint32_t waiting() const {
+    return uint32_t{ar_up} | uint32_t{aw_up} << 1 | uint32_t{w_up} << 2 | uint32_t{hx_ctl.reads_open[P] != 0} << 3 |
+           uint32_t{hx_ctl.writes_open[P] != 0} << 4;
+  }
+};
+
+using Port0 = Port<Ring_ar0, Ring_aw0, Ring_w0, Ring_r0, Ring_b0, Ring_acc0, 0>;
+using Port1 = Port<Ring_ar1, Ring_aw1, Ring_w1, Ring_r1, Ring_b1, Ring_acc1, 1>;
+Port0 port0;
+Port1 port1;
+
+bool apb_up = false;
+bool watchdog_barked = false;
+
+void watch(uint64_t cycle) {
+  const uint32_t waiting = port0.waiting() | port1.waiting() << 5 | uint32_t{apb_up} << 10;
+  if (!waiting) {
+    progress(cycle);
+  } else if (cycle - hx_ctl.last_progress <= hx_ctl.watchdog) {
+    watchdog_barked = false;
+  } else if (!watchdog_barked) {
+    watchdog_barked = true;
+    error(time_of(cycle), HX_ERR_WATCHDOG, waiting, cycle - hx_ctl.last_progress);
+  }
+}
+
+}  // namespace
+
+void reset_masters() {
+  port0 = Port0{};
+  port1 = Port1{};
+  apb_up = false;
+  watchdog_barked = false;
+  for (unsigned p = 0; p < HX_PORTS; p++) {
+    hx_ctl.ordered_done[p] = hx_ctl.reads_open[p] = hx_ctl.writes_open[p] = 0;
+    hx_ctl.ar_count[p] = hx_ctl.aw_count[p] = hx_ctl.w_count[p] = hx_ctl.r_count[p] = hx_ctl.b_count[p] = 0;
+  }
+  hx_ctl.cycle = hx_ctl.last_progress = 0;
+}
+
+}  // namespace hx
+
+// ---------------------------------------------------------------- DPI
+
+extern "C" {
+
+void hx_reset() {
+  hx::reset_masters();
+  hx::reset_device();
+}
+
+unsigned hx_port(unsigned port, unsigned long long cycle, unsigned fires) {
+  return port == 0 ? hx::port0.tick(cycle, fires) : hx::port1.tick(cycle, fires);
+}
+
+// Payload of the AR (kind 0) or AW (kind 1) that hx_port has just offered: {qos, lock, burst, size, len, id, addr}.
+void hx_ax(unsigned port, unsigned kind, svBitVecVal* out) {
+  const hx_ax_rec& rec = port == 0 ? (kind == 0 ? hx::Ring_ar0::front() : hx::Ring_aw0::front())
+                                   : (kind == 0 ? hx::Ring_ar1::front() : hx::Ring_aw1::front());
+  out[0] = static_cast<uint32_t>(rec.addr);
+  out[1] = static_cast<uint32_t>(rec.addr >> 32 & 0xff) | (rec.id & 0xffu) << 8 | uint32_t{rec.len} << 16 |
+           (rec.size & 7u) << 24 | (rec.burst & 3u) << 27 | (rec.lock & 1u) << 29;
+  out[2] = rec.qos & 15u;
+}
+
+// Payload of the W beat: {last, strb, data}.
+void hx_w(unsigned port, svBitVecVal* out) {
+  const hx_w_rec& rec = port == 0 ? hx::Ring_w0::front() : hx::Ring_w1::front();
+  std::memcpy(out, rec.data, sizeof rec.data);
+  out[8] = rec.strb;
+  out[9] = rec.last;
+}
+
+void hx_r(unsigned port, unsigned long long cycle, unsigned meta, const svBitVecVal* data) {
+  port == 0 ? hx::port0.read_beat(cycle, meta, data) : hx::port1.read_beat(cycle, meta, data);
+}
+
+void hx_b(unsigned port, unsigned long long cycle, unsigned meta) {
+  port == 0 ? hx::port0.write_response(cycle, meta) : hx::port1.write_response(cycle, meta);
+}
+
+void hx_error(unsigned long long time, unsigned code, unsigned a, unsigned long long b) { hx::error(time, code, a, b); }
+
+// Once a cycle. Out: bit 1 reset is asked for, bits 4:2 TEMP, bit 5 a register access may start in the next cycle.
+unsigned hx_cycle(unsigned long long cycle, unsigned irq) {
+  hx_ctl.cycle = cycle + 1;
+  hx_ctl.irq = irq;
+  if (hx_ctl.watchdog) hx::watch(cycle);
+  unsigned out = (hx_ctl.reset != 0) << 1 | (hx_ctl.temp & 7) << 2;
+  if (!hx::apb_up && !hx::Ring_apb_req::empty() && hx::Ring_apb_req::front().at <= cycle + 1) out |= 32;
+  return out;
+}
+
+// Length in cycles of the reset that was asked for; the request is thereby taken.
+unsigned hx_take_reset() {
+  const unsigned cycles = static_cast<unsigned>(hx_ctl.reset);
+  hx_ctl.reset = 0;
+  return cycles;
+}
+
+void hx_set_in_reset(unsigned value) { hx_ctl.in_reset = value; }
+
+// Payload of the register access: {strb, write, data, addr}.
+void hx_apb_request(svBitVecVal* out) {
+  const hx_apb_req_rec& rec = hx::Ring_apb_req::front();
+  hx::apb_up = true;
+  out[0] = rec.addr;
+  out[1] = rec.data;
+  out[2] = (rec.write & 1u) | (rec.strb & 15u) << 1;
+}
+
+void hx_apb_response(unsigned long long cycle, unsigned data, unsigned slverr) {
+  hx::apb_up = false;
+  hx::progress(cycle);
+  if (hx_apb_rsp_rec* room = hx::Ring_apb_rsp::room()) {
+    *room = {cycle, data, static_cast<uint8_t>(slverr), hx::Ring_apb_req::front().write, {}};
+    hx::Ring_apb_rsp::push();
+  }
+  hx::Ring_apb_req::pop();
+}
+
+}  // extern "C"
