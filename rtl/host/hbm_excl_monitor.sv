@@ -37,7 +37,7 @@ module hbm_excl_monitor
   logic [AxiStrbWidth-1:0] bytes_q [NumExcl];       // watched bytes of a block
   logic [1:0]              block_mask_q [NumExcl];  // block address bits that vary within the watched bytes
   logic [NumExcl-1:0]      valid_q;
-  logic [IdxWidth-1:0]     turn_q;
+  logic [IdxWidth-1:0]     turn_q;        // replaced next
 
   key_t                    arm_key;
   key_t                    check_key;
@@ -47,6 +47,7 @@ module hbm_excl_monitor
   logic [NumExcl-1:0]      touched;
   logic [NumExcl-1:0]      same_id;
   logic [IdxWidth-1:0]     arm_idx;
+  logic                    replace;
   logic                    unused_arm;
   logic                    unused_check;
 
@@ -78,12 +79,13 @@ module hbm_excl_monitor
 
   assign match_o = match != '0;
 
-  // The id's own monitor, else a free one, else the next in turn.
+  // The id's own monitor, else the free one with the lowest number, else the next in turn.
   always_comb begin
     arm_idx = turn_q;
-    for (int unsigned i = 0; i < NumExcl; i++) if (!valid_q[i]) arm_idx = IdxWidth'(i);
+    for (int unsigned i = 0; i < NumExcl; i++) if (!valid_q[NumExcl-1-i]) arm_idx = IdxWidth'(NumExcl - 1 - i);
     for (int unsigned i = 0; i < NumExcl; i++) if (same_id[i]) arm_idx = IdxWidth'(i);
   end
+  assign replace = same_id == '0 && (&valid_q);
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -94,7 +96,7 @@ module hbm_excl_monitor
       else if (release_i) valid_q <= valid_q & ~match;
       if (arm_i) begin
         valid_q[arm_idx] <= 1'b1;
-        if (arm_idx == turn_q) turn_q <= turn_q + IdxWidth'(1);
+        if (replace) turn_q <= turn_q + IdxWidth'(1);
       end
     end
   end
