@@ -31,11 +31,11 @@ class GeometryLike(Protocol):
     """What a map needs to know of a geometry (hbm_model.geometry.Geometry is one)."""
 
     @property
-    def num_sids(self) -> int: ...
+    def sids(self) -> int: ...
     @property
-    def num_bank_groups(self) -> int: ...
+    def bgs(self) -> int: ...
     @property
-    def banks_per_group(self) -> int: ...
+    def banks(self) -> int: ...
     @property
     def rows(self) -> int: ...
     @property
@@ -330,9 +330,9 @@ def map_from_layout(name: str, layout: str, geometry: GeometryLike, hashes: Sequ
     counts = {
         "col": geometry.cols,
         "row": geometry.rows,
-        "bank": geometry.banks_per_group,
-        "bg": geometry.num_bank_groups,
-        "sid": geometry.num_sids,
+        "bank": geometry.banks,
+        "bg": geometry.bgs,
+        "sid": geometry.sids,
     }
     real = {field_name: _width(count) for field_name, count in counts.items()}
     tokens = layout.replace(",", " ").split()
@@ -377,9 +377,9 @@ def map_from_layout(name: str, layout: str, geometry: GeometryLike, hashes: Sequ
     )
     return AddressMap(
         name,
-        geometry.num_sids,
-        geometry.num_bank_groups,
-        geometry.banks_per_group,
+        geometry.sids,
+        geometry.bgs,
+        geometry.banks,
         geometry.rows,
         geometry.cols,
         ordered,

@@ -7,10 +7,10 @@ import pytest
 from hbm_model.addrmap import NAMED_MAPS, AddressMap, map_from_layout, map_from_masks, named_map
 from hbm_model.errors import InputError
 
-HBM2 = SimpleNamespace(num_sids=1, num_bank_groups=4, banks_per_group=4, rows=16384, cols=32)
-HBM2_8HIGH = SimpleNamespace(num_sids=2, num_bank_groups=4, banks_per_group=4, rows=16384, cols=32)
-HBM3_24GB = SimpleNamespace(num_sids=2, num_bank_groups=4, banks_per_group=4, rows=3 * 2**13, cols=32)
-HBM4_12HIGH = SimpleNamespace(num_sids=3, num_bank_groups=2, banks_per_group=8, rows=3 * 2**12, cols=32)
+HBM2 = SimpleNamespace(sids=1, bgs=4, banks=4, rows=16384, cols=32)
+HBM2_8HIGH = SimpleNamespace(sids=2, bgs=4, banks=4, rows=16384, cols=32)
+HBM3_24GB = SimpleNamespace(sids=2, bgs=4, banks=4, rows=3 * 2**13, cols=32)
+HBM4_12HIGH = SimpleNamespace(sids=3, bgs=2, banks=8, rows=3 * 2**12, cols=32)
 GEOMETRIES = {"hbm2": HBM2, "hbm2_8high": HBM2_8HIGH, "hbm3_24gb": HBM3_24GB, "hbm4_12high": HBM4_12HIGH}
 
 
@@ -24,7 +24,7 @@ def test_every_named_map_is_inverted_exactly(name: str, geometry: SimpleNamespac
     at = m.decode(address)
     assert np.array_equal(m.encode(at), address)
     assert int(at.col.max()) == geometry.cols - 1
-    for value, count in ((at.bg, geometry.num_bank_groups), (at.bank, geometry.banks_per_group)):
+    for value, count in ((at.bg, geometry.bgs), (at.bank, geometry.banks)):
         assert set(np.unique(value)) == set(range(count))
     assert set(np.unique(at.pc)) == {0, 1}
 

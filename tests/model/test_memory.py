@@ -9,8 +9,8 @@ from hbm_model.addrmap import Location, named_map
 from hbm_model.errors import InputError
 from hbm_model.memory import Memory, trace_data, unwritten
 
-HBM2 = SimpleNamespace(num_sids=1, num_bank_groups=4, banks_per_group=4, rows=16384, cols=32)
-HBM4 = SimpleNamespace(num_sids=3, num_bank_groups=2, banks_per_group=8, rows=3 * 2**12, cols=32)
+HBM2 = SimpleNamespace(sids=1, bgs=4, banks=4, rows=16384, cols=32)
+HBM4 = SimpleNamespace(sids=3, bgs=2, banks=8, rows=3 * 2**12, cols=32)
 GEOMETRIES = {"hbm2": HBM2, "hbm4": HBM4}
 MASK = (1 << 64) - 1
 
@@ -51,9 +51,9 @@ def test_unwritten_memory_is_the_hash_of_its_place(geometry: SimpleNamespace) ->
         rng.integers(0, count, 300)
         for count in (
             2,
-            geometry.num_sids,
-            geometry.num_bank_groups,
-            geometry.banks_per_group,
+            geometry.sids,
+            geometry.bgs,
+            geometry.banks,
             geometry.rows,
             geometry.cols,
         )
@@ -100,9 +100,9 @@ def test_accesses_match_a_dictionary_of_bytes(geometry: SimpleNamespace) -> None
                 expected(pc, packed)[byte] = data[byte]
 
     places = m.pack(
-        rng.integers(0, geometry.num_sids, 40),
-        rng.integers(0, geometry.num_bank_groups, 40),
-        rng.integers(0, geometry.banks_per_group, 40),
+        rng.integers(0, geometry.sids, 40),
+        rng.integers(0, geometry.bgs, 40),
+        rng.integers(0, geometry.banks, 40),
         rng.integers(0, 3, 40),
         rng.integers(0, 32, 40),
     )

@@ -8,8 +8,8 @@ from hbm_model.addrmap import named_map
 from hbm_model.errors import InputError
 from hbm_model.patterns import FULL, NAMES, STANDARD, default_count, outstanding, pattern
 
-HBM2 = SimpleNamespace(num_sids=1, num_bank_groups=4, banks_per_group=4, rows=16384, cols=32)
-HBM4_12HIGH = SimpleNamespace(num_sids=3, num_bank_groups=2, banks_per_group=8, rows=3 * 2**12, cols=32)
+HBM2 = SimpleNamespace(sids=1, bgs=4, banks=4, rows=16384, cols=32)
+HBM4_12HIGH = SimpleNamespace(sids=3, bgs=2, banks=8, rows=3 * 2**12, cols=32)
 EVERY = (*(name for name in NAMES if not name.endswith("BYTES")), "stride_4096")
 
 # name, PCs -> first four channel addresses, writes of all, and the sum of address x (number + 1) modulo 2^32 of all.
