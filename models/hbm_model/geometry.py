@@ -123,8 +123,8 @@ class PinPlacement:
 HBM2E_EXTRA_PINS: Final = (
     PinPlacement("RA14", "ACT", "R", "fall", 6, ASSUMED),
     PinPlacement("SID1", "ACT", "R", "rise", 6, ASSUMED),
-    PinPlacement("SID1", "PRE PREA REF REFSB", "R", "fall", 6, ASSUMED),
-    PinPlacement("SID1", "RD RDA WR WRA", "C", "fall", 8, ASSUMED),
+    PinPlacement("SID1", "PRE REFSB", "R", "rise", 6, ASSUMED),
+    PinPlacement("SID1", "RD WR", "C", "rise", 8, ASSUMED),
 )
 
 

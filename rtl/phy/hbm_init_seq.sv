@@ -1,13 +1,13 @@
 // Brings the device up, and exchanges the timing set at a commit (docs/microarchitecture.md M7).
 //
 // Enforces: tINIT1..5, tMRD, tMOD, tRDMRS, tWRMRS.
-// Waits in time are turned into cycles with the fastest clock of the generation, so that a slower one waits longer.
 
 module hbm_init_seq
-  import hbm_geometry_pkg::*;
   import hbm_pkg::*;
   import hbm_phy_pkg::*;
 #(
+  /// 2: HBM2/HBM2E, 3: HBM3, 4: HBM4.
+  parameter int unsigned Generation = hbm_geometry_pkg::Generation,
   /// Simulation only: tINIT1 and tINIT3 are divided by 2^InitShift (at least one cycle remains). 0 in hardware.
   parameter int unsigned InitShift = 0,
   /// Start without waiting for start_i.
@@ -36,29 +36,18 @@ module hbm_init_seq
   output logic         busy_o        // initialisation or commit under way
 );
 
-  // Fastest CK in MHz: HBM2E 3.6 Gb/s, HBM3E 9.8 Gb/s, HBM4 13 Gb/s products.
-  localparam int unsigned FastestCkMhz = (Generation == 2) ? 1800 : (Generation == 3) ? 2450 : 3250;
-
-  function automatic int unsigned cycles_of_ns(input int unsigned ns);
-    return int'((longint'(ns) * longint'(FastestCkMhz) + 1999) / 2000);  // a cycle is 2 CK
-  endfunction
-
   function automatic int unsigned shortened(input int unsigned cycles);
     return ((cycles >> InitShift) == 0) ? 1 : (cycles >> InitShift);
   endfunction
 
-  // HBM4: public summary of the standard; HBM3 and HBM2 by analogy and recollection (assumed).
-  localparam int unsigned Init1Ns = 200_000;                               // RESET_n low; tINIT2 (CK static) lies inside
-  localparam int unsigned Init3Ns = (Generation == 2) ? 500_000 : 4_000_000;  // fuses, calibration; tINIT7 lies inside
-  localparam int unsigned Init5Ns = 200;
-  localparam int unsigned Init1 = shortened(cycles_of_ns(Init1Ns));
-  localparam int unsigned Init3 = shortened(cycles_of_ns(Init3Ns));
-  localparam int unsigned Init4 = 5;                                       // 10 CK
-  localparam int unsigned Init5 = cycles_of_ns(Init5Ns);
+  localparam int unsigned Init1 = shortened(init_cycles(Generation, Init1Ns));
+  localparam int unsigned Init3 = shortened(init3_cycles(Generation));
+  localparam int unsigned Init4 = Init4Ck / 2;
+  localparam int unsigned Init5 = init_cycles(Generation, Init5Ns);
   // Time for a refusal to become effective, and for an idle flag to fall, before the flags are believed.
   localparam int unsigned Believe = 4;
 
-  localparam int unsigned CountWidth = $clog2(cycles_of_ns(Init3Ns) + 1);
+  localparam int unsigned CountWidth = $clog2(init3_cycles(Generation) + 1);
 
   // Mode registers in ascending order; HBM2 has MR0..7 and MR15.
   localparam logic [4:0] LastIndex = (Generation == 2) ? 5'd8 : (Generation == 3) ? 5'd15 : 5'd19;

@@ -59,6 +59,23 @@ package hbm_phy_pkg;
     StLoad   = 4'd10   // commit: the active timing set is loaded
   } init_state_e;
 
+  // Waits of the power-up in ns. HBM4: public summary of the standard; HBM3 by analogy, HBM2 by recollection (assumed).
+  localparam int unsigned Init1Ns = 200_000;        // RESET_n low; tINIT2 (CK static before its end) lies inside
+  localparam int unsigned Init3NsHbm2 = 500_000;    // fuses, calibration
+  localparam int unsigned Init3NsHbm34 = 4_000_000; // tINIT7 lies inside
+  localparam int unsigned Init4Ck = 10;             // CK toggles before power-down is left
+  localparam int unsigned Init5Ns = 200;            // before the first mode register
+
+  // Cycles for `ns` with the fastest CK of a generation: HBM2E 3.6, HBM3E 9.8, HBM4 13 Gb/s. A slower clock waits longer.
+  function automatic int unsigned init_cycles(input int unsigned generation, input int unsigned ns);
+    longint unsigned mhz = (generation == 2) ? 1800 : (generation == 3) ? 2450 : 3250;
+    return int'((longint'(ns) * mhz + 1999) / 2000);  // a cycle is 2 CK
+  endfunction
+
+  function automatic int unsigned init3_cycles(input int unsigned generation);
+    return init_cycles(generation, (generation == 2) ? Init3NsHbm2 : Init3NsHbm34);
+  endfunction
+
   // Idle buses: RNOP and CNOP with every pin high, which is even parity in all generations.
   localparam dfi_cmd_t DfiCmdReset = '{row: '1, col: '1, apar: '1, arfu: '1, cke: '0, ck_en: 1'b0, reset_n: 1'b0};
 
