@@ -1,6 +1,7 @@
 // The only file list of the RTL. HBM_GEOMETRY names a folder of rtl/gen (hbm2_s1, hbm3_s2, ...). Paths are relative to the repository.
 rtl/gen/${HBM_GEOMETRY}/hbm_geometry_pkg.sv
 rtl/hbm_pkg.sv
+rtl/gen/${HBM_GEOMETRY}/hbm_reset_pkg.sv
 rtl/host/hbm_host_pkg.sv
 rtl/host/hbm_fifo.sv
 rtl/host/hbm_pulse_merge.sv
@@ -24,3 +25,8 @@ rtl/phy/hbm_mode_regs.sv
 rtl/phy/hbm_init_seq.sv
 rtl/phy/hbm_rd_lane.sv
 rtl/phy/hbm_phy_if.sv
+rtl/gen/hbm_csr_regs_pkg.sv
+rtl/gen/hbm_csr_regs.sv
+rtl/gen/hbm_csr_fields.sv
+rtl/csr/hbm_csr_counters.sv
+rtl/csr/hbm_csr_top.sv

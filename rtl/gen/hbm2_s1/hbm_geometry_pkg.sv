@@ -3,20 +3,20 @@
 
 package hbm_geometry_pkg;
 
-  localparam int unsigned Generation = 2;   // 2: HBM2/HBM2E pin encoding, 3: HBM3, 4: HBM4
+  localparam int unsigned Generation = 2;  // 2: HBM2/HBM2E pin encoding, 3: HBM3, 4: HBM4
   localparam bit          HasDataMask = 1'b1;
   localparam bit          HasCke = 1'b1;
   localparam int unsigned NumSids = 1;
   localparam int unsigned NumBankGroups = 4;  // per SID
   localparam int unsigned BanksPerGroup = 4;
-  localparam int unsigned Rows = 16384;       // per bank
-  localparam int unsigned Cols = 32;          // 32-byte accesses per row
-  localparam int unsigned SidWidth = 1;       // at least 1; SID 0 only when NumSids is 1
+  localparam int unsigned Rows = 16384;  // per bank
+  localparam int unsigned Cols = 32;  // 32-byte accesses per row
+  localparam int unsigned SidWidth = 1;  // at least 1; SID 0 only when NumSids is 1
   localparam int unsigned BgWidth = 2;
   localparam int unsigned BaWidth = 2;
   localparam int unsigned RowWidth = 14;
   localparam int unsigned ColWidth = 5;
-  localparam int unsigned RowPins = 6;        // R pins
-  localparam int unsigned ColPins = 8;        // C pins
+  localparam int unsigned RowPins = 6;  // R pins
+  localparam int unsigned ColPins = 8;  // C pins
 
 endpackage
