@@ -30,3 +30,4 @@ rtl/gen/hbm_csr_regs.sv
 rtl/gen/hbm_csr_fields.sv
 rtl/csr/hbm_csr_counters.sv
 rtl/csr/hbm_csr_top.sv
+rtl/hbm_channel.sv
