@@ -1,0 +1,253 @@
+// Controller of one pseudo-channel: queues, bank state, timers, selection, refresh, data paths. Wires only.
+
+module hbm_pc
+  import hbm_geometry_pkg::*;
+  import hbm_pkg::*;
+  import hbm_sched_pkg::*;
+#(
+  /// 0: column commands stand in p0, 1: in p1.
+  parameter int unsigned Pc = 0
+) (
+  input logic clk_i,
+  input logic rst_ni,
+
+  input timing_t    timing_i,  // active set; changes only while closed
+  input policy_t    policy_i,
+  input logic [2:0] temp_i,    // gray code, multiplies the refresh interval
+
+  input  logic enable_i,  // commands allowed
+  input  logic close_i,   // maintenance: run empty, precharge, stay closed
+  output logic idle_o,    // queues empty, no data in flight
+  output logic closed_o,  // all banks precharged, every distance to MRS and REF has passed
+
+  input  rd_req_t rd_req_i,
+  input  logic    rd_req_valid_i,
+  output logic    rd_req_ready_o,
+  input  wr_req_t wr_req_i,
+  input  logic    wr_req_valid_i,  // only with a credit
+  output logic    wr_credit_o,     // one credit back; WrDepth at start
+  output rd_rsp_t rd_rsp_o,
+
+  output row_cmd_t act_o,
+  output row_cmd_t short_o,
+  output logic     short_a_ok_o,
+  input  logic     act_gnt_i,
+  input  logic     short_gnt_a_i,
+  input  logic     short_gnt_b_i,
+  output col_cmd_t col_o,
+
+  output dfi_wr_t    dfi_wr_o,
+  output logic [1:0] rddata_en_o,
+  input  dfi_rd_t    dfi_rd_i,
+
+  output events_t    events_o,
+  output pc_status_t status_o,
+  output logic       rd_surplus_o,  // read data without a read
+  output logic       rd_missing_o   // read without data
+);
+
+  if (Pc > 1) begin : g_bad_pc
+    $fatal(1, "hbm_pc: Pc must be 0 or 1");
+  end
+
+  gaps_t               gaps;
+  bank_cmd_t           cmd;
+  bank_ok_t            ok;
+  pc_ok_t              pc_ok;
+  demand_t             demand;
+  ref_wish_t           wish;
+  logic [RowWidth-1:0] rows [NumBanks];
+  bank_vec_t           close, page_close;
+  group_vec_t          group_rd_ok, group_wr_ok, group_ok0, group_ok1, group_next1;
+  logic                writing, age_tick, set_end, stop, short_gnt, row_pending, ap;
+  logic [7:0]          debt;
+
+  // ---------------------------------------------------------------- queues
+  logic    rd_ins, wr_ins, rd_space, wr_space, rmw_space, rmw_start, rmw_aged, rmw_urgent;
+  rd_vec_t rd_valid, rd_hit, rd_aged, rd_urgent, rd_slot, rd_rmw_slot, rd_col_set, rd_pick, rd_act_set, rd_pre_set, rd_aux_pick;
+  wr_vec_t wr_valid, wr_hit, wr_aged, wr_urgent, wr_slot, wr_no_slot, wr_col_set, wr_pick, wr_act_set, wr_pre_set, rmw_set, rmw_pick;
+  rd_vec_t rd_of_bank [NumBanks];
+  wr_vec_t wr_of_bank [NumBanks];
+  rd_vec_t rd_cam [1];
+  wr_vec_t wr_cam [2];
+  loc_t    rd_loc, wr_loc, rd_cam_loc [1], wr_cam_loc [2];
+  loc_t    rd_col_loc, wr_col_loc, rd_act_loc, wr_act_loc, rd_aux_loc, rmw_loc;
+  logic [BankWidth-1:0]  rd_pre_bank, wr_pre_bank;
+  logic [5:0]            rd_level, wr_level;
+  logic [RobWidth-1:0]   rd_col_tag;
+  logic                  wr_no_space, wr_no_tag;
+  logic [WrIdxWidth-1:0] rmw_idx;
+
+  assign rd_loc        = loc_of(rd_req_i.addr);
+  assign wr_loc        = loc_of(wr_req_i.addr);
+  assign rd_cam_loc[0] = wr_loc;
+  assign wr_cam_loc[0] = rd_loc;
+  assign wr_cam_loc[1] = wr_loc;
+  assign rd_ins        = rd_req_valid_i & rd_space;
+  assign wr_ins        = wr_req_valid_i;
+
+  assign rd_req_ready_o = rd_space;
+
+  hbm_req_queue #(.Depth(RdEntries), .HostDepth(RdDepth), .TagWidth(RobWidth), .Cams(1)) u_rd_queue (
+    .clk_i, .rst_ni,
+    .ins_a_i(rd_ins), .loc_a_i(rd_loc), .tag_a_i(rd_req_i.tag), .slot_a_o(rd_slot), .space_a_o(rd_space),
+    .ins_b_i(rmw_start), .loc_b_i(rmw_loc), .tag_b_i(RobWidth'(rmw_idx)), .aged_b_i(rmw_aged), .urgent_b_i(rmw_urgent),
+    .slot_b_o(rd_rmw_slot), .space_b_o(rmw_space),
+    .issue_i(rd_pick),
+    .open_i(ok.open), .rows_i(rows), .act_i(cmd.act), .act_row_i(cmd.act_row), .close_i(close), .age_tick_i(age_tick),
+    .cam_loc_i(rd_cam_loc), .cam_match_o(rd_cam),
+    .valid_o(rd_valid), .hit_o(rd_hit), .aged_o(rd_aged), .urgent_o(rd_urgent), .of_bank_o(rd_of_bank), .level_o(rd_level),
+    .col_set_i(rd_col_set), .col_pick_o(rd_pick), .col_loc_o(rd_col_loc), .col_tag_o(rd_col_tag),
+    .act_set_i(rd_act_set), .act_loc_o(rd_act_loc), .pre_set_i(rd_pre_set), .pre_bank_o(rd_pre_bank),
+    .aux_set_i('0), .aux_pick_o(rd_aux_pick), .aux_loc_o(rd_aux_loc)
+  );
+
+  hbm_req_queue #(.Depth(WrDepth), .HostDepth(WrDepth), .TagWidth(1), .Cams(2)) u_wr_queue (
+    .clk_i, .rst_ni,
+    .ins_a_i(wr_ins), .loc_a_i(wr_loc), .tag_a_i(1'b0), .slot_a_o(wr_slot), .space_a_o(wr_space),
+    .ins_b_i(1'b0), .loc_b_i('0), .tag_b_i(1'b0), .aged_b_i(1'b0), .urgent_b_i(1'b0), .slot_b_o(wr_no_slot), .space_b_o(wr_no_space),
+    .issue_i(wr_pick),
+    .open_i(ok.open), .rows_i(rows), .act_i(cmd.act), .act_row_i(cmd.act_row), .close_i(close), .age_tick_i(age_tick),
+    .cam_loc_i(wr_cam_loc), .cam_match_o(wr_cam),
+    .valid_o(wr_valid), .hit_o(wr_hit), .aged_o(wr_aged), .urgent_o(wr_urgent), .of_bank_o(wr_of_bank), .level_o(wr_level),
+    .col_set_i(wr_col_set), .col_pick_o(wr_pick), .col_loc_o(wr_col_loc), .col_tag_o(wr_no_tag),
+    .act_set_i(wr_act_set), .act_loc_o(wr_act_loc), .pre_set_i(wr_pre_set), .pre_bank_o(wr_pre_bank),
+    .aux_set_i(rmw_set), .aux_pick_o(rmw_pick), .aux_loc_o(rmw_loc)
+  );
+
+  hbm_age_tick u_age_tick (.clk_i, .rst_ni, .limit_i(policy_i.starve_limit), .tick_o(age_tick));
+
+  // ---------------------------------------------------------------- order of requests to the same bytes
+  rd_vec_t rd_free;
+  wr_vec_t wr_free, wr_free_of_wr, wr_complete;
+  logic    merge;
+  logic [WrIdxWidth-1:0]   merge_idx;
+  logic [AxiDataWidth-1:0] merge_data;
+
+  hbm_hazard u_hazard (
+    .clk_i, .rst_ni,
+    .rd_ins_i(rd_ins), .rd_slot_i(rd_slot), .rd_match_wr_i(wr_cam[0]),
+    .wr_ins_i(wr_ins), .wr_slot_i(wr_slot), .wr_match_rd_i(rd_cam[0]), .wr_match_wr_i(wr_cam[1]), .same_i(rd_loc == wr_loc),
+    .rd_issue_i(rd_pick), .wr_issue_i(wr_pick),
+    .rd_free_o(rd_free), .wr_free_o(wr_free), .wr_free_of_wr_o(wr_free_of_wr)
+  );
+
+  hbm_rmw u_rmw (
+    .clk_i, .rst_ni, .wr_ins_i(wr_ins), .wr_slot_i(wr_slot), .wr_partial_i(~&wr_req_i.strb),
+    .wr_valid_i(wr_valid), .wr_free_of_wr_i(wr_free_of_wr), .wr_aged_i(wr_aged), .wr_urgent_i(wr_urgent), .age_tick_i(age_tick),
+    .start_set_o(rmw_set), .start_pick_i(rmw_pick), .space_i(rmw_space), .start_o(rmw_start), .start_idx_o(rmw_idx),
+    .start_aged_o(rmw_aged), .start_urgent_o(rmw_urgent), .done_i(merge), .done_idx_i(merge_idx), .ready_o(wr_complete)
+  );
+
+  // ---------------------------------------------------------------- banks and timers
+  hbm_gaps u_gaps (.clk_i, .rst_ni, .timing_i, .ap_min_ras_i(policy_i.ap_min_ras), .gaps_o(gaps));
+
+  hbm_bank_array #(.Pc(Pc)) u_bank_array (.clk_i, .rst_ni, .gaps_i(gaps), .cmd_i(cmd), .ok_o(ok), .rows_o(rows));
+
+  hbm_group_timers #(.Pc(Pc)) u_group_timers (
+    .clk_i, .rst_ni, .gaps_i(gaps), .cmd_i(cmd), .rd_ok_o(group_rd_ok), .wr_ok_o(group_wr_ok),
+    .act_ok0_o(group_ok0), .act_ok1_o(group_ok1), .act_next1_o(group_next1)
+  );
+
+  hbm_pc_timers #(.Pc(Pc)) u_pc_timers (.clk_i, .rst_ni, .gaps_i(gaps), .cmd_i(cmd), .set_end_i(set_end), .ok_o(pc_ok));
+
+  hbm_bank_demand u_bank_demand (
+    .open_i(ok.open), .rd_valid_i(rd_valid), .rd_hit_i(rd_hit), .rd_urgent_i(rd_urgent), .rd_of_bank_i(rd_of_bank),
+    .wr_valid_i(wr_valid), .wr_hit_i(wr_hit), .wr_urgent_i(wr_urgent), .wr_of_bank_i(wr_of_bank), .demand_o(demand)
+  );
+
+  // ---------------------------------------------------------------- columns
+  rd_vec_t   rd_open;
+  wr_vec_t   wr_open;
+  bank_vec_t rd_bank, wr_bank;
+  logic      rd_path_ready, wr_path_ready, rd_path_empty, wr_path_empty;
+
+  hbm_page_policy u_page_policy (.policy_i, .lone_hit_i(demand.lone_hit), .conflict_i(demand.conflict), .close_o(page_close));
+
+  hbm_col_select u_col_select (
+    .writing_i(writing),
+    .rd_bank_ok_i(ok.rd_ok & banks_of_groups(group_rd_ok) & banks_of_sids(pc_ok.rd_sid)),
+    .wr_bank_ok_i(ok.wr_ok & banks_of_groups(group_wr_ok)),
+    .rd_ok_i(pc_ok.rd & rd_path_ready & enable_i), .wr_ok_i(pc_ok.wr & wr_path_ready & enable_i),
+    .masked_i(wish.held), .urgent_only_i(demand.urgent_conflict),
+    .rd_close_i(page_close & ok.rda_ok), .wr_close_i(page_close & ok.wra_ok),
+    .rd_ready_i(rd_hit & rd_free), .rd_urgent_i(rd_urgent), .rd_of_bank_i(rd_of_bank),
+    .wr_ready_i(wr_hit & wr_free & wr_complete), .wr_urgent_i(wr_urgent), .wr_of_bank_i(wr_of_bank),
+    .rd_open_o(rd_open), .wr_open_o(wr_open),
+    .rd_set_o(rd_col_set), .rd_pick_i(rd_pick), .wr_set_o(wr_col_set), .wr_pick_i(wr_pick),
+    .rd_bank_o(rd_bank), .wr_bank_o(wr_bank), .close_o(ap)
+  );
+
+  hbm_direction u_direction (
+    .clk_i, .rst_ni, .policy_i, .rd_open_i(rd_open), .rd_urgent_i(rd_urgent), .wr_open_i(wr_open), .wr_urgent_i(wr_urgent),
+    .rd_level_i(rd_level), .wr_level_i(wr_level), .issue_i((rd_bank | wr_bank) != '0), .writing_o(writing)
+  );
+
+  // ---------------------------------------------------------------- rows and refresh
+  hbm_refresh u_refresh (
+    .clk_i, .rst_ni, .timing_i, .policy_i, .temp_i, .enable_i, .stop_i(stop),
+    .ok_i(ok), .group_next1_i(banks_of_groups(group_next1)), .queued_i(demand.queued), .hit_i(demand.hit), .act_i(cmd.act),
+    .refsb_i(cmd.refsb), .ref_all_i(cmd.ref_all), .wish_o(wish), .set_end_o(set_end), .debt_o(debt)
+  );
+
+  hbm_row_select u_row_select (
+    .clk_i, .rst_ni, .enable_i, .writing_i(writing), .rrd_l_long_i(gaps.rrd_l_long),
+    .ok_i(ok), .pc_ok_i(pc_ok), .group_ok0_i(group_ok0), .group_ok1_i(group_ok1), .group_next1_i(group_next1),
+    .demand_i(demand), .wish_i(wish),
+    .rd_valid_i(rd_valid), .rd_hit_i(rd_hit), .rd_urgent_i(rd_urgent), .rd_of_bank_i(rd_of_bank),
+    .wr_valid_i(wr_valid), .wr_hit_i(wr_hit), .wr_urgent_i(wr_urgent), .wr_of_bank_i(wr_of_bank),
+    .rd_act_set_o(rd_act_set), .rd_act_loc_i(rd_act_loc), .rd_pre_set_o(rd_pre_set), .rd_pre_bank_i(rd_pre_bank),
+    .wr_act_set_o(wr_act_set), .wr_act_loc_i(wr_act_loc), .wr_pre_set_o(wr_pre_set), .wr_pre_bank_i(wr_pre_bank),
+    .act_o, .short_o, .short_a_ok_o, .act_gnt_i, .short_gnt_i(short_gnt), .pending_o(row_pending)
+  );
+
+  hbm_pc_commit u_pc_commit (
+    .clk_i, .rst_ni, .act_i(act_o), .short_i(short_o), .act_gnt_i, .short_gnt_a_i, .short_gnt_b_i,
+    .rd_bank_i(rd_bank), .rd_loc_i(rd_col_loc), .wr_bank_i(wr_bank), .wr_loc_i(wr_col_loc), .ap_i(ap),
+    .cmd_o(cmd), .close_o(close), .short_gnt_o(short_gnt), .col_o
+  );
+
+  hbm_maintain u_maintain (
+    .clk_i, .rst_ni, .close_i, .rd_empty_i(rd_level == '0), .wr_empty_i(wr_level == '0),
+    .rd_path_empty_i(rd_path_empty), .wr_path_empty_i(wr_path_empty), .row_pending_i(row_pending), .ok_i(ok), .pc_ok_i(pc_ok),
+    .idle_o, .stop_o(stop), .closed_o
+  );
+
+  // ---------------------------------------------------------------- data
+  logic                    wr_word_valid;
+  logic [AxiDataWidth-1:0] wr_word_data;
+  logic [AxiStrbWidth-1:0] wr_word_strb;
+
+  hbm_wr_buffer u_wr_buffer (
+    .clk_i, .rst_ni, .ins_i(wr_ins), .ins_slot_i(wr_slot), .ins_data_i(wr_req_i.data), .ins_strb_i(wr_req_i.strb),
+    .merge_i(merge), .merge_idx_i(merge_idx), .merge_data_i(merge_data),
+    .pick_i(wr_pick), .valid_o(wr_word_valid), .data_o(wr_word_data), .strb_o(wr_word_strb)
+  );
+
+  hbm_wr_path #(.Pc(Pc)) u_wr_path (
+    .clk_i, .rst_ni, .wl_i(timing_i.wl), .pick_i(wr_pick != '0), .ready_o(wr_path_ready),
+    .valid_i(wr_word_valid), .data_i(wr_word_data), .strb_i(wr_word_strb), .dfi_o(dfi_wr_o), .empty_o(wr_path_empty)
+  );
+
+  hbm_rd_path #(.Pc(Pc)) u_rd_path (
+    .clk_i, .rst_ni, .rl_i(timing_i.rl), .pick_i(rd_pick != '0), .rmw_i(|rd_pick[RdEntries-1:RdDepth]), .tag_i(rd_col_tag),
+    .ready_o(rd_path_ready), .rddata_en_o, .dfi_i(dfi_rd_i), .rsp_o(rd_rsp_o),
+    .merge_o(merge), .merge_idx_o(merge_idx), .merge_data_o(merge_data),
+    .empty_o(rd_path_empty), .surplus_o(rd_surplus_o), .missing_o(rd_missing_o)
+  );
+
+  hbm_credit_return u_credit_return (.clk_i, .rst_ni, .free_i(wr_pick != '0), .credit_o(wr_credit_o));
+
+  // ---------------------------------------------------------------- what others see
+  hbm_pc_events u_pc_events (
+    .clk_i, .rst_ni, .cmd_i(cmd), .conflict_i(demand.conflict), .rmw_i(rmw_start),
+    .rd_refused_i(rd_req_valid_i & ~rd_space), .wr_full_i(~wr_space), .events_o
+  );
+
+  assign status_o = '{rd_level: rd_level, wr_level: wr_level, refresh_debt: (debt > 8'd31) ? 5'd31 : 5'(debt), writing: writing};
+
+  // Second requests, tags and age classes that only one of the two queues needs.
+  logic unused_wires;
+  assign unused_wires = ^{rd_aged, rd_rmw_slot, rd_aux_pick, rd_aux_loc, wr_no_slot, wr_no_space, wr_no_tag, rd_req_i.qos, wr_req_i.qos};
+
+endmodule

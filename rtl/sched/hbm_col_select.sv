@@ -1,0 +1,89 @@
+// Chooses the column command of one PC: which entries may go, urgent first, and whether the row closes.
+//
+// Contract: M4.1, M4.2, M4.3. The queues themselves give the oldest of the sets offered here.
+
+module hbm_col_select
+  import hbm_geometry_pkg::*;
+  import hbm_pkg::*;
+  import hbm_sched_pkg::*;
+(
+  input logic writing_i,  // direction served
+
+  input bank_vec_t  rd_bank_ok_i,    // bank, group, SID
+  input bank_vec_t  wr_bank_ok_i,
+  input logic       rd_ok_i,         // PC timers and data path
+  input logic       wr_ok_i,
+  input bank_vec_t  masked_i,        // held for a refresh: no column command
+  input bank_vec_t  urgent_only_i,   // an urgent conflict waits: urgent hits only
+  input bank_vec_t  rd_close_i,      // a read to this bank shall and may close it
+  input bank_vec_t  wr_close_i,
+
+  input rd_vec_t rd_ready_i,   // hit, waits for nothing
+  input rd_vec_t rd_urgent_i,
+  input rd_vec_t rd_of_bank_i [NumBanks],
+  input wr_vec_t wr_ready_i,
+  input wr_vec_t wr_urgent_i,
+  input wr_vec_t wr_of_bank_i [NumBanks],
+
+  // Open hits for the choice of direction: timers not counted.
+  output rd_vec_t rd_open_o,
+  output wr_vec_t wr_open_o,
+
+  output rd_vec_t rd_set_o,
+  input  rd_vec_t rd_pick_i,
+  output wr_vec_t wr_set_o,
+  input  wr_vec_t wr_pick_i,
+
+  output bank_vec_t rd_bank_o,  // bank of the pick, one-hot
+  output bank_vec_t wr_bank_o,
+  output logic      close_o     // the pick carries auto-precharge
+);
+
+  rd_vec_t rd_blocked, rd_timed, rd_elig;
+  wr_vec_t wr_blocked, wr_timed, wr_elig;
+
+  always_comb begin
+    rd_blocked = '0;
+    wr_blocked = '0;
+    if ((masked_i | urgent_only_i) != '0) begin
+      for (int unsigned b = 0; b < NumBanks; b++) begin
+        if (masked_i[b]) rd_blocked |= rd_of_bank_i[b];
+        else if (urgent_only_i[b]) rd_blocked |= rd_of_bank_i[b] & ~rd_urgent_i;
+        if (masked_i[b]) wr_blocked |= wr_of_bank_i[b];
+        else if (urgent_only_i[b]) wr_blocked |= wr_of_bank_i[b] & ~wr_urgent_i;
+      end
+    end
+    rd_open_o = rd_ready_i & ~rd_blocked;
+    wr_open_o = wr_ready_i & ~wr_blocked;
+  end
+
+  always_comb begin
+    rd_timed = '0;
+    wr_timed = '0;
+    if (!writing_i && rd_ok_i && rd_open_o != '0) begin
+      for (int unsigned b = 0; b < NumBanks; b++) rd_timed |= rd_of_bank_i[b] & {RdEntries{rd_bank_ok_i[b]}};
+    end
+    if (writing_i && wr_ok_i && wr_open_o != '0) begin
+      for (int unsigned b = 0; b < NumBanks; b++) wr_timed |= wr_of_bank_i[b] & {WrDepth{wr_bank_ok_i[b]}};
+    end
+  end
+
+  assign rd_elig  = rd_open_o & rd_timed;
+  assign wr_elig  = wr_open_o & wr_timed;
+  assign rd_set_o = ((rd_elig & rd_urgent_i) != '0) ? (rd_elig & rd_urgent_i) : rd_elig;
+  assign wr_set_o = ((wr_elig & wr_urgent_i) != '0) ? (wr_elig & wr_urgent_i) : wr_elig;
+
+  always_comb begin
+    rd_bank_o = '0;
+    wr_bank_o = '0;
+    if (rd_pick_i != '0) begin
+      for (int unsigned b = 0; b < NumBanks; b++) rd_bank_o[b] = (rd_pick_i & rd_of_bank_i[b]) != '0;
+    end
+    if (wr_pick_i != '0) begin
+      for (int unsigned b = 0; b < NumBanks; b++) wr_bank_o[b] = (wr_pick_i & wr_of_bank_i[b]) != '0;
+    end
+  end
+
+  assign close_o = ((rd_bank_o & rd_close_i) != '0) || ((wr_bank_o & wr_close_i) != '0);
+
+endmodule

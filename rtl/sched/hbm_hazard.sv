@@ -1,0 +1,106 @@
+// Keeps requests to the same 32 bytes in order: which entry waits for which.
+//
+// Contract: M3.2. A bit is set at enqueue from the address comparison of the queues and cleared when the older entry issues its
+// column command. An entry that issues in the very cycle of the enqueue is not waited for.
+
+module hbm_hazard
+  import hbm_pkg::*;
+  import hbm_sched_pkg::*;
+(
+  input logic clk_i,
+  input logic rst_ni,
+
+  input logic    rd_ins_i,
+  input rd_vec_t rd_slot_i,     // one-hot
+  input wr_vec_t rd_match_wr_i, // queued writes to the bytes of the new read
+  input logic    wr_ins_i,
+  input wr_vec_t wr_slot_i,     // one-hot
+  input rd_vec_t wr_match_rd_i, // queued reads of the bytes of the new write
+  input wr_vec_t wr_match_wr_i,
+  input logic    same_i,        // new read and new write of this cycle have the same bytes: the write is older
+
+  input rd_vec_t rd_issue_i,
+  input wr_vec_t wr_issue_i,
+
+  output rd_vec_t rd_free_o,        // waits for nothing
+  output wr_vec_t wr_free_o,
+  output wr_vec_t wr_free_of_wr_o   // waits for no write
+);
+
+  wr_vec_t rd_on_wr_q [RdEntries];
+  rd_vec_t wr_on_rd_q [WrDepth];
+  wr_vec_t wr_on_wr_q [WrDepth];
+
+  // Most entries wait for nothing; the summary bits let a quiet cycle leave the vectors alone.
+  rd_vec_t rd_waits_q, rd_waits_d;
+  wr_vec_t wr_waits_rd_q, wr_waits_rd_d, wr_waits_wr_q, wr_waits_wr_d;
+
+  wr_vec_t rd_new, wr_new_wr;
+  rd_vec_t wr_new_rd;
+  assign rd_new    = (rd_match_wr_i & ~wr_issue_i) | ({WrDepth{same_i & wr_ins_i}} & wr_slot_i);
+  assign wr_new_rd = wr_match_rd_i & ~rd_issue_i;
+  assign wr_new_wr = wr_match_wr_i & ~wr_issue_i;
+
+  always_comb begin
+    rd_waits_d = rd_waits_q;
+    wr_waits_rd_d = wr_waits_rd_q;
+    wr_waits_wr_d = wr_waits_wr_q;
+    if (wr_issue_i != '0) begin
+      if (rd_waits_q != '0) begin
+        for (int unsigned e = 0; e < RdEntries; e++) rd_waits_d[e] = |(rd_on_wr_q[e] & ~wr_issue_i);
+      end
+      if (wr_waits_wr_q != '0) begin
+        for (int unsigned e = 0; e < WrDepth; e++) wr_waits_wr_d[e] = |(wr_on_wr_q[e] & ~wr_issue_i);
+      end
+    end
+    if (rd_issue_i != '0 && wr_waits_rd_q != '0) begin
+      for (int unsigned e = 0; e < WrDepth; e++) wr_waits_rd_d[e] = |(wr_on_rd_q[e] & ~rd_issue_i);
+    end
+    if (rd_ins_i) rd_waits_d |= {RdEntries{|rd_new}} & rd_slot_i;
+    if (wr_ins_i) begin
+      wr_waits_rd_d |= {WrDepth{|wr_new_rd}} & wr_slot_i;
+      wr_waits_wr_d |= {WrDepth{|wr_new_wr}} & wr_slot_i;
+    end
+  end
+
+  // An entry issues only when its vectors are zero, so a free slot always starts from zero.
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      rd_waits_q <= '0;
+      wr_waits_rd_q <= '0;
+      wr_waits_wr_q <= '0;
+      for (int unsigned e = 0; e < RdEntries; e++) rd_on_wr_q[e] <= '0;
+      for (int unsigned e = 0; e < WrDepth; e++) wr_on_rd_q[e] <= '0;
+      for (int unsigned e = 0; e < WrDepth; e++) wr_on_wr_q[e] <= '0;
+    end else begin
+      rd_waits_q <= rd_waits_d;
+      wr_waits_rd_q <= wr_waits_rd_d;
+      wr_waits_wr_q <= wr_waits_wr_d;
+      if ((rd_ins_i && rd_new != '0) || (wr_issue_i != '0 && rd_waits_q != '0)) begin
+        for (int unsigned e = 0; e < RdEntries; e++) begin
+          rd_on_wr_q[e] <= (rd_on_wr_q[e] & ~wr_issue_i) | ({WrDepth{rd_ins_i & rd_slot_i[e]}} & rd_new);
+        end
+      end
+      if ((wr_ins_i && wr_new_rd != '0) || (rd_issue_i != '0 && wr_waits_rd_q != '0)) begin
+        for (int unsigned e = 0; e < WrDepth; e++) begin
+          wr_on_rd_q[e] <= (wr_on_rd_q[e] & ~rd_issue_i) | ({RdEntries{wr_ins_i & wr_slot_i[e]}} & wr_new_rd);
+        end
+      end
+      if ((wr_ins_i && wr_new_wr != '0) || (wr_issue_i != '0 && wr_waits_wr_q != '0)) begin
+        for (int unsigned e = 0; e < WrDepth; e++) begin
+          wr_on_wr_q[e] <= (wr_on_wr_q[e] & ~wr_issue_i) | ({WrDepth{wr_ins_i & wr_slot_i[e]}} & wr_new_wr);
+        end
+      end
+    end
+  end
+
+  assign rd_free_o       = ~rd_waits_q;
+  assign wr_free_o       = ~wr_waits_rd_q & ~wr_waits_wr_q;
+  assign wr_free_of_wr_o = ~wr_waits_wr_q;
+
+`ifndef SYNTHESIS
+  ReadIssuesFree_A: assert property (@(posedge clk_i) disable iff (!rst_ni) (rd_issue_i & rd_waits_q) == '0);
+  WriteIssuesFree_A: assert property (@(posedge clk_i) disable iff (!rst_ni) (wr_issue_i & (wr_waits_rd_q | wr_waits_wr_q)) == '0);
+`endif
+
+endmodule

@@ -1,0 +1,60 @@
+// Turns what a PC does in a cycle into the pulses that the counters take, one cycle later.
+
+module hbm_pc_events
+  import hbm_pkg::*;
+  import hbm_sched_pkg::*;
+(
+  input logic clk_i,
+  input logic rst_ni,
+
+  input bank_cmd_t cmd_i,
+  input bank_vec_t conflict_i,   // a queued request wants another row
+  input logic      rmw_i,
+  input logic      rd_refused_i,
+  input logic      wr_full_i,
+
+  output events_t events_o
+);
+
+  // used: a column command went to the open row. replaced: the row before it was closed for a queued request.
+  bank_vec_t used_q, replaced_q, column, first;
+  logic      last_wr_q;
+  events_t   events_d, events_q;
+
+  assign column = cmd_i.rd | cmd_i.wr;
+  assign first  = column & ~used_q;
+
+  always_comb begin
+    events_d = '0;
+    events_d.act          = cmd_i.act != '0;
+    events_d.pre          = cmd_i.pre != '0;
+    events_d.rd           = cmd_i.rd != '0;
+    events_d.wr           = cmd_i.wr != '0;
+    events_d.refsb        = cmd_i.refsb != '0;
+    events_d.ref_all      = cmd_i.ref_all;
+    events_d.row_hit      = (column & used_q) != '0;
+    events_d.row_closed   = (first & ~replaced_q) != '0;
+    events_d.row_conflict = (first & replaced_q) != '0;
+    events_d.turnaround   = (events_d.rd & last_wr_q) | (events_d.wr & ~last_wr_q);
+    events_d.rmw          = rmw_i;
+    events_d.rd_full      = rd_refused_i;
+    events_d.wr_full      = wr_full_i;
+  end
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      used_q <= '0;
+      replaced_q <= '0;
+      last_wr_q <= 1'b0;
+      events_q <= '0;
+    end else begin
+      used_q <= (used_q | column) & ~cmd_i.act;
+      replaced_q <= (replaced_q & ~first) | (cmd_i.pre & conflict_i);
+      if (column != '0) last_wr_q <= cmd_i.wr != '0;
+      events_q <= events_d;
+    end
+  end
+
+  assign events_o = events_q;
+
+endmodule

@@ -1,0 +1,203 @@
+// Holds the requests of one direction with their order, age class, bank, row hit.
+//
+// Contract: M3.1 (visible one cycle after the offer), M3.4 (row hit), M4.5 (age class).
+//
+// Entries HostDepth and up are reserved for port b (read-modify-write). Slot numbers have no effect outside.
+
+module hbm_req_queue
+  import hbm_geometry_pkg::*;
+  import hbm_pkg::*;
+  import hbm_sched_pkg::*;
+#(
+  /// Entries, the reserved ones included.
+  parameter int unsigned Depth = 32,
+  /// Entries of port a.
+  parameter int unsigned HostDepth = 32,
+  /// Bits of the tag that an entry carries, at least 1.
+  parameter int unsigned TagWidth = 1,
+  /// Address comparators (one per request that may be enqueued in a cycle and must look here).
+  parameter int unsigned Cams = 1
+) (
+  input logic clk_i,
+  input logic rst_ni,
+
+  // Port a: from the host. Port b: into a reserved entry; counts as younger than a of the same cycle.
+  input  logic                ins_a_i,       // only while space_a_o
+  input  loc_t                loc_a_i,
+  input  logic [TagWidth-1:0] tag_a_i,
+  output logic [Depth-1:0]    slot_a_o,
+  output logic                space_a_o,
+  input  logic                ins_b_i,       // only while space_b_o
+  input  loc_t                loc_b_i,
+  input  logic [TagWidth-1:0] tag_b_i,
+  input  logic                aged_b_i,      // age class that the entry starts with
+  input  logic                urgent_b_i,
+  output logic [Depth-1:0]    slot_b_o,
+  output logic                space_b_o,
+
+  // The entry that issues its column command in this cycle.
+  input logic [Depth-1:0] issue_i,
+
+  // Row state, and what changes it in this cycle.
+  input bank_vec_t           open_i,
+  input logic [RowWidth-1:0] rows_i [NumBanks],
+  input bank_vec_t           act_i,
+  input logic [RowWidth-1:0] act_row_i,
+  input bank_vec_t           close_i,
+
+  input logic age_tick_i,  // end of an age interval
+
+  // Address comparison at enqueue.
+  input  loc_t             cam_loc_i   [Cams],
+  output logic [Depth-1:0] cam_match_o [Cams],
+
+  output logic [Depth-1:0] valid_o,
+  output logic [Depth-1:0] hit_o,
+  output logic [Depth-1:0] aged_o,
+  output logic [Depth-1:0] urgent_o,
+  output logic [Depth-1:0] of_bank_o [NumBanks],
+  output logic [5:0]       level_o,
+
+  // Oldest of a set. The column pick gives the entry's fields, the others its place.
+  input  logic [Depth-1:0]    col_set_i,
+  output logic [Depth-1:0]    col_pick_o,
+  output loc_t                col_loc_o,
+  output logic [TagWidth-1:0] col_tag_o,
+  input  logic [Depth-1:0]    act_set_i,
+  output loc_t                act_loc_o,
+  input  logic [Depth-1:0]    pre_set_i,
+  output logic [BankWidth-1:0] pre_bank_o,
+  input  logic [Depth-1:0]    aux_set_i,
+  output logic [Depth-1:0]    aux_pick_o,
+  output loc_t                aux_loc_o
+);
+
+  localparam int unsigned IdxWidth = $clog2(Depth);
+  localparam logic [Depth-1:0] HostMask = Depth'({HostDepth{1'b1}});
+
+  logic [Depth-1:0]    valid_q, hit_q, aged_q, urgent_q;
+  logic [Depth-1:0]    of_bank_q [NumBanks];
+  loc_t                loc_q [Depth];
+  logic [TagWidth-1:0] tag_q [Depth];
+  logic [5:0]          level_q;
+
+  // ---------------------------------------------------------------- free slots: the lowest of each part
+  logic [Depth-1:0] free_a, free_b;
+  assign free_a    = ~valid_q & HostMask;
+  assign free_b    = ~valid_q & ~HostMask;
+  assign slot_a_o  = free_a & -free_a;
+  assign slot_b_o  = free_b & -free_b;
+  assign space_a_o = free_a != '0;
+  assign space_b_o = free_b != '0;
+
+  // ---------------------------------------------------------------- row hit
+  function automatic logic hits(input logic [BankWidth-1:0] bank, input logic [RowWidth-1:0] row);
+    if (act_i[bank]) return row == act_row_i;
+    return open_i[bank] & ~close_i[bank] & (row == rows_i[bank]);
+  endfunction
+
+  function automatic logic [IdxWidth-1:0] index_of(input logic [Depth-1:0] onehot);
+    logic [IdxWidth-1:0] idx;
+    idx = '0;
+    for (int unsigned i = 0; i < IdxWidth; i++) begin
+      for (int unsigned e = 0; e < Depth; e++) if (((e >> i) & 1) != 0) idx[i] |= onehot[e];
+    end
+    return idx;
+  endfunction
+
+  logic [Depth-1:0] hit_d, act_mask, close_mask, row_match;
+  always_comb begin
+    act_mask = '0;
+    close_mask = '0;
+    row_match = '0;
+    if (act_i != '0) begin
+      for (int unsigned b = 0; b < NumBanks; b++) act_mask |= of_bank_q[b] & {Depth{act_i[b]}};
+      for (int unsigned e = 0; e < Depth; e++) row_match[e] = loc_q[e].row == act_row_i;
+    end
+    if (close_i != '0) begin
+      for (int unsigned b = 0; b < NumBanks; b++) close_mask |= of_bank_q[b] & {Depth{close_i[b]}};
+    end
+    hit_d = (hit_q & ~close_mask) | (act_mask & row_match);
+    if (ins_a_i) hit_d = (hit_d & ~slot_a_o) | ({Depth{hits(loc_a_i.bank, loc_a_i.row)}} & slot_a_o);
+    if (ins_b_i) hit_d = (hit_d & ~slot_b_o) | ({Depth{hits(loc_b_i.bank, loc_b_i.row)}} & slot_b_o);
+  end
+
+  // ---------------------------------------------------------------- entries
+  logic [Depth-1:0] new_a, new_b;
+  assign new_a = {Depth{ins_a_i}} & slot_a_o;
+  assign new_b = {Depth{ins_b_i}} & slot_b_o;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      valid_q <= '0;
+      level_q <= '0;
+    end else begin
+      valid_q <= (valid_q & ~issue_i) | new_a | new_b;
+      level_q <= level_q + 6'(ins_a_i) + 6'(ins_b_i) - 6'(issue_i != '0);
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    hit_q <= hit_d;
+    aged_q <= (((aged_q & ~new_b) | {Depth{age_tick_i}}) & ~new_a & ~new_b) | ({Depth{aged_b_i}} & new_b);
+    urgent_q <= ((urgent_q | ({Depth{age_tick_i}} & aged_q)) & ~new_a & ~new_b) | ({Depth{urgent_b_i}} & new_b);
+    if (ins_a_i || ins_b_i || issue_i != '0) begin
+      for (int unsigned b = 0; b < NumBanks; b++) begin
+        of_bank_q[b] <= (of_bank_q[b] & ~issue_i & ~new_a & ~new_b)
+                        | ({Depth{loc_a_i.bank == BankWidth'(b)}} & new_a) | ({Depth{loc_b_i.bank == BankWidth'(b)}} & new_b);
+      end
+    end
+    if (ins_a_i) begin
+      loc_q[index_of(slot_a_o)] <= loc_a_i;
+      tag_q[index_of(slot_a_o)] <= tag_a_i;
+    end
+    if (ins_b_i) begin
+      loc_q[index_of(slot_b_o)] <= loc_b_i;
+      tag_q[index_of(slot_b_o)] <= tag_b_i;
+    end
+  end
+
+  // of_bank_q is not reset: masked with valid, and made exact for a slot when it is filled.
+  for (genvar b = 0; b < NumBanks; b++) begin : g_of_bank
+    assign of_bank_o[b] = of_bank_q[b] & valid_q;
+  end
+
+  assign valid_o  = valid_q;
+  assign hit_o    = hit_q & valid_q;
+  assign aged_o   = aged_q & valid_q;
+  assign urgent_o = urgent_q & valid_q;
+  assign level_o  = level_q;
+
+  for (genvar c = 0; c < Cams; c++) begin : g_cam
+    always_comb begin
+      for (int unsigned e = 0; e < Depth; e++) cam_match_o[c][e] = valid_q[e] & (loc_q[e] == cam_loc_i[c]);
+    end
+  end
+
+  // ---------------------------------------------------------------- oldest of a set
+  logic [Depth-1:0] set [4];
+  logic [Depth-1:0] pick [4];
+  assign set[0] = col_set_i;
+  assign set[1] = act_set_i;
+  assign set[2] = pre_set_i;
+  assign set[3] = aux_set_i;
+
+  hbm_age_order #(.Depth(Depth), .Picks(4)) u_age_order (
+    .clk_i, .valid_i(valid_q), .ins_a_i, .slot_a_i(slot_a_o), .ins_b_i, .slot_b_i(slot_b_o), .set_i(set), .pick_o(pick)
+  );
+
+  assign col_pick_o = pick[0];
+  assign col_loc_o  = loc_q[index_of(pick[0])];
+  assign col_tag_o  = tag_q[index_of(pick[0])];
+  assign act_loc_o  = loc_q[index_of(pick[1])];
+  assign pre_bank_o = loc_q[index_of(pick[2])].bank;
+  assign aux_pick_o = pick[3];
+  assign aux_loc_o  = loc_q[index_of(pick[3])];
+
+`ifndef SYNTHESIS
+  NoInsertWhenFull_A: assert property (@(posedge clk_i) disable iff (!rst_ni) ins_a_i |-> space_a_o);
+  NoReservedInsertWhenFull_A: assert property (@(posedge clk_i) disable iff (!rst_ni) ins_b_i |-> space_b_o);
+  IssueOnlyValid_A: assert property (@(posedge clk_i) disable iff (!rst_ni) (issue_i & ~valid_q) == '0);
+`endif
+
+endmodule

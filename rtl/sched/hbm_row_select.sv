@@ -1,0 +1,232 @@
+// Chooses the row commands of one PC: a cycle ahead it picks at most one ACT and one short command, then offers them.
+//
+// Contract: M5.1, M5.2. A pick of cycle n looks at n+1 ("next" flags) and leaves out the banks offered in n; the offer in n+1 is
+// checked again against the state of n+1, stays while it is legal and not granted, and makes room for a new pick otherwise.
+
+module hbm_row_select
+  import hbm_geometry_pkg::*;
+  import hbm_pkg::*;
+  import hbm_sched_pkg::*;
+(
+  input logic clk_i,
+  input logic rst_ni,
+
+  input logic enable_i,
+  input logic writing_i,
+  input logic rrd_l_long_i,  // an ACT closes its group for the next cycle
+
+  input bank_ok_t   ok_i,
+  input pc_ok_t     pc_ok_i,
+  input group_vec_t group_ok0_i,
+  input group_vec_t group_ok1_i,
+  input group_vec_t group_next1_i,
+  input demand_t    demand_i,
+  input ref_wish_t  wish_i,
+
+  input rd_vec_t rd_valid_i,
+  input rd_vec_t rd_hit_i,
+  input rd_vec_t rd_urgent_i,
+  input rd_vec_t rd_of_bank_i [NumBanks],
+  input wr_vec_t wr_valid_i,
+  input wr_vec_t wr_hit_i,
+  input wr_vec_t wr_urgent_i,
+  input wr_vec_t wr_of_bank_i [NumBanks],
+
+  // Oldest-of-set services of the queues.
+  output rd_vec_t rd_act_set_o,
+  input  loc_t    rd_act_loc_i,
+  output rd_vec_t rd_pre_set_o,
+  input  logic [BankWidth-1:0] rd_pre_bank_i,
+  output wr_vec_t wr_act_set_o,
+  input  loc_t    wr_act_loc_i,
+  output wr_vec_t wr_pre_set_o,
+  input  logic [BankWidth-1:0] wr_pre_bank_i,
+
+  output row_cmd_t act_o,
+  output row_cmd_t short_o,
+  output logic     short_a_ok_o,
+  input  logic     act_gnt_i,
+  input  logic     short_gnt_i,
+
+  output logic pending_o  // a pick is waiting or offered
+);
+
+  // ---------------------------------------------------------------- offers of this cycle
+  logic      act_valid_q, act_urgent_q;
+  loc_t      act_loc_q;
+  bank_vec_t act_bank_q;
+  logic      short_valid_q, short_urgent_q;
+  cmd_e      short_cmd_q;
+  bank_vec_t short_bank_q;  // one-hot, zero for PREA and REF
+  loc_t      short_loc_q;
+  logic      act_offer, short_ok0, short_ok1, short_first;
+
+  bank_vec_t group_ok0, group_ok1, may_pre, may_ref;
+  assign group_ok0 = banks_of_groups(group_ok0_i);
+  assign group_ok1 = banks_of_groups(group_ok1_i);
+  // A hit keeps a row open, except where hits are masked.
+  assign may_pre = ok_i.open & (wish_i.held | ~demand_i.keep_open);
+  assign may_ref = wish_i.left & (wish_i.held | ~demand_i.queued);
+
+  always_comb begin
+    short_ok0 = 1'b0;
+    short_ok1 = 1'b0;
+    unique case (short_cmd_q)
+      CmdPre: begin
+        short_ok0 = pc_ok_i.pre0 && (short_bank_q & may_pre & ok_i.pre_ok0) != '0;
+        short_ok1 = pc_ok_i.pre1 && (short_bank_q & may_pre & ok_i.pre_ok1) != '0;
+      end
+      // Every bank, the idle ones too, must bear a PRE: then tRP from here covers each pending auto-precharge.
+      CmdPrea: begin
+        short_ok0 = pc_ok_i.pre0 && pc_ok_i.prea0 && (&ok_i.pre_ok0) && (wish_i.must_all || wish_i.must_prea);
+        short_ok1 = pc_ok_i.pre1 && pc_ok_i.prea1 && (&ok_i.pre_ok1) && (wish_i.must_all || wish_i.must_prea);
+      end
+      CmdRefsb: begin
+        short_ok0 = pc_ok_i.refsb0 && wish_i.owed && (short_bank_q & may_ref & ok_i.idle_ok0 & group_ok0) != '0;
+        short_ok1 = pc_ok_i.refsb1 && wish_i.owed && (short_bank_q & may_ref & ok_i.idle_ok1 & group_ok1) != '0;
+      end
+      CmdRef: begin
+        short_ok0 = pc_ok_i.ref0 && wish_i.must_all && (&ok_i.idle_ok0);
+        short_ok1 = pc_ok_i.ref1 && wish_i.must_all && (&ok_i.idle_ok1);
+      end
+      default: ;
+    endcase
+    short_ok0 &= short_valid_q;
+    short_ok1 &= short_valid_q;
+  end
+
+  // A refresh that must happen, or the PRE of an urgent request, silences this PC's own ACT where they cannot share a cycle.
+  assign short_first = short_ok1 && ((short_cmd_q == CmdRefsb) ? (short_bank_q & wish_i.held) != '0
+                                     : (short_cmd_q == CmdPre) ? (Generation < 3) && short_urgent_q && !act_urgent_q
+                                     : 1'b1);
+  assign act_offer = act_valid_q && pc_ok_i.act && (act_bank_q & ok_i.idle_ok1 & group_ok1 & ~wish_i.held) != '0 && !short_first;
+
+  assign act_o        = '{valid: act_offer, cmd: CmdAct, addr: addr_of(act_loc_q)};
+  assign short_o      = '{valid: short_ok1, cmd: short_cmd_q, addr: addr_of(short_loc_q)};
+  assign short_a_ok_o = short_ok0;
+  assign pending_o    = act_valid_q | short_valid_q;
+
+  // ---------------------------------------------------------------- picks for the next cycle
+  bank_vec_t busy, act_banks, pre_banks, ref_banks;
+  assign busy = ({NumBanks{act_offer}} & act_bank_q) | ({NumBanks{short_ok1}} & short_bank_q);
+  assign act_banks = ok_i.idle_next1 & banks_of_groups(group_next1_i) & ~wish_i.held & ~busy
+                     & ~(banks_of_groups(groups_of_banks(act_bank_q)) & {NumBanks{act_offer & rrd_l_long_i}});
+  assign pre_banks = ok_i.open & ok_i.pre_next1 & ~demand_i.keep_open & ~wish_i.held & ~busy;
+  assign ref_banks = ok_i.idle_next1 & banks_of_groups(group_next1_i) & ~busy & {NumBanks{pc_ok_i.refsb_next1}};
+
+  rd_vec_t rd_act, rd_pre;
+  wr_vec_t wr_act, wr_pre;
+  logic    act_urgent, pre_urgent;
+
+  // Urgent before not urgent, then the direction served before the other; the queue gives the oldest.
+  always_comb begin
+    rd_act = '0;
+    wr_act = '0;
+    rd_pre = '0;
+    wr_pre = '0;
+    if ((act_banks & demand_i.queued) != '0) begin
+      for (int unsigned b = 0; b < NumBanks; b++) begin
+        rd_act |= rd_of_bank_i[b] & {RdEntries{act_banks[b]}};
+        wr_act |= wr_of_bank_i[b] & {WrDepth{act_banks[b]}};
+      end
+    end
+    if ((pre_banks & demand_i.conflict) != '0) begin
+      for (int unsigned b = 0; b < NumBanks; b++) begin
+        rd_pre |= rd_of_bank_i[b] & {RdEntries{pre_banks[b]}};
+        wr_pre |= wr_of_bank_i[b] & {WrDepth{pre_banks[b]}};
+      end
+    end
+    rd_act &= rd_valid_i;
+    wr_act &= wr_valid_i;
+    rd_pre &= rd_valid_i & ~rd_hit_i;
+    wr_pre &= wr_valid_i & ~wr_hit_i;
+    act_urgent = (rd_act & rd_urgent_i) != '0 || (wr_act & wr_urgent_i) != '0;
+    pre_urgent = (rd_pre & rd_urgent_i) != '0 || (wr_pre & wr_urgent_i) != '0;
+    if (act_urgent) begin
+      rd_act &= rd_urgent_i;
+      wr_act &= wr_urgent_i;
+    end
+    if (pre_urgent) begin
+      rd_pre &= rd_urgent_i;
+      wr_pre &= wr_urgent_i;
+    end
+    rd_act_set_o = (writing_i && wr_act != '0) ? '0 : rd_act;
+    wr_act_set_o = (!writing_i && rd_act != '0) ? '0 : wr_act;
+    rd_pre_set_o = (writing_i && wr_pre != '0) ? '0 : rd_pre;
+    wr_pre_set_o = (!writing_i && rd_pre != '0) ? '0 : wr_pre;
+  end
+
+  logic      act_pick, act_keep;
+  loc_t      act_loc_d;
+  assign act_keep  = act_offer && !act_gnt_i;
+  assign act_pick  = enable_i && (rd_act_set_o != '0 || wr_act_set_o != '0);
+  assign act_loc_d = (rd_act_set_o != '0) ? rd_act_loc_i : wr_act_loc_i;
+
+  logic      short_pick, short_keep, short_urgent_d;
+  cmd_e      short_cmd_d;
+  bank_vec_t short_bank_d;
+  logic [BankWidth-1:0] pre_bank;
+  assign short_keep = short_ok1 && !short_gnt_i;
+  assign pre_bank   = (rd_pre_set_o != '0) ? rd_pre_bank_i : wr_pre_bank_i;
+
+  always_comb begin
+    short_pick = 1'b1;
+    short_cmd_d = CmdPre;
+    short_bank_d = '0;
+    short_urgent_d = 1'b0;
+    if ((wish_i.must_all || wish_i.must_prea) && ok_i.open != '0) begin
+      short_cmd_d = CmdPrea;
+      // A PREA that was offered in this cycle may have been granted: wait for the banks to show it.
+      short_pick = (&ok_i.pre_next1) && !(short_ok1 && short_cmd_q == CmdPrea);
+    end else if (wish_i.must_all) begin
+      short_cmd_d = CmdRef;
+      short_pick = (&ok_i.idle_next1) && !(short_ok1 && short_cmd_q == CmdRef);
+    end else if ((wish_i.must_ref & ref_banks) != '0) begin
+      short_cmd_d = CmdRefsb;
+      short_bank_d = wish_i.must_ref;
+    end else if ((wish_i.must_pre & ok_i.pre_next1 & ~busy) != '0) begin
+      short_bank_d = wish_i.must_pre;
+    end else if (rd_pre_set_o != '0 || wr_pre_set_o != '0) begin
+      short_bank_d = bank_onehot(pre_bank);
+      short_urgent_d = pre_urgent;
+    end else if ((wish_i.may_ref & ref_banks) != '0) begin
+      short_cmd_d = CmdRefsb;
+      short_bank_d = wish_i.may_ref;
+    end else begin
+      short_pick = 1'b0;
+    end
+    short_pick &= enable_i;
+  end
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      act_valid_q <= 1'b0;
+      short_valid_q <= 1'b0;
+    end else begin
+      act_valid_q <= act_keep | act_pick;
+      short_valid_q <= short_keep | short_pick;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!act_keep && act_pick) begin
+      act_loc_q <= act_loc_d;
+      act_bank_q <= bank_onehot(act_loc_d.bank);
+      act_urgent_q <= act_urgent;
+    end
+    if (!short_keep && short_pick) begin
+      short_cmd_q <= short_cmd_d;
+      short_bank_q <= short_bank_d;
+      short_urgent_q <= short_urgent_d;
+      short_loc_q <= '{bank: bank_index(short_bank_d), row: '0, col: '0};
+    end
+  end
+
+`ifndef SYNTHESIS
+  OffersDiffer_A: assert property (@(posedge clk_i) disable iff (!rst_ni)
+    !(act_offer && short_ok1 && (act_bank_q & short_bank_q) != '0));
+  NoActBesidePrea_A: assert property (@(posedge clk_i) disable iff (!rst_ni)
+    !(act_offer && short_ok1 && (short_cmd_q == CmdPrea || short_cmd_q == CmdRef)));
+`endif
+
+endmodule
