@@ -1,6 +1,7 @@
-"""Make the project's `.venv` from nothing but python >= 3.11, g++, make and perl (standard library only: it runs before the install).
+"""Make the project's `.venv` from nothing but python >= 3.11, g++, make and perl.
 
-`make setup` runs it with the system's python; every other target runs it first and finds nothing to do when the stamp is fresh.
+Standard library only, since it runs before the install. `make setup` runs it with the system's python; every other
+target runs it first and finds nothing to do when the stamp is fresh.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def fingerprint() -> str:
 def run(title: str, *command: str | Path) -> None:
     """Run one step; on failure show its output and stop."""
     print(f"setup: {title} ...", flush=True)
-    done = subprocess.run([str(word) for word in command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        [str(word) for word in command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if done.returncode:
         print(done.stdout, file=sys.stderr)
         fail(f"{title} failed (exit {done.returncode}); the output is above")

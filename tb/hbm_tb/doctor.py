@@ -57,7 +57,9 @@ def pinned_packages() -> list[Finding]:
             found = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             found = "not installed"
-        findings.append(Finding(name, found, found == wanted, True, "" if found == wanted else f"{wanted} is pinned: make setup"))
+        findings.append(
+            Finding(name, found, found == wanted, True, "" if found == wanted else f"{wanted} is pinned: make setup")
+        )
     return findings
 
 
