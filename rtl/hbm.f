@@ -27,10 +27,10 @@ rtl/phy/hbm_rd_lane.sv
 rtl/phy/hbm_phy_if.sv
 rtl/gen/hbm_csr_regs_pkg.sv
 rtl/gen/hbm_csr_regs.sv
-rtl/gen/hbm_csr_fields.sv
+rtl/gen/hbm_csr_words_pkg.sv
+rtl/csr/hbm_csr_words.sv
 rtl/csr/hbm_csr_counters.sv
 rtl/csr/hbm_csr_top.sv
-rtl/hbm_channel.sv
 rtl/sched/hbm_sched_pkg.sv
 rtl/sched/hbm_gap_timer.sv
 rtl/sched/hbm_window_timer.sv
@@ -59,3 +59,4 @@ rtl/data/hbm_wr_buffer.sv
 rtl/data/hbm_wr_path.sv
 rtl/data/hbm_rd_path.sv
 rtl/hbm_pc.sv
+rtl/hbm_channel.sv
