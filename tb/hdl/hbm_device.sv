@@ -70,7 +70,7 @@ module hbm_device
       for (int unsigned pc = 0; pc < NumPcs; pc++) begin
         for (int unsigned p = 0; p < 2; p++) begin
           if (due[pc*2+p]) begin
-            hx_dev_read(pc, cycle_i * 2 + longint'(2 + p), half);
+            hx_dev_read(pc, cycle_i * 2 + 64'(2 + p), half);
             dq_q[pc][p] <= half;
           end else if (drive_q[pc][p]) begin
             dq_q[pc][p] <= ~dq_q[pc][p];

@@ -10,6 +10,7 @@ alignas(64) hx_ctl_block hx_ctl = [] {
   for (unsigned p = 0; p < HX_PORTS; p++) c.ready_r[p] = c.ready_b[p] = HX_READY_ALWAYS;
   c.watchdog = 20000;
   c.record_acc = 1;
+  c.temp = 3;  // gray code of refresh at 1 x tREFI
   return c;
 }();
 #define HX_RING_HEAD(name, record, capacity) \

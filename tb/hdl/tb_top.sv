@@ -7,7 +7,9 @@ module tb_top
   import hbm_tb_pkg::*;
 #(
   /// Shift that shortens the waits of the init sequence in simulation.
-  parameter int unsigned InitShift = 10
+  parameter int unsigned InitShift = 10,
+  /// 1: the channel initialises itself after reset; 0: when a register says so.
+  parameter bit          AutoInit = 1'b1
 );
 
   localparam int unsigned ResetCycles = 8;
@@ -30,7 +32,7 @@ module tb_top
     apb_start_q <= 1'b0;
     if (reset_left != 0) begin
       // Released with the clock edge: flops see the old level at that edge.
-      if (reset_left == ResetCycles || !rst_n) hx_reset();
+      if (reset_left == ResetCycles) hx_reset();
       reset_left <= reset_left - 1;
       rst_n      <= reset_left == 1;
       if (reset_left == 1) hx_set_in_reset(0);
@@ -41,6 +43,7 @@ module tb_top
       if (act[1]) begin
         hx_set_in_reset(1);
         reset_left <= hx_take_reset();
+        hx_reset();
         rst_n      <= 1'b0;
       end
     end
@@ -85,7 +88,7 @@ module tb_top
   pins_out_t pins_out;
   pins_in_t  pins_in;
 
-  hbm_channel #(.InitShift(InitShift)) u_channel (
+  hbm_channel #(.InitShift(InitShift), .AutoInit(AutoInit)) u_channel (
     .clk_i(clk), .rst_ni(rst_n),
     .ar_i(ar), .ar_valid_i(ar_valid), .ar_ready_o(ar_ready),
     .aw_i(aw), .aw_valid_i(aw_valid), .aw_ready_o(aw_ready),

@@ -40,8 +40,8 @@ module blk_host
   // Events since reset: ar, aw, slverr, decerr, excl_fail, rob_full, 32 bits each, the first on top.
   logic [5:0][31:0]           counts /* verilator public_flat_rd */;
   logic [5:0]                 free_entries /* verilator public_flat_rd */;  // write queue entries to be given back
-  // Bits of {axi_ax_t, axi_w_t, axi_r_t, rd_req_t, wr_req_t, dram_addr_t, MapInBits, RowWidth, ColWidth}, 16 bits each.
-  logic [8:0][15:0]           sizes /* verilator public_flat_rd */;
+  // Bits of {axi_ax_t, axi_w_t, axi_r_t, rd_req_t, wr_req_t, dram_addr_t, MapInBits, RowWidth, ColWidth, RobWidth}, 16 bits each.
+  logic [9:0][15:0]           sizes /* verilator public_flat_rd */;
 
   axi_b_t                     b;
   axi_r_t                     r;
@@ -61,7 +61,8 @@ module blk_host
   assign obs = {ar_ready, aw_ready, w_ready, b_valid, r_valid, idle, credit, rd_rsp.valid, rd_rsp.tag, b, r,
                 rd_req_ready, rd_req_valid, rd_req, wr_req_valid, wr_req};
   assign sizes = {16'($bits(axi_ax_t)), 16'($bits(axi_w_t)), 16'($bits(axi_r_t)), 16'($bits(rd_req_t)), 16'($bits(wr_req_t)),
-                  16'($bits(dram_addr_t)), 16'(MapInBits), 16'($bits(rd_req.addr.row)), 16'($bits(rd_req.addr.col))};
+                  16'($bits(dram_addr_t)), 16'(MapInBits), 16'($bits(rd_req.addr.row)), 16'($bits(rd_req.addr.col)),
+                  16'(RobWidth)};
 
   hbm_axi_port u_dut (
     .clk_i, .rst_ni(rst_n),
@@ -122,7 +123,7 @@ module blk_host
     end else if (pend_q != '0 && chance(rsp_pct_q, rand_q[19:8])) begin
       rd_rsp.valid = 1'b1;
       for (int unsigned i = 0; i < RobSlots; i++) begin
-        tag = rand_q[5:0] - RobWidth'(i);
+        tag = rand_q[RobWidth-1:0] - RobWidth'(i);
         if (pend_q[tag]) rd_rsp.tag = tag;
       end
     end

