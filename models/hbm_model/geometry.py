@@ -1,6 +1,7 @@
 """Generations, geometries, densities and stack heights of HBM.
 
-A geometry is what an RTL build fixes (`rtl/gen/<name>/hbm_geometry_pkg.sv`); timing is a run-time setting and lives in `params.py`.
+A geometry is what an RTL build fixes (`rtl/gen/<name>/hbm_geometry_pkg.sv`); timing is a run-time setting and lives in
+`params.py`.
 """
 
 from __future__ import annotations
@@ -119,7 +120,8 @@ class PinPlacement:
     source: str
 
 
-# 16 Gb HBM2E dies have one more R and one more C pin; no public source shows what they carry, so all of this is a guess in one place.
+# 16 Gb HBM2E dies have one more R and one more C pin; no public source shows what they carry, so all of this is a
+# guess in one place.
 HBM2E_EXTRA_PINS: Final = (
     PinPlacement("RA14", "ACT", "R", "fall", 6, ASSUMED),
     PinPlacement("SID1", "ACT", "R", "rise", 6, ASSUMED),
@@ -184,7 +186,10 @@ DEFAULT_ROWS: Final = 16384
 
 
 def geometry(std: str, sids: int, rows: int = DEFAULT_ROWS) -> Geometry:
-    """Return the geometry of a channel; the name is `hbm<generation>_s<sids>`, with `_r<rows>` when rows are not 2^14."""
+    """Return the geometry of a channel;
+
+    the name is `hbm<generation>_s<sids>`, with `_r<rows>` when rows are not 2^14.
+    """
     gen = GENERATIONS[std]
     # RA14 and the second SID bit need the extra pins of large HBM2E dies.
     extra = 1 if gen.number == 2 and (rows > 2**14 or sids > 2) else 0

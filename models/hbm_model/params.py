@@ -1,7 +1,7 @@
 """The parameters of a channel: one table of names, units and limits, and the value set `Params` with its file loader.
 
-Times are in CK unless a name ends in `_ns`. Internally a time is a whole number of half CK (ticks), so that the .5 values of HBM4 are
-exact. Nanoseconds become CK in one function, `ck_of_ns`.
+Times are in CK unless a name ends in `_ns`. Internally a time is a whole number of half CK (ticks), so that the .5
+values of HBM4 are exact. Nanoseconds become CK in one function, `ck_of_ns`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ class Param:
 _NO_T = {"nBL", "RL", "WL", "PL", "RAAIMT", "RAAMMT", "RAADEC", "POSTPONE"}
 
 
-def _ck(key: str, words: str, meaning: str, *, width: int = 8, register: bool = True, half: bool = False, low: int = 0) -> Param:
+def _ck(
+    key: str, words: str, meaning: str, *, width: int = 8, register: bool = True, half: bool = False, low: int = 0
+) -> Param:
     return Param(key, tuple(words.split()), "CK", width, register, meaning, half, low)
 
 
@@ -130,7 +132,9 @@ PARAM: Final[dict[str, Param]] = {p.key: p for p in PARAMS}
 REGISTERS: Final = tuple(p for p in PARAMS if p.register)
 
 
-def ck_of_ns(ns: str | Fraction, tck_ns: str | Fraction, *, upper: bool = False, step: Fraction = Fraction(1)) -> Fraction:
+def ck_of_ns(
+    ns: str | Fraction, tck_ns: str | Fraction, *, upper: bool = False, step: Fraction = Fraction(1)
+) -> Fraction:
     """Return `ns` as CK, rounded to a multiple of `step` CK: up for a minimum, down for an upper limit or interval."""
     steps = Fraction(ns) / Fraction(tck_ns) / step
     # Ceil of the negative is the floor: intervals are limits from above.
@@ -199,7 +203,11 @@ class Params:
 def _ticks_of(key: str, value: object, std: str) -> int:
     """Return one value in half CK; ValueError says what is wrong with it."""
     param = PARAM[key]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or (isinstance(value, float) and not math.isfinite(value)):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or (isinstance(value, float) and not math.isfinite(value))
+    ):
         raise ValueError(f"{key} is {value!r}, expected a number")
     doubled = value * 2
     if doubled != int(doubled):
@@ -215,7 +223,7 @@ def _ticks_of(key: str, value: object, std: str) -> int:
 
 def _limit(param: Param, std: str) -> int:
     gen = GENERATIONS[std]
-    limits = {"pcs": 2, "sids": 4, "cols": 32, "banks": 16, "bgs": 8, "rows": 2**gen.row_bits}
+    limits = {"pcs": 2, "sids": gen.max_sids, "cols": 32, "banks": 16, "bgs": 8, "rows": 1 << gen.row_bits}
     return limits.get(param.key, param.limit)
 
 
@@ -231,7 +239,9 @@ def check_consistent(params: Params) -> None:
     if params["RRDL"] < params["RRDS"]:
         raise ValueError(f"RRDL is {params['RRDL']}, expected at least RRDS, which is {params['RRDS']}")
     if params["bgs"] * params["banks"] > 16:
-        raise ValueError(f"bgs x banks is {params['bgs'] * params['banks']}, expected at most 16 banks per SID (BA[3:0])")
+        raise ValueError(
+            f"bgs x banks is {params['bgs'] * params['banks']}, expected at most 16 banks per SID (BA[3:0])"
+        )
 
 
 # ------------------------------------------------------------------ files
@@ -262,15 +272,23 @@ def load_params(path: str | Path) -> Params:
 
 
 def params_of_mapping(
-    values: Mapping[str, object], where: str, preset_of: Callable[[str], Params], line_of: Callable[[str], int | None] | None = None
+    values: Mapping[str, object],
+    where: str,
+    preset_of: Callable[[str], Params],
+    line_of: Callable[[str], int | None] | None = None,
 ) -> Params:
-    """Return the complete set of a parameter mapping; missing values come from `base`, else the `_eng` preset of `std`."""
+    """Return the complete set of a parameter mapping;
+
+    missing values come from `base`, else the `_eng` preset of `std`.
+    """
 
     def fail(key: str, text: str) -> InputError:
         line = line_of(key) if line_of else None
         return InputError(f"{where}:{line}: {text}" if line else f"{where}: {text}")
 
-    unknown = [k for k in values if k not in PARAM and k not in {"std", "tCK_ns", "base"} | _COMMENT_KEYS and k[:1] not in "_$"]
+    unknown = [
+        k for k in values if k not in PARAM and k not in {"std", "tCK_ns", "base"} | _COMMENT_KEYS and k[:1] not in "_$"
+    ]
     if unknown:
         raise fail(unknown[0], f"{unknown[0]!r} is not a parameter{_nearest(unknown[0])}")
     base_name = values.get("base")
@@ -311,8 +329,7 @@ def params_of_mapping(
     try:
         check_consistent(params)
     except ValueError as error:
-        key = re.match(r"\w+", str(error))
-        raise fail(key[0] if key else "", str(error)) from None
+        raise fail(str(error).split(" ", 1)[0], str(error)) from None
     return params
 
 

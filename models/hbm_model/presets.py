@@ -1,7 +1,7 @@
 """The named value sets: HBM2, HBM2E, HBM3, HBM4, and the two sets that the public simulators were compared with.
 
-Each value carries its source or the word `assumed`. HBM4 is HBM3 plus differences. A suffix `_s1` to `_s4` changes the number of SIDs
-and takes RFC, REFISB and what depends on them from the density table.
+Each value carries its source or the word `assumed`. HBM4 is HBM3 plus differences. A suffix `_s1` to `_s4` changes the
+number of SIDs and takes RFC, REFISB and what depends on them from the density table.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ BANKS_PER_SID: Final = 16
 
 @dataclass(frozen=True)
 class Spec:
-    """How a value is given: nanoseconds with a floor in CK, or CK, or computed from other values; and where it comes from."""
+    """How a value is given:
+
+    nanoseconds with a floor in CK, or CK, or computed from other values; and where it comes from.
+    """
 
     source: str
     ns: str | None = None
@@ -126,7 +129,9 @@ HBM3_SPECS: Final = HBM2_SPECS | {
     "RREFD": _ns("8", "max(3 nCK, 8 ns): Ramulator 2, handbook notes", floor=3),
     "PPD": _ck(2, "Ramulator 2 tests; DRAMUtils"),
     # RL + nBL + 0.5 - WL + (2.5 - 0.9 ns) / tCK stays below RL - WL + 10 in both presets.
-    "RTW": _from(lambda v: v["RL"] - v["WL"] + 10, f"{ASSUMED}: RL - WL + 10, reaches Ramulator 2; above bus release plus flight"),
+    "RTW": _from(
+        lambda v: v["RL"] - v["WL"] + 10, f"{ASSUMED}: RL - WL + 10, reaches Ramulator 2; above bus release plus flight"
+    ),
     "XP": _ns("8", ASSUMED),
     "CKE": _ns("8", f"{ASSUMED}: as HBM2"),
     "CKSR": _ck(16, ASSUMED),
@@ -160,7 +165,8 @@ HBM4_SPECS: Final = HBM3_SPECS | {
     "WTRL": _ns("6.5", _UNSOURCED),
 }
 
-# tRFC in ns by Gb per channel (stack capacity / channels). A density between two rows takes the next larger one (assumed).
+# tRFC in ns by Gb per channel (stack capacity / channels). A density between two rows takes the next larger one
+# (assumed).
 _R2_RFC = "Ramulator 2 hbm{}.py"
 RFC_NS: Final[dict[int, tuple[tuple[int, str, str], ...]]] = {
     2: (
@@ -170,7 +176,10 @@ RFC_NS: Final[dict[int, tuple[tuple[int, str, str], ...]]] = {
         (8, "350", "Ramulator 2 hbm2.py; Samsung PIMSimulator"),
         (16, "450", f"{_R2_RFC.format(2)}, catch-all"),
     ),
-    3: tuple((gb, ns, f"{_R2_RFC.format(3)}, tagged JESD238") for gb, ns in ((4, "260"), (8, "350"), (16, "450"), (32, "550"))),
+    3: tuple(
+        (gb, ns, f"{_R2_RFC.format(3)}, tagged JESD238")
+        for gb, ns in ((4, "260"), (8, "350"), (16, "450"), (32, "550"))
+    ),
     4: tuple((gb, ns, _R2_RFC.format(4)) for gb, ns in ((4, "400"), (8, "450"), (16, "530"))),
 }
 # tRFCSB in ns: up to this many Gb per channel.
@@ -219,16 +228,18 @@ _PEERS: Final[dict[str, tuple[str, str, dict[str, int]]]] = {
         "HBM2",
         "1.0",
         _peer(
-            "dq=64 pcs=2 sids=1 bgs=4 banks=4 rows=16384 cols=32 nBL=2 RL=14 WL=4 RCDRD=14 RCDWR=10 RP=14 RAS=34 RC=48 RRDS=4 RRDL=6 "
-            "FAW=16 CCDS=2 CCDL=4 CCDR=3 WTRS=6 WTRL=8 RTP=5 WR=16 RTW=14 RFC=260 RFCSB=160 RREFD=8 REFI=3900 REFISB=243 PPD=1"
+            "dq=64 pcs=2 sids=1 bgs=4 banks=4 rows=16384 cols=32 nBL=2 RL=14 WL=4 RCDRD=14 RCDWR=10 RP=14 RAS=34 "
+            "RC=48 RRDS=4 RRDL=6 FAW=16 CCDS=2 CCDL=4 CCDR=3 WTRS=6 WTRL=8 RTP=5 WR=16 RTW=14 RFC=260 RFCSB=160 "
+            "RREFD=8 REFI=3900 REFISB=243 PPD=1"
         ),
     ),
     "peers_hbm3": (
         "HBM3",
         "0.625",
         _peer(
-            "dq=32 pcs=2 sids=1 bgs=4 banks=4 rows=16384 cols=32 nBL=2 RL=20 WL=10 RCDRD=31 RCDWR=15 RP=26 RAS=45 RC=72 RRDS=4 RRDL=5 "
-            "FAW=24 CCDS=2 CCDL=4 CCDR=3 WTRS=7 WTRL=10 RTP=9 WR=33 RTW=20 RFC=560 RFCSB=320 RREFD=13 REFI=6240 REFISB=390 PPD=2"
+            "dq=32 pcs=2 sids=1 bgs=4 banks=4 rows=16384 cols=32 nBL=2 RL=20 WL=10 RCDRD=31 RCDWR=15 RP=26 RAS=45 "
+            "RC=72 RRDS=4 RRDL=5 FAW=24 CCDS=2 CCDL=4 CCDR=3 WTRS=7 WTRL=10 RTP=9 WR=33 RTW=20 RFC=560 RFCSB=320 "
+            "RREFD=13 REFI=6240 REFISB=390 PPD=2"
         ),
     ),
 }
@@ -242,7 +253,9 @@ def _evaluate(specs: Mapping[str, Spec], tck_ns: str, known: Mapping[str, int]) 
     values = dict(known)
     for key, spec in specs.items():
         if key not in values and spec.derive is None:
-            values[key] = spec.ck if spec.ns is None else max(spec.ck, int(ck_of_ns(spec.ns, tck_ns, upper=spec.interval)))
+            values[key] = (
+                spec.ck if spec.ns is None else max(spec.ck, int(ck_of_ns(spec.ns, tck_ns, upper=spec.interval)))
+            )
     for key, spec in specs.items():
         if key not in values and spec.derive is not None:
             values[key] = spec.derive(values)
@@ -292,7 +305,9 @@ def _eng(name: str, bin_: Bin, sids: int) -> Params:
     density = _density_values(bin_.std, bin_.tck_ns, sids, bin_.specs)
     shape = _geometry_values(bin_.std, sids)
     values = _evaluate(bin_.specs, bin_.tck_ns, shape | {key: value for key, (value, _) in density.items()})
-    sources = {key: spec.source for key, spec in bin_.specs.items()} | {key: source for key, (_, source) in density.items()}
+    sources = {key: spec.source for key, spec in bin_.specs.items()} | {
+        key: source for key, (_, source) in density.items()
+    }
     sources |= dict.fromkeys(shape, GENERATIONS[bin_.std].source)
     return _build(name, bin_.std, bin_.tck_ns, values, sources)
 
@@ -321,7 +336,9 @@ def preset(name: str) -> Params:
     stem, suffix = (match[1], match[2]) if match else (name, None)
     sids = int(suffix) if suffix else None
     if stem not in PRESET_NAMES:
-        raise InputError(f"unknown preset {name!r}, expected one of {', '.join(PRESET_NAMES)}, each also with _s1 or _s2")
+        raise InputError(
+            f"unknown preset {name!r}, expected one of {', '.join(PRESET_NAMES)}, each also with _s1 or _s2"
+        )
     std = _BINS[stem].std if stem in _BINS else _PEERS[stem][0]
     if sids is not None and sids not in legal_sids(std):
         raise InputError(f"preset {name!r}: {std} has {', '.join(map(str, legal_sids(std)))} SIDs, not {sids}")

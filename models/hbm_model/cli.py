@@ -1,0 +1,78 @@
+"""The command line `hbm`. Each subcommand lives in a module of its own that is imported when it is asked for."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from hbm_model.errors import InputError
+
+# Name -> (module with `register(app)`, line for `hbm --help`), in the order of the help text.
+_CHECK = "hbm_model.cli_check"
+_TRAFFIC = "hbm_model.cli_traffic"
+SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "check": (_CHECK, "legality of a DRAM command trace"),
+    "presets": (_CHECK, "the named value sets, or all values of one with their sources"),
+    "rules": (_CHECK, "the rule table, with the gaps of a preset"),
+    "record": (_TRAFFIC, "record a program's memory requests"),
+    "convert": (_TRAFFIC, "convert request traces of other tools"),
+    "pattern": (_TRAFFIC, "write a defined traffic pattern"),
+    "traces": (_TRAFFIC, "list or rebuild the recorded traces"),
+    "map": (_TRAFFIC, "explain an address map"),
+}
+
+
+class _LazyGroup(TyperGroup):
+    """Knows all subcommands by name and help line; loads the module of the one that is run."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in table order."""
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A stand-in with the help line; `resolve_command` gives the real one."""
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        return TyperCommand(cmd_name, help=SUBCOMMANDS[cmd_name][1])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Load the subcommand that the arguments name."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is None or command is None:
+            return name, command, rest
+        return name, _load(name), rest
+
+
+def _load(name: str) -> Any:
+    module = import_module(SUBCOMMANDS[name][0])
+    part = typer.Typer()
+    part.callback()(lambda: None)  # keeps a group even when the module has one command
+    module.register(part)
+    return typer.main.get_command(part).commands[name]  # type: ignore[attr-defined]
+
+
+app = typer.Typer(cls=_LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def _root() -> None:
+    """Open HBM controller: golden model, checks and simulations."""
+
+
+def main() -> None:
+    """Run the command line; unusable input ends with one line and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        print(f"hbm: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

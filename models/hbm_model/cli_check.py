@@ -1,0 +1,194 @@
+"""Subcommands of `hbm` on the specification: check, presets, rules."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hbm_model.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hbm_model.legality import ViolationArray
+    from hbm_model.params import Params
+    from hbm_model.trace import CommandTrace
+
+# Up to this many commands plain Python is done before numba is imported.
+_SMALL = 3000
+
+PresetOption = Annotated[str | None, typer.Option("--preset", help="named value set; `hbm presets` lists them")]
+ParamsOption = Annotated[Path | None, typer.Option("--params", help="parameter file, JSON or YAML")]
+
+
+def params_of_options(preset_name: str | None, file: Path | None) -> Params:
+    """The value set that `--preset` or `--params` names; the default preset without either."""
+    from hbm_model.params import load_params
+    from hbm_model.presets import DEFAULT_PRESET, preset
+
+    if preset_name and file:
+        raise InputError("--preset and --params exclude each other; `base` in the file names a preset")
+    return load_params(file) if file else preset(preset_name or DEFAULT_PRESET)
+
+
+def check_command(
+    trace: Annotated[Path, typer.Argument(help="command trace: CSV, also gzip or zstd, or .npz")],
+    preset: PresetOption = None,
+    params: ParamsOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+) -> None:
+    """Check the legality of a DRAM command trace.
+
+    Exit 0: legal. Exit 1: one line per violation. Exit 2: input that cannot be used.
+    """
+    from hbm_model._jit import jit_enabled
+    from hbm_model.legality import check_trace
+    from hbm_model.trace import read_commands
+
+    values = params_of_options(preset, params)
+    if values.from_base:
+        note = f"{values.name}: {', '.join(values.from_base)} taken from {values.base}"
+        print(note, file=sys.stderr if as_json else sys.stdout)
+    commands = read_commands(trace, values)
+    violations = check_trace(commands.commands, values, jit=jit_enabled() and len(commands.commands) > _SMALL)
+    if as_json:
+        _print_json(commands, violations)
+    else:
+        _print_text(str(trace), commands, violations, values)
+    if len(violations):
+        raise typer.Exit(1)
+
+
+def _print_text(name: str, trace: CommandTrace, violations: ViolationArray, params: Params) -> None:
+    from hbm_model.legality import explain
+
+    lines, commands = trace.lines.tolist(), trace.commands
+    for violation in violations:
+        seq, earlier = int(violation["seq"]), int(violation["earlier"])
+        print(
+            explain(
+                violation,
+                commands[seq],
+                commands[earlier] if earlier >= 0 else None,
+                f"{name}:{lines[seq]}",
+                f"line {lines[earlier]}" if earlier >= 0 else "",
+            )
+        )
+    total = f"{name}: {len(commands)} commands checked with {params.name}"
+    if len(violations):
+        illegal = len(set(violations["seq"].tolist()))
+        print(f"{total}: {illegal} illegal, {len(violations)} violations")
+    else:
+        print(f"{total}: legal")
+
+
+def _print_json(trace: CommandTrace, violations: ViolationArray) -> None:
+    import json
+
+    from hbm_model.commands import Cmd, ck_number
+    from hbm_model.legality import rule_of
+
+    def legal_ck(ticks: int) -> int | float | str:
+        return "never" if ticks < 0 else ck_number(ticks)
+
+    lines = trace.lines.tolist()
+    found = [
+        {
+            "line": lines[int(v["seq"])],
+            "ck": ck_number(int(v["time"])),
+            "cmd": Cmd(int(trace.commands[int(v["seq"])]["cmd"])).name,
+            "rule": rule_of(v).name,
+            "earlier_line": lines[int(v["earlier"])] if v["earlier"] >= 0 else None,
+            "rule_earliest_ck": legal_ck(int(v["rule_earliest"])),
+            "earliest_ck": legal_ck(int(v["earliest"])),
+        }
+        for v in violations
+    ]
+    print(json.dumps({"commands": len(trace.commands), "legal": not found, "violations": found}))
+
+
+def presets_command(
+    name: Annotated[str | None, typer.Argument(help="a preset, to see every value with its source")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print as a parameter file")] = False,
+) -> None:
+    """List the presets, or print all values of one with their sources."""
+    import json
+
+    from rich.table import Table
+
+    from hbm_model.params import PARAMS
+    from hbm_model.presets import DEFAULT_PRESET, PRESET_NAMES, legal_sids, preset
+
+    if as_json:
+        wanted = [name] if name else list(PRESET_NAMES)
+        files = {each: preset(each).as_file() for each in wanted}
+        print(json.dumps(files[name] if name else files, indent=1))
+        return
+    if name:
+        values = preset(name)
+        table = Table(
+            "parameter",
+            "value",
+            "unit",
+            "meaning",
+            "source",
+            title=f"{name}: {values.std}, tCK {float(values.tck_ns)} ns",
+        )
+        for param in PARAMS:
+            table.add_row(param.jedec, str(values[param.key]), param.unit, param.meaning, values.sources[param.key])
+    else:
+        table = Table(
+            "preset",
+            "std",
+            "tCK ns",
+            "GB/s per PC",
+            "SIDs",
+            "banks per PC",
+            "rows",
+            "RFC",
+            "RTL geometry",
+            title="Presets",
+        )
+        for each in PRESET_NAMES:
+            values = preset(each)
+            shape = values.geometry
+            rate = values.peak_bytes_per_ck / float(values.tck_ns)
+            sids = f"{shape.sids} (of {', '.join(f'_s{n}' for n in legal_sids(values.std))})"
+            label = f"{each} (default)" if each == DEFAULT_PRESET else each
+            cells = (f"{float(values.tck_ns):.4g}", f"{rate:.1f}", sids, str(shape.num_banks), str(shape.rows))
+            table.add_row(label, values.std, *cells, str(values["RFC"]), shape.name)
+    _console().print(table)
+
+
+def rules_command(preset: PresetOption = None, params: ParamsOption = None) -> None:
+    """Print the rule table with the gaps of a preset."""
+    from rich.table import Table
+
+    from hbm_model.rules import rule_cells, rules_of
+
+    values = params_of_options(preset, params)
+    rules = rules_of(values)
+    table = Table("rule", "from", "to", "scope", "gap", "CK", "source", title=f"Rules of {values.name}: {len(rules)}")
+    for rule in rules:
+        cells = rule_cells(rule, values)
+        table.add_row(cells.name, cells.before, cells.after, cells.scope, cells.gap, cells.ck, cells.source)
+    _console().print(table)
+    print("A gap is the least difference of two times. Time: first edge; ACT: first edge + 1 CK.")
+
+
+def _console() -> Console:
+    """A console that does not cut tables when the output is not a terminal."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=220)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the subcommands of this module."""
+    app.command("check")(check_command)
+    app.command("presets")(presets_command)
+    app.command("rules")(rules_command)
