@@ -13,7 +13,7 @@ BLOCK = 32  # bytes of a request
 PAGE = 4096  # bytes
 FIXED, INCR, WRAP = 0, 1, 2
 OKAY, EXOKAY, SLVERR, DECERR = 0, 1, 2, 3
-AR_DEPTH, AW_DEPTH, B_DEPTH, WR_DEPTH, SLOTS, MONITORS = 4, 8, 16, 32, 64, 8
+AR_DEPTH, AW_DEPTH, B_DEPTH, WR_DEPTH, MONITORS = 4, 8, 16, 32, 8
 M64 = (1 << 64) - 1
 
 
@@ -153,14 +153,15 @@ class Inputs:
 class PortModel:
     """Predicts every output of the port in every cycle."""
 
-    def __init__(self, address_map: Map) -> None:
+    def __init__(self, address_map: Map, slots: int) -> None:
         self.map = address_map
+        self.slots = slots
         self.memory: dict[int, int] = {}
         # Read path.
         self.ar: deque[deque[Slot]] = deque()  # accepted bursts as the slots they still need
         self.request: Slot | None = None  # offered on rd_req
         self.request_new = False
-        self.free = SLOTS
+        self.free = slots
         self.by_id: dict[int, deque[Slot]] = {}
         self.in_dram: dict[int, Slot] = {}
         self.direct: deque[Slot] = deque()
@@ -199,7 +200,7 @@ class PortModel:
         return self.credits > 0 and (self.beat is None or bool(self.aw)) and (known or not quiesce)
 
     def idle(self) -> bool:
-        return not (self.ar or self.request or self.free != SLOTS or self.r or self.open_writes or self.write)
+        return not (self.ar or self.request or self.free != self.slots or self.r or self.open_writes or self.write)
 
     # ------------------------------------------------------------ one cycle
     def step(self, x: Inputs) -> None:

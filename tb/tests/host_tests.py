@@ -14,7 +14,7 @@ import cocotb
 from cocotb.triggers import FallingEdge
 
 from host_model import (
-    BLOCK, DECERR, EXOKAY, FIXED, INCR, OKAY, SLOTS, SLVERR, WR_DEPTH, WRAP, Burst, Inputs, Map, PortModel)
+    BLOCK, DECERR, EXOKAY, FIXED, INCR, OKAY, SLVERR, WR_DEPTH, WRAP, Burst, Inputs, Map, PortModel)
 
 ID_BITS, ADDR_BITS = 6, 40
 
@@ -47,8 +47,8 @@ class Bench:
     async def start(self, *, seed: int = 1, hash_bits: bool = True, row_limit: int | None = None) -> None:
         """Reset the block with an address map and an always willing sink."""
         sizes = int(self.blk.sizes.value)
-        (self.ax_bits, self.w_bits, self.r_bits, self.rd_bits, self.wr_bits, self.addr_bits, in_bits, row_bits, col_bits) = (
-            sizes >> 16 * i & 0xFFFF for i in range(8, -1, -1))
+        (self.ax_bits, self.w_bits, self.r_bits, self.rd_bits, self.wr_bits, self.addr_bits, in_bits, row_bits, col_bits,
+         self.tag_bits) = (sizes >> 16 * i & 0xFFFF for i in range(9, -1, -1))
         masks = [0] * self.addr_bits
         bank_bits = in_bits - row_bits - col_bits
         bank_lsb = row_bits + col_bits
@@ -61,7 +61,7 @@ class Bench:
             for i in range(bank_bits):
                 masks[bank_lsb + i] |= 1 << in_bits - row_bits + i
         self.map = Map(masks, in_bits, col_bits, row_bits, row_limit or 1 << row_bits)
-        self.model = PortModel(self.map)
+        self.model = PortModel(self.map, slots=1 << self.tag_bits)
         self.memory_bytes = BLOCK << in_bits
         await FallingEdge(self.blk.clk)
         self._drive(ar_drv=0, aw_drv=0, w_drv=0, r_ready_drv=0, b_ready_drv=0, quiesce_drv=0, map_drv=self.map.packed(),
@@ -76,7 +76,7 @@ class Bench:
 
     def pick(self, tag: int | None) -> None:
         """Answer exactly this reorder slot next; None: any."""
-        self._drive(rsp_pick_drv=0 if tag is None else 1 << 6 | tag)
+        self._drive(rsp_pick_drv=0 if tag is None else 1 << self.tag_bits | tag)
 
     def _drive(self, **values: int) -> None:
         for name, value in values.items():
@@ -128,7 +128,7 @@ class Bench:
         rd, rd_valid, rd_ready = take(self.rd_bits), take(1), take(1)
         r, b = take(self.r_bits), take(8)
         rsp_tag, rsp_valid, credit, idle, r_valid, b_valid, w_ready, aw_ready, ar_ready = (
-            take(6), take(1), take(1), take(1), take(1), take(1), take(1), take(1), take(1))
+            take(self.tag_bits), take(1), take(1), take(1), take(1), take(1), take(1), take(1), take(1))
         k, now = self.cycle, f"cycle {self.cycle}"
 
         assert idle == model.idle(), f"{now}: idle is {idle}, not {model.idle()}"
@@ -139,7 +139,7 @@ class Bench:
 
         assert rd_valid == (model.request is not None), f"{now}: rd_req_valid is {rd_valid}"
         if model.request:
-            dram, tag, qos = rd >> 10, rd >> 4 & 63, rd & 15
+            dram, tag, qos = rd >> self.tag_bits + 4, rd >> 4 & (1 << self.tag_bits) - 1, rd & 15
             assert (dram, qos) == (model.request.dram, model.request.qos), f"{now}: rd_req {dram:#x} qos {qos}"
             if model.request_new:
                 assert tag not in model.in_dram, f"{now}: reorder slot {tag} is given twice"
@@ -370,7 +370,7 @@ async def illegal_bursts_are_answered_without_dram_access(dut: Any) -> None:
 async def rows_beyond_the_limit_are_decode_errors(dut: Any) -> None:
     """Dies of 3 x 2^n rows: the last row below the limit is served, the first one at it is not."""
     sizes = int(block_of(dut).sizes.value)
-    row_bits = sizes >> 16 & 0xFFFF
+    row_bits = sizes >> 32 & 0xFFFF
     env = await bench(dut, row_limit=3 << row_bits - 2)
     edge = env.memory_bytes // 4 * 3
     for addr, resp in ((edge - 32, OKAY), (edge, DECERR), (env.memory_bytes - 32, DECERR), (env.memory_bytes // 2, OKAY)):
@@ -517,14 +517,15 @@ async def all_slots_can_be_in_flight(dut: Any) -> None:
     """RobSlots requests are outstanding before one is refused, and the refusal is counted."""
     env = await bench(dut)
     env.sink(rsp=0)
-    for i in range(SLOTS + 10):
+    slots = 1 << env.tag_bits
+    for i in range(slots + 10):
         env.read(Burst(id=i % 7, addr=32 * i))
-    await env.tick(SLOTS + 30)
-    assert len(env.log["rd"]) == SLOTS
+    await env.tick(slots + 30)
+    assert len(env.log["rd"]) == slots
     assert env.model.counts["rob_full"] > 0
     env.sink(rsp=100)
     await env.drain()
-    assert len(env.log["r"]) == SLOTS + 10
+    assert len(env.log["r"]) == slots + 10
 
 
 # ---------------------------------------------------------------- quiesce
@@ -595,7 +596,7 @@ PAGE_BYTES = 4096
 async def random_traffic_matches_the_model(dut: Any, pressure: str) -> None:
     """Every length, size, burst type, strobe shape, error and exclusive sequence, under back-pressure on every channel."""
     sizes = int(block_of(dut).sizes.value)
-    row_bits = sizes >> 16 & 0xFFFF
+    row_bits = sizes >> 32 & 0xFFFF
     env = await bench(dut, row_limit=3 << row_bits - 2)
     rng = env.rng
     bursts = {"none": 1500, "light": 2500, "heavy": 1200}[pressure]
