@@ -12,6 +12,7 @@ fresh operating system would hand them out, or in a seeded random order.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import shutil
@@ -383,6 +384,12 @@ def find_valgrind() -> str:
     return found
 
 
+def _end_with_parent() -> None:
+    """In the child: die with the recorder, however that ends (prctl PR_SET_PDEATHSIG, Linux)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 def record(
     program: Sequence[str],
     options: RecordOptions | None = None,
@@ -414,7 +421,12 @@ def record(
     enough = None if options.limit is None else (options.skip + options.limit + per_line - 1) // per_line
     stopped = ""
     process = subprocess.Popen(
-        [*command, *program[1:]], pass_fds=(writer,), env=environment, start_new_session=True, stdin=subprocess.DEVNULL
+        [*command, *program[1:]],
+        pass_fds=(writer,),
+        env=environment,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        preexec_fn=_end_with_parent,
     )
     os.close(writer)
     try:

@@ -1,12 +1,13 @@
 // Breadth-first search over a random graph in compressed rows. Usage: bfs [LOG2_VERTICES] [DEGREE]
 //
-// The neighbours of each vertex are drawn with a skew towards low numbers, as in social graphs, and vertex v + 1 is one of them, so that
-// all vertices are reached. Checked: each edge spans at most one level, and each vertex has a parent one level above.
+// The neighbours of each vertex are drawn with a skew towards low numbers, as in social graphs, and vertex v + 1 is one
+// of them, so that all vertices are reached. Checked: each edge spans at most one level, and each vertex has a parent
+// one level above.
 
 #include "roi.h"
 
 int main(int argc, char **argv) {
-  int vertices = 1 << hbm_argument(argc, argv, 1, 16);
+  int vertices = 1 << hbm_argument(argc, argv, 1, 15);
   int degree = hbm_argument(argc, argv, 2, 8);
   uint32_t *start = hbm_alloc(sizeof(uint32_t) * (vertices + 1));
   uint32_t *neighbour = hbm_alloc(sizeof(uint32_t) * vertices * degree);

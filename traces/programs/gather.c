@@ -8,7 +8,7 @@
 enum { Columns = 64 };
 
 int main(int argc, char **argv) {
-  int bags = hbm_argument(argc, argv, 1, 512);
+  int bags = hbm_argument(argc, argv, 1, 768);
   int bag_size = hbm_argument(argc, argv, 2, 32);
   int rows = hbm_argument(argc, argv, 3, 32768);
   float *table = hbm_alloc(sizeof(float) * rows * Columns);

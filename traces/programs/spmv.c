@@ -1,7 +1,7 @@
 // Sparse matrix-vector product y = A x, A in compressed rows. Usage: spmv [ROWS] [PER_ROW]
 //
-// Columns are random: three of four lie within 512 of the diagonal, one anywhere. Entries are small integers, so that the sum over y is
-// exact and must equal the column sums of A times x.
+// Columns are random: three of four lie within 512 of the diagonal, one anywhere. Entries are small integers, so that
+// the sum over y is exact and must equal the column sums of A times x.
 
 #include "roi.h"
 
