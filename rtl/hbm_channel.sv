@@ -69,6 +69,8 @@ module hbm_channel
   host_events_t [NumPcs-1:0] port_events;
   logic                      aerr;
   logic [NumPcs-1:0]         derr;
+  logic [NumPcs-1:0]         rd_surplus;
+  logic [NumPcs-1:0]         rd_missing;
 
   hbm_csr_top #(.InitShift(InitShift), .AutoInit(AutoInit)) u_csr (
     .clk_i, .rst_ni,
@@ -77,7 +79,7 @@ module hbm_channel
     .init_start_o(init_start), .commit_o(commit), .load_i(load),
     .init_state_i(init_state), .init_done_i(init_done), .init_busy_i(init_busy),
     .temp_i, .pc_status_i(pc_status), .idle_i(port_idle & pc_idle), .closed_i(pc_closed),
-    .pc_events_i(pc_events), .port_events_i(port_events), .aerr_i(aerr), .derr_i(derr),
+    .pc_events_i(pc_events), .port_events_i(port_events), .aerr_i(aerr), .derr_i(derr), .rdata_error_i(rd_surplus | rd_missing),
     .irq_o
   );
 
@@ -138,7 +140,8 @@ module hbm_channel
       .wr_req_i(wr_req), .wr_req_valid_i(wr_req_valid), .wr_credit_o(wr_credit), .rd_rsp_o(rd_rsp),
       .act_o(act[p]), .short_o(short_cmd[p]), .short_a_ok_o(short_a_ok[p]),
       .act_gnt_i(act_gnt[p]), .short_gnt_a_i(short_gnt_a[p]), .short_gnt_b_i(short_gnt_b[p]),
-      .col_o(col[p]), .dfi_wr_o(dfi_wr[p]), .rddata_en_o(rddata_en[p]), .dfi_rd_i(dfi_rd[p])
+      .col_o(col[p]), .dfi_wr_o(dfi_wr[p]), .rddata_en_o(rddata_en[p]), .dfi_rd_i(dfi_rd[p]),
+      .rd_surplus_o(rd_surplus[p]), .rd_missing_o(rd_missing[p])
     );
   end
 

@@ -91,6 +91,8 @@ REGISTERS: Final = (
             Field("aerr", 0, 1, "w1c", 0),
             Field("derr0", 2, 1, "w1c", 0),
             Field("derr1", 3, 1, "w1c", 0),
+            Field("rdata0", 4, 1, "w1c", 0),
+            Field("rdata1", 5, 1, "w1c", 0),
             Field("slverr0", 8, 1, "w1c", 0),
             Field("slverr1", 9, 1, "w1c", 0),
             Field("decerr0", 10, 1, "w1c", 0),
@@ -106,6 +108,8 @@ REGISTERS: Final = (
             Field("aerr", 0, 1, "rw", 0),
             Field("derr0", 2, 1, "rw", 0),
             Field("derr1", 3, 1, "rw", 0),
+            Field("rdata0", 4, 1, "rw", 0),
+            Field("rdata1", 5, 1, "rw", 0),
             Field("slverr0", 8, 1, "rw", 0),
             Field("slverr1", 9, 1, "rw", 0),
             Field("decerr0", 10, 1, "rw", 0),
@@ -123,7 +127,7 @@ REGISTERS: Final = (
     ),
     Register(
         "policy.page",
-        0x030,
+        0x040,
         (
             Field("page", 0, 2, "rw", 1),
             Field("ap_allowed", 4, 1, "rw", 1),
@@ -132,7 +136,7 @@ REGISTERS: Final = (
     ),
     Register(
         "policy.refresh",
-        0x034,
+        0x044,
         (
             Field("refresh_en", 0, 1, "rw", 1),
             Field("refresh_all", 1, 1, "rw", 0),
@@ -141,7 +145,7 @@ REGISTERS: Final = (
     ),
     Register(
         "policy.turnaround",
-        0x038,
+        0x048,
         (
             Field("switch_low", 0, 6, "rw", 3),
             Field("switch_gain", 8, 6, "rw", 2),
@@ -150,7 +154,7 @@ REGISTERS: Final = (
     ),
     Register(
         "policy.drain",
-        0x03c,
+        0x04c,
         (
             Field("write_high", 0, 6, "rw", 24),
             Field("write_low", 8, 6, "rw", 4),
@@ -158,7 +162,7 @@ REGISTERS: Final = (
     ),
     Register(
         "policy.starve",
-        0x040,
+        0x050,
         (
             Field("starve_limit", 0, 12, "rw", 1000),
         ),
@@ -591,533 +595,533 @@ REGISTERS: Final = (
         ),
     ),
     Register(
-        "counters.pc[0].act_lo",
-        0x500,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].act_hi",
-        0x504,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].pre_lo",
-        0x508,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].pre_hi",
-        0x50c,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].rd_lo",
-        0x510,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].rd_hi",
-        0x514,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].wr_lo",
-        0x518,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].wr_hi",
-        0x51c,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].refsb_lo",
-        0x520,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].refsb_hi",
-        0x524,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].ref_all_lo",
-        0x528,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].ref_all_hi",
-        0x52c,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].row_hit_lo",
-        0x530,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].row_hit_hi",
-        0x534,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].row_closed_lo",
-        0x538,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].row_closed_hi",
-        0x53c,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].row_conflict_lo",
-        0x540,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].row_conflict_hi",
-        0x544,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].turnaround_lo",
-        0x548,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].turnaround_hi",
-        0x54c,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].rmw_lo",
-        0x550,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].rmw_hi",
-        0x554,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].rd_full_lo",
-        0x558,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
-    ),
-    Register(
-        "counters.pc[0].rd_full_hi",
-        0x55c,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
-    ),
-    Register(
         "counters.pc[0].wr_full_lo",
-        0x560,
+        0x408,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
         "counters.pc[0].wr_full_hi",
-        0x564,
+        0x40c,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].act_lo",
-        0x600,
+        "counters.pc[0].rd_full_lo",
+        0x410,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].act_hi",
-        0x604,
+        "counters.pc[0].rd_full_hi",
+        0x414,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].pre_lo",
-        0x608,
+        "counters.pc[0].rmw_lo",
+        0x418,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].pre_hi",
-        0x60c,
+        "counters.pc[0].rmw_hi",
+        0x41c,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].rd_lo",
-        0x610,
+        "counters.pc[0].turnaround_lo",
+        0x420,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].rd_hi",
-        0x614,
+        "counters.pc[0].turnaround_hi",
+        0x424,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].wr_lo",
-        0x618,
+        "counters.pc[0].row_conflict_lo",
+        0x428,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].wr_hi",
-        0x61c,
+        "counters.pc[0].row_conflict_hi",
+        0x42c,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].refsb_lo",
-        0x620,
+        "counters.pc[0].row_closed_lo",
+        0x430,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].refsb_hi",
-        0x624,
+        "counters.pc[0].row_closed_hi",
+        0x434,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].ref_all_lo",
-        0x628,
+        "counters.pc[0].row_hit_lo",
+        0x438,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].ref_all_hi",
-        0x62c,
+        "counters.pc[0].row_hit_hi",
+        0x43c,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].row_hit_lo",
-        0x630,
+        "counters.pc[0].ref_all_lo",
+        0x440,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].row_hit_hi",
-        0x634,
+        "counters.pc[0].ref_all_hi",
+        0x444,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].row_closed_lo",
-        0x638,
+        "counters.pc[0].refsb_lo",
+        0x448,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].row_closed_hi",
-        0x63c,
+        "counters.pc[0].refsb_hi",
+        0x44c,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].row_conflict_lo",
-        0x640,
+        "counters.pc[0].wr_lo",
+        0x450,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].row_conflict_hi",
-        0x644,
+        "counters.pc[0].wr_hi",
+        0x454,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].turnaround_lo",
-        0x648,
+        "counters.pc[0].rd_lo",
+        0x458,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].turnaround_hi",
-        0x64c,
+        "counters.pc[0].rd_hi",
+        0x45c,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].rmw_lo",
-        0x650,
+        "counters.pc[0].pre_lo",
+        0x460,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].rmw_hi",
-        0x654,
+        "counters.pc[0].pre_hi",
+        0x464,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].rd_full_lo",
-        0x658,
+        "counters.pc[0].act_lo",
+        0x468,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.pc[1].rd_full_hi",
-        0x65c,
+        "counters.pc[0].act_hi",
+        0x46c,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
         "counters.pc[1].wr_full_lo",
-        0x660,
+        0x470,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
         "counters.pc[1].wr_full_hi",
-        0x664,
+        0x474,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.port[0].ar_lo",
-        0x700,
+        "counters.pc[1].rd_full_lo",
+        0x478,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.port[0].ar_hi",
-        0x704,
+        "counters.pc[1].rd_full_hi",
+        0x47c,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.port[0].aw_lo",
-        0x708,
+        "counters.pc[1].rmw_lo",
+        0x480,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.port[0].aw_hi",
-        0x70c,
+        "counters.pc[1].rmw_hi",
+        0x484,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.port[0].slverr_lo",
-        0x710,
+        "counters.pc[1].turnaround_lo",
+        0x488,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.port[0].slverr_hi",
-        0x714,
+        "counters.pc[1].turnaround_hi",
+        0x48c,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.port[0].decerr_lo",
-        0x718,
+        "counters.pc[1].row_conflict_lo",
+        0x490,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.port[0].decerr_hi",
-        0x71c,
+        "counters.pc[1].row_conflict_hi",
+        0x494,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.port[0].excl_fail_lo",
-        0x720,
+        "counters.pc[1].row_closed_lo",
+        0x498,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.port[0].excl_fail_hi",
-        0x724,
+        "counters.pc[1].row_closed_hi",
+        0x49c,
+        (
+            Field("count", 0, 16, "r", None),
+        ),
+    ),
+    Register(
+        "counters.pc[1].row_hit_lo",
+        0x4a0,
+        (
+            Field("count", 0, 32, "r", None),
+        ),
+    ),
+    Register(
+        "counters.pc[1].row_hit_hi",
+        0x4a4,
+        (
+            Field("count", 0, 16, "r", None),
+        ),
+    ),
+    Register(
+        "counters.pc[1].ref_all_lo",
+        0x4a8,
+        (
+            Field("count", 0, 32, "r", None),
+        ),
+    ),
+    Register(
+        "counters.pc[1].ref_all_hi",
+        0x4ac,
+        (
+            Field("count", 0, 16, "r", None),
+        ),
+    ),
+    Register(
+        "counters.pc[1].refsb_lo",
+        0x4b0,
+        (
+            Field("count", 0, 32, "r", None),
+        ),
+    ),
+    Register(
+        "counters.pc[1].refsb_hi",
+        0x4b4,
+        (
+            Field("count", 0, 16, "r", None),
+        ),
+    ),
+    Register(
+        "counters.pc[1].wr_lo",
+        0x4b8,
+        (
+            Field("count", 0, 32, "r", None),
+        ),
+    ),
+    Register(
+        "counters.pc[1].wr_hi",
+        0x4bc,
+        (
+            Field("count", 0, 16, "r", None),
+        ),
+    ),
+    Register(
+        "counters.pc[1].rd_lo",
+        0x4c0,
+        (
+            Field("count", 0, 32, "r", None),
+        ),
+    ),
+    Register(
+        "counters.pc[1].rd_hi",
+        0x4c4,
+        (
+            Field("count", 0, 16, "r", None),
+        ),
+    ),
+    Register(
+        "counters.pc[1].pre_lo",
+        0x4c8,
+        (
+            Field("count", 0, 32, "r", None),
+        ),
+    ),
+    Register(
+        "counters.pc[1].pre_hi",
+        0x4cc,
+        (
+            Field("count", 0, 16, "r", None),
+        ),
+    ),
+    Register(
+        "counters.pc[1].act_lo",
+        0x4d0,
+        (
+            Field("count", 0, 32, "r", None),
+        ),
+    ),
+    Register(
+        "counters.pc[1].act_hi",
+        0x4d4,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
         "counters.port[0].rob_full_lo",
-        0x728,
+        0x4d8,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
         "counters.port[0].rob_full_hi",
-        0x72c,
+        0x4dc,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.port[1].ar_lo",
-        0x780,
+        "counters.port[0].excl_fail_lo",
+        0x4e0,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.port[1].ar_hi",
-        0x784,
+        "counters.port[0].excl_fail_hi",
+        0x4e4,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.port[1].aw_lo",
-        0x788,
+        "counters.port[0].decerr_lo",
+        0x4e8,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.port[1].aw_hi",
-        0x78c,
+        "counters.port[0].decerr_hi",
+        0x4ec,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.port[1].slverr_lo",
-        0x790,
+        "counters.port[0].slverr_lo",
+        0x4f0,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.port[1].slverr_hi",
-        0x794,
+        "counters.port[0].slverr_hi",
+        0x4f4,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.port[1].decerr_lo",
-        0x798,
+        "counters.port[0].aw_lo",
+        0x4f8,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.port[1].decerr_hi",
-        0x79c,
+        "counters.port[0].aw_hi",
+        0x4fc,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
-        "counters.port[1].excl_fail_lo",
-        0x7a0,
+        "counters.port[0].ar_lo",
+        0x500,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
-        "counters.port[1].excl_fail_hi",
-        0x7a4,
+        "counters.port[0].ar_hi",
+        0x504,
         (
             Field("count", 0, 16, "r", None),
         ),
     ),
     Register(
         "counters.port[1].rob_full_lo",
-        0x7a8,
+        0x508,
         (
             Field("count", 0, 32, "r", None),
         ),
     ),
     Register(
         "counters.port[1].rob_full_hi",
-        0x7ac,
+        0x50c,
+        (
+            Field("count", 0, 16, "r", None),
+        ),
+    ),
+    Register(
+        "counters.port[1].excl_fail_lo",
+        0x510,
+        (
+            Field("count", 0, 32, "r", None),
+        ),
+    ),
+    Register(
+        "counters.port[1].excl_fail_hi",
+        0x514,
+        (
+            Field("count", 0, 16, "r", None),
+        ),
+    ),
+    Register(
+        "counters.port[1].decerr_lo",
+        0x518,
+        (
+            Field("count", 0, 32, "r", None),
+        ),
+    ),
+    Register(
+        "counters.port[1].decerr_hi",
+        0x51c,
+        (
+            Field("count", 0, 16, "r", None),
+        ),
+    ),
+    Register(
+        "counters.port[1].slverr_lo",
+        0x520,
+        (
+            Field("count", 0, 32, "r", None),
+        ),
+    ),
+    Register(
+        "counters.port[1].slverr_hi",
+        0x524,
+        (
+            Field("count", 0, 16, "r", None),
+        ),
+    ),
+    Register(
+        "counters.port[1].aw_lo",
+        0x528,
+        (
+            Field("count", 0, 32, "r", None),
+        ),
+    ),
+    Register(
+        "counters.port[1].aw_hi",
+        0x52c,
+        (
+            Field("count", 0, 16, "r", None),
+        ),
+    ),
+    Register(
+        "counters.port[1].ar_lo",
+        0x530,
+        (
+            Field("count", 0, 32, "r", None),
+        ),
+    ),
+    Register(
+        "counters.port[1].ar_hi",
+        0x534,
         (
             Field("count", 0, 16, "r", None),
         ),

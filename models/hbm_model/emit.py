@@ -15,7 +15,7 @@ from peakrdl_pyuvm.exporter import PyUVMExporter
 from hbm_model.csr import resets_of
 from hbm_model.emit_docs import packed_module, register_table, registers_page
 from hbm_model.emit_rdl import counters_rdl, map_rdl, timing_rdl
-from hbm_model.emit_sv import fields_module, geometry_pkg, reset_pkg, write_regblock
+from hbm_model.emit_sv import geometry_pkg, reset_pkg, words_pkg, write_regblock
 from hbm_model.params import ENG_PRESET, Params
 from hbm_model.presets import DEFAULT_PRESET, preset
 from hbm_model.rdl import elaborate, register_docs
@@ -71,14 +71,14 @@ def generate(out: Path = ROOT, root: Path = ROOT) -> None:
     _write(out / "docs" / "registers.md", registers_page(docs, resets, {g: p.name for g, p in presets.items()}))
     _write(out / "models" / "hbm_model" / "csr_table.py", register_table([doc.register for doc in docs]))
     _write(out / "tb" / "hbm_tb" / "packed.py", packed_module(packages))
-    _write(gen / "hbm_csr_fields.sv", fields_module(packages[default], top))
+    _write(gen / "hbm_csr_words_pkg.sv", words_pkg(docs, packages[default]))
 
     header = gen / "hbm_csr.h"
     CHeaderExporter().export(top, str(header))
     register_model = out / "tb" / "hbm_tb" / "gen" / "register_model.py"
     register_model.parent.mkdir(parents=True, exist_ok=True)
     PyUVMExporter().export(top, str(register_model))
-    write_regblock(top, gen)  # last: it replaces reset values by names
+    write_regblock(top, gen)
     exported = [header, register_model, gen / "hbm_csr_regs.sv", gen / "hbm_csr_regs_pkg.sv"]
     for path in exported:
         _tidy(path)

@@ -5,7 +5,7 @@ Reset values differ between geometries: a field with `preset_reset` takes its va
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,15 +34,6 @@ def elaborate(rdl: Path, include: Path) -> AddrmapNode:
         compiler.register_udp(udp)
     compiler.compile_file(str(rdl), incl_search_paths=[str(include)])
     return compiler.elaborate(rdl.stem).top
-
-
-def preset_fields(top: AddrmapNode) -> Iterator[tuple[FieldNode, str]]:
-    """All fields whose reset depends on the preset, with the name of their constant."""
-    for node in top.descendants(unroll=True):
-        if isinstance(node, FieldNode):
-            name = node.get_property("preset_reset", default="")
-            if name:
-                yield node, name
 
 
 def _text(value: str | None) -> str:

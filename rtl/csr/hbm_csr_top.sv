@@ -8,6 +8,7 @@ module hbm_csr_top
   import hbm_pkg::*;
   import hbm_phy_pkg::*;
   import hbm_csr_regs_pkg::*;
+  import hbm_csr_words_pkg::*;
 #(
   /// Reported to software; see hbm_channel.
   parameter int unsigned InitShift = 0,
@@ -48,6 +49,7 @@ module hbm_csr_top
   input  host_events_t [NumPcs-1:0] port_events_i,
   input  logic                     aerr_i,        // pulse
   input  logic [NumPcs-1:0]        derr_i,        // pulse
+  input  logic [NumPcs-1:0]        rdata_error_i, // pulse: read data without a read, or the reverse
 
   output logic                     irq_o
 );
@@ -57,46 +59,73 @@ module hbm_csr_top
   end
 
   localparam int unsigned LayoutVersion = 1;  // raise with every change that software must know of
-  localparam int unsigned CounterWidth = 48;
-  localparam int unsigned PcEvents = $bits(events_t);
-  localparam int unsigned PortEvents = $bits(host_events_t);
-  localparam int unsigned NumCounters = 1 + NumPcs * (PcEvents + PortEvents);
+  localparam int unsigned NumCounters = 1 + NumPcs * ($bits(events_t) + $bits(host_events_t));
 
   hbm_csr__in_t  regs_in;
   hbm_csr__out_t regs;
+  logic          slverr;
+  logic          counter_write_q;
 
   hbm_csr_regs u_regs (
     .clk(clk_i), .arst_n(rst_ni),
     .s_apb_psel(psel_i), .s_apb_penable(penable_i), .s_apb_pwrite(pwrite_i), .s_apb_pprot(pprot_i), .s_apb_paddr(paddr_i),
-    .s_apb_pwdata(pwdata_i), .s_apb_pstrb(pstrb_i), .s_apb_pready(pready_o), .s_apb_prdata(prdata_o), .s_apb_pslverr(pslverr_o),
+    .s_apb_pwdata(pwdata_i), .s_apb_pstrb(pstrb_i), .s_apb_pready(pready_o), .s_apb_prdata(prdata_o), .s_apb_pslverr(slverr),
     .hwif_in(regs_in), .hwif_out(regs)
   );
 
-  // ---------------------------------------------------------------- shadow and active set
-  timing_t           shadow_timing;
-  addr_map_t         shadow_map;
-  logic [31:0][31:0] mask;
-  timing_t           timing_q;
-  addr_map_t         map_q;
-  logic [2:0]        rd_delay_q;
-
-  always_comb begin
-    shadow_map.row_limit = (RowWidth + 1)'(regs.map.row_limit.rows.value);
-    for (int unsigned i = 0; i < MapOutBits; i++) shadow_map.mask[i] = mask[i][MapInBits-1:0];
+  // PeakRDL takes every access to an external block as legal; the counters are read-only.
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) counter_write_q <= 1'b0;
+    else         counter_write_q <= regs.counters.req && regs.counters.req_is_wr;
   end
+
+  assign pslverr_o = slverr || (pready_o && counter_write_q);
+
+  // ---------------------------------------------------------------- policies, shadow and active set
+  logic [PolicyWords-1:0][31:0] policy_words;
+  logic [MapWords-1:0][31:0]    map_words;
+  logic [TimingWords-1:0][31:0] timing_words;
+  timing_t                      timing_q;
+  addr_map_t                    map_q;
+  logic [2:0]                   rd_delay_q;
+
+  hbm_csr_words #(.Words(PolicyWords), .Mask(PolicyMask), .Reset(PolicyReset)) u_policy (
+    .clk_i, .rst_ni,
+    .req_i(regs.policy.req), .wr_i(regs.policy.req_is_wr), .addr_i(regs.policy.addr[4:2]),
+    .wr_data_i(regs.policy.wr_data), .wr_biten_i(regs.policy.wr_biten),
+    .rd_ack_o(regs_in.policy.rd_ack), .rd_data_o(regs_in.policy.rd_data), .wr_ack_o(regs_in.policy.wr_ack),
+    .words_o(policy_words)
+  );
+
+  hbm_csr_words #(.Words(MapWords), .Mask(MapMask), .Reset(MapReset)) u_map (
+    .clk_i, .rst_ni,
+    .req_i(regs.map.req), .wr_i(regs.map.req_is_wr), .addr_i(regs.map.addr[7:2]),
+    .wr_data_i(regs.map.wr_data), .wr_biten_i(regs.map.wr_biten),
+    .rd_ack_o(regs_in.map.rd_ack), .rd_data_o(regs_in.map.rd_data), .wr_ack_o(regs_in.map.wr_ack),
+    .words_o(map_words)
+  );
+
+  hbm_csr_words #(.Words(TimingWords), .Mask(TimingMask), .Reset(TimingReset)) u_timing (
+    .clk_i, .rst_ni,
+    .req_i(regs.timing.req), .wr_i(regs.timing.req_is_wr), .addr_i(regs.timing.addr[6:2]),
+    .wr_data_i(regs.timing.wr_data), .wr_biten_i(regs.timing.wr_biten),
+    .rd_ack_o(regs_in.timing.rd_ack), .rd_data_o(regs_in.timing.rd_data), .wr_ack_o(regs_in.timing.wr_ack),
+    .words_o(timing_words)
+  );
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      timing_q   <= hbm_reset_pkg::Timing;
-      map_q      <= hbm_reset_pkg::Map;
+      timing_q   <= timing_of(TimingReset);
+      map_q      <= map_of(MapReset);
       rd_delay_q <= '0;
     end else if (load_i) begin
-      timing_q   <= shadow_timing;
-      map_q      <= shadow_map;
+      timing_q   <= timing_of(timing_words);
+      map_q      <= map_of(map_words);
       rd_delay_q <= regs.phy.rd_delay.value;
     end
   end
 
+  assign policy_o   = policy_of(policy_words);
   assign timing_o   = timing_q;
   assign map_o      = map_q;
   assign rd_delay_o = rd_delay_q;
@@ -105,21 +134,13 @@ module hbm_csr_top
   assign commit_o     = regs.ctrl.commit.value;
 
   // ---------------------------------------------------------------- counters
-  logic [NumCounters-1:0][CounterWidth-1:0] count;
-
-  // Order, from bit 0: cycles, events of PC0, of PC1, of port 0, of port 1.
-  hbm_csr_counters #(.NumCounters(NumCounters), .Width(CounterWidth)) u_counters (
+  // Order, from bit 0: cycles, events of PC0, of PC1, of port 0, of port 1; as the registers are laid out.
+  hbm_csr_counters #(.NumCounters(NumCounters), .Width(48)) u_counters (
     .clk_i, .rst_ni,
     .event_i({port_events_i, pc_events_i, 1'b1}),
     .snapshot_i(regs.ctrl.snapshot.value), .clear_i(regs.ctrl.clear.value),
-    .count_o(count)
-  );
-
-  hbm_csr_fields u_fields (
-    .regs_i(regs),
-    .timing_o(shadow_timing), .policy_o, .mask_o(mask),
-    .cycles_i(count[0]), .pc_i(count[1 +: NumPcs * PcEvents]), .port_i(count[1 + NumPcs * PcEvents +: NumPcs * PortEvents]),
-    .counters_o(regs_in.counters)
+    .req_i(regs.counters.req), .wr_i(regs.counters.req_is_wr), .addr_i(regs.counters.addr[8:2]),
+    .rd_ack_o(regs_in.counters.rd_ack), .rd_data_o(regs_in.counters.rd_data), .wr_ack_o(regs_in.counters.wr_ack)
   );
 
   // ---------------------------------------------------------------- identity and status
@@ -168,6 +189,8 @@ module hbm_csr_top
   assign regs_in.irq_status.aerr.next        = aerr_i;
   assign regs_in.irq_status.derr0.next       = derr_i[0];
   assign regs_in.irq_status.derr1.next       = derr_i[1];
+  assign regs_in.irq_status.rdata0.next      = rdata_error_i[0];
+  assign regs_in.irq_status.rdata1.next      = rdata_error_i[1];
   assign regs_in.irq_status.slverr0.next     = port_events_i[0].slverr;
   assign regs_in.irq_status.slverr1.next     = port_events_i[1].slverr;
   assign regs_in.irq_status.decerr0.next     = port_events_i[0].decerr;

@@ -75,10 +75,12 @@ module hbm_csr_regs (
     assign s_apb_pslverr = cpuif_rd_err | cpuif_wr_err;
 
     logic cpuif_req_masked;
+    logic external_pending;
 
     // Read & write latencies are balanced. Stalls not required
-    assign cpuif_req_stall_rd = '0;
-    assign cpuif_req_stall_wr = '0;
+    // except if external
+    assign cpuif_req_stall_rd = external_pending;
+    assign cpuif_req_stall_wr = external_pending;
     assign cpuif_req_masked = cpuif_req
                             & !(!cpuif_req_is_wr & cpuif_req_stall_rd)
                             & !(cpuif_req_is_wr & cpuif_req_stall_wr);
@@ -97,125 +99,15 @@ module hbm_csr_regs (
         logic irq_status;
         logic irq_enable;
         logic phy;
-        struct {
-            logic page;
-            logic refresh;
-            logic turnaround;
-            logic drain;
-            logic starve;
-        } policy;
-        struct {
-            logic mask0;
-            logic mask1;
-            logic mask2;
-            logic mask3;
-            logic mask4;
-            logic mask5;
-            logic mask6;
-            logic mask7;
-            logic mask8;
-            logic mask9;
-            logic mask10;
-            logic mask11;
-            logic mask12;
-            logic mask13;
-            logic mask14;
-            logic mask15;
-            logic mask16;
-            logic mask17;
-            logic mask18;
-            logic mask19;
-            logic mask20;
-            logic mask21;
-            logic mask22;
-            logic mask23;
-            logic mask24;
-            logic mask25;
-            logic mask26;
-            logic mask27;
-            logic mask28;
-            logic mask29;
-            logic mask30;
-            logic mask31;
-            logic row_limit;
-        } map;
-        struct {
-            logic rl;
-            logic wl;
-            logic t_rcd_rd;
-            logic t_rcd_wr;
-            logic t_rp;
-            logic t_ras;
-            logic t_rc;
-            logic t_rrd_s;
-            logic t_rrd_l;
-            logic t_faw;
-            logic t_ccd_s;
-            logic t_ccd_l;
-            logic t_ccd_r;
-            logic t_wtr_s;
-            logic t_wtr_l;
-            logic t_rtp;
-            logic t_wr;
-            logic t_rtw;
-            logic t_rfc;
-            logic t_rfc_sb;
-            logic t_rrefd;
-            logic t_refi;
-            logic t_refi_sb;
-            logic t_ppd;
-            logic t_mrd;
-            logic t_mod;
-        } timing;
-        struct {
-            logic cycles_lo;
-            logic cycles_hi;
-            struct {
-                logic act_lo;
-                logic act_hi;
-                logic pre_lo;
-                logic pre_hi;
-                logic rd_lo;
-                logic rd_hi;
-                logic wr_lo;
-                logic wr_hi;
-                logic refsb_lo;
-                logic refsb_hi;
-                logic ref_all_lo;
-                logic ref_all_hi;
-                logic row_hit_lo;
-                logic row_hit_hi;
-                logic row_closed_lo;
-                logic row_closed_hi;
-                logic row_conflict_lo;
-                logic row_conflict_hi;
-                logic turnaround_lo;
-                logic turnaround_hi;
-                logic rmw_lo;
-                logic rmw_hi;
-                logic rd_full_lo;
-                logic rd_full_hi;
-                logic wr_full_lo;
-                logic wr_full_hi;
-            } pc[2];
-            struct {
-                logic ar_lo;
-                logic ar_hi;
-                logic aw_lo;
-                logic aw_hi;
-                logic slverr_lo;
-                logic slverr_hi;
-                logic decerr_lo;
-                logic decerr_hi;
-                logic excl_fail_lo;
-                logic excl_fail_hi;
-                logic rob_full_lo;
-                logic rob_full_hi;
-            } port[2];
-        } counters;
+        logic policy;
+        logic map;
+        logic timing;
+        logic counters;
     } decoded_reg_strb_t;
     decoded_reg_strb_t decoded_reg_strb;
     logic decoded_err;
+    logic decoded_req_is_external;
+
     logic [12:0] decoded_addr;
     logic decoded_req;
     logic decoded_req_is_wr;
@@ -225,6 +117,8 @@ module hbm_csr_regs (
     always_comb begin
         automatic logic is_valid_addr;
         automatic logic is_valid_rw;
+        automatic logic is_external;
+        is_external = '0;
         is_valid_addr = '0;
         is_valid_rw = '0;
         decoded_reg_strb.id = cpuif_req_masked & (cpuif_addr == 13'h0) & !cpuif_req_is_wr;
@@ -259,323 +153,40 @@ module hbm_csr_regs (
         decoded_reg_strb.phy = cpuif_req_masked & (cpuif_addr == 13'h28);
         is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h28);
         is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h28);
-        decoded_reg_strb.policy.page = cpuif_req_masked & (cpuif_addr == 13'h30);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h30);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h30);
-        decoded_reg_strb.policy.refresh = cpuif_req_masked & (cpuif_addr == 13'h34);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h34);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h34);
-        decoded_reg_strb.policy.turnaround = cpuif_req_masked & (cpuif_addr == 13'h38);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h38);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h38);
-        decoded_reg_strb.policy.drain = cpuif_req_masked & (cpuif_addr == 13'h3c);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h3c);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h3c);
-        decoded_reg_strb.policy.starve = cpuif_req_masked & (cpuif_addr == 13'h40);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h40);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h40);
-        decoded_reg_strb.map.mask0 = cpuif_req_masked & (cpuif_addr == 13'h100);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h100);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h100);
-        decoded_reg_strb.map.mask1 = cpuif_req_masked & (cpuif_addr == 13'h104);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h104);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h104);
-        decoded_reg_strb.map.mask2 = cpuif_req_masked & (cpuif_addr == 13'h108);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h108);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h108);
-        decoded_reg_strb.map.mask3 = cpuif_req_masked & (cpuif_addr == 13'h10c);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h10c);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h10c);
-        decoded_reg_strb.map.mask4 = cpuif_req_masked & (cpuif_addr == 13'h110);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h110);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h110);
-        decoded_reg_strb.map.mask5 = cpuif_req_masked & (cpuif_addr == 13'h114);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h114);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h114);
-        decoded_reg_strb.map.mask6 = cpuif_req_masked & (cpuif_addr == 13'h118);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h118);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h118);
-        decoded_reg_strb.map.mask7 = cpuif_req_masked & (cpuif_addr == 13'h11c);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h11c);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h11c);
-        decoded_reg_strb.map.mask8 = cpuif_req_masked & (cpuif_addr == 13'h120);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h120);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h120);
-        decoded_reg_strb.map.mask9 = cpuif_req_masked & (cpuif_addr == 13'h124);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h124);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h124);
-        decoded_reg_strb.map.mask10 = cpuif_req_masked & (cpuif_addr == 13'h128);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h128);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h128);
-        decoded_reg_strb.map.mask11 = cpuif_req_masked & (cpuif_addr == 13'h12c);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h12c);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h12c);
-        decoded_reg_strb.map.mask12 = cpuif_req_masked & (cpuif_addr == 13'h130);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h130);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h130);
-        decoded_reg_strb.map.mask13 = cpuif_req_masked & (cpuif_addr == 13'h134);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h134);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h134);
-        decoded_reg_strb.map.mask14 = cpuif_req_masked & (cpuif_addr == 13'h138);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h138);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h138);
-        decoded_reg_strb.map.mask15 = cpuif_req_masked & (cpuif_addr == 13'h13c);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h13c);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h13c);
-        decoded_reg_strb.map.mask16 = cpuif_req_masked & (cpuif_addr == 13'h140);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h140);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h140);
-        decoded_reg_strb.map.mask17 = cpuif_req_masked & (cpuif_addr == 13'h144);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h144);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h144);
-        decoded_reg_strb.map.mask18 = cpuif_req_masked & (cpuif_addr == 13'h148);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h148);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h148);
-        decoded_reg_strb.map.mask19 = cpuif_req_masked & (cpuif_addr == 13'h14c);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h14c);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h14c);
-        decoded_reg_strb.map.mask20 = cpuif_req_masked & (cpuif_addr == 13'h150);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h150);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h150);
-        decoded_reg_strb.map.mask21 = cpuif_req_masked & (cpuif_addr == 13'h154);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h154);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h154);
-        decoded_reg_strb.map.mask22 = cpuif_req_masked & (cpuif_addr == 13'h158);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h158);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h158);
-        decoded_reg_strb.map.mask23 = cpuif_req_masked & (cpuif_addr == 13'h15c);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h15c);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h15c);
-        decoded_reg_strb.map.mask24 = cpuif_req_masked & (cpuif_addr == 13'h160);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h160);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h160);
-        decoded_reg_strb.map.mask25 = cpuif_req_masked & (cpuif_addr == 13'h164);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h164);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h164);
-        decoded_reg_strb.map.mask26 = cpuif_req_masked & (cpuif_addr == 13'h168);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h168);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h168);
-        decoded_reg_strb.map.mask27 = cpuif_req_masked & (cpuif_addr == 13'h16c);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h16c);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h16c);
-        decoded_reg_strb.map.mask28 = cpuif_req_masked & (cpuif_addr == 13'h170);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h170);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h170);
-        decoded_reg_strb.map.mask29 = cpuif_req_masked & (cpuif_addr == 13'h174);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h174);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h174);
-        decoded_reg_strb.map.mask30 = cpuif_req_masked & (cpuif_addr == 13'h178);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h178);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h178);
-        decoded_reg_strb.map.mask31 = cpuif_req_masked & (cpuif_addr == 13'h17c);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h17c);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h17c);
-        decoded_reg_strb.map.row_limit = cpuif_req_masked & (cpuif_addr == 13'h180);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h180);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h180);
-        decoded_reg_strb.timing.rl = cpuif_req_masked & (cpuif_addr == 13'h200);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h200);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h200);
-        decoded_reg_strb.timing.wl = cpuif_req_masked & (cpuif_addr == 13'h204);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h204);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h204);
-        decoded_reg_strb.timing.t_rcd_rd = cpuif_req_masked & (cpuif_addr == 13'h208);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h208);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h208);
-        decoded_reg_strb.timing.t_rcd_wr = cpuif_req_masked & (cpuif_addr == 13'h20c);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h20c);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h20c);
-        decoded_reg_strb.timing.t_rp = cpuif_req_masked & (cpuif_addr == 13'h210);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h210);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h210);
-        decoded_reg_strb.timing.t_ras = cpuif_req_masked & (cpuif_addr == 13'h214);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h214);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h214);
-        decoded_reg_strb.timing.t_rc = cpuif_req_masked & (cpuif_addr == 13'h218);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h218);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h218);
-        decoded_reg_strb.timing.t_rrd_s = cpuif_req_masked & (cpuif_addr == 13'h21c);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h21c);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h21c);
-        decoded_reg_strb.timing.t_rrd_l = cpuif_req_masked & (cpuif_addr == 13'h220);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h220);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h220);
-        decoded_reg_strb.timing.t_faw = cpuif_req_masked & (cpuif_addr == 13'h224);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h224);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h224);
-        decoded_reg_strb.timing.t_ccd_s = cpuif_req_masked & (cpuif_addr == 13'h228);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h228);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h228);
-        decoded_reg_strb.timing.t_ccd_l = cpuif_req_masked & (cpuif_addr == 13'h22c);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h22c);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h22c);
-        decoded_reg_strb.timing.t_ccd_r = cpuif_req_masked & (cpuif_addr == 13'h230);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h230);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h230);
-        decoded_reg_strb.timing.t_wtr_s = cpuif_req_masked & (cpuif_addr == 13'h234);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h234);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h234);
-        decoded_reg_strb.timing.t_wtr_l = cpuif_req_masked & (cpuif_addr == 13'h238);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h238);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h238);
-        decoded_reg_strb.timing.t_rtp = cpuif_req_masked & (cpuif_addr == 13'h23c);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h23c);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h23c);
-        decoded_reg_strb.timing.t_wr = cpuif_req_masked & (cpuif_addr == 13'h240);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h240);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h240);
-        decoded_reg_strb.timing.t_rtw = cpuif_req_masked & (cpuif_addr == 13'h244);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h244);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h244);
-        decoded_reg_strb.timing.t_rfc = cpuif_req_masked & (cpuif_addr == 13'h248);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h248);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h248);
-        decoded_reg_strb.timing.t_rfc_sb = cpuif_req_masked & (cpuif_addr == 13'h24c);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h24c);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h24c);
-        decoded_reg_strb.timing.t_rrefd = cpuif_req_masked & (cpuif_addr == 13'h250);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h250);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h250);
-        decoded_reg_strb.timing.t_refi = cpuif_req_masked & (cpuif_addr == 13'h254);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h254);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h254);
-        decoded_reg_strb.timing.t_refi_sb = cpuif_req_masked & (cpuif_addr == 13'h258);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h258);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h258);
-        decoded_reg_strb.timing.t_ppd = cpuif_req_masked & (cpuif_addr == 13'h25c);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h25c);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h25c);
-        decoded_reg_strb.timing.t_mrd = cpuif_req_masked & (cpuif_addr == 13'h260);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h260);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h260);
-        decoded_reg_strb.timing.t_mod = cpuif_req_masked & (cpuif_addr == 13'h264);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h264);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h264);
-        decoded_reg_strb.counters.cycles_lo = cpuif_req_masked & (cpuif_addr == 13'h400) & !cpuif_req_is_wr;
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h400);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h400) & !cpuif_req_is_wr;
-        decoded_reg_strb.counters.cycles_hi = cpuif_req_masked & (cpuif_addr == 13'h404) & !cpuif_req_is_wr;
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h404);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h404) & !cpuif_req_is_wr;
-        for(int i0=0; i0<2; i0++) begin
-            decoded_reg_strb.counters.pc[i0].act_lo = cpuif_req_masked & (cpuif_addr == 13'h500 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h500 + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h500 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].act_hi = cpuif_req_masked & (cpuif_addr == 13'h504 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h504 + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h504 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].pre_lo = cpuif_req_masked & (cpuif_addr == 13'h508 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h508 + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h508 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].pre_hi = cpuif_req_masked & (cpuif_addr == 13'h50c + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h50c + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h50c + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].rd_lo = cpuif_req_masked & (cpuif_addr == 13'h510 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h510 + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h510 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].rd_hi = cpuif_req_masked & (cpuif_addr == 13'h514 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h514 + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h514 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].wr_lo = cpuif_req_masked & (cpuif_addr == 13'h518 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h518 + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h518 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].wr_hi = cpuif_req_masked & (cpuif_addr == 13'h51c + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h51c + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h51c + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].refsb_lo = cpuif_req_masked & (cpuif_addr == 13'h520 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h520 + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h520 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].refsb_hi = cpuif_req_masked & (cpuif_addr == 13'h524 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h524 + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h524 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].ref_all_lo = cpuif_req_masked & (cpuif_addr == 13'h528 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h528 + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h528 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].ref_all_hi = cpuif_req_masked & (cpuif_addr == 13'h52c + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h52c + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h52c + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].row_hit_lo = cpuif_req_masked & (cpuif_addr == 13'h530 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h530 + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h530 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].row_hit_hi = cpuif_req_masked & (cpuif_addr == 13'h534 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h534 + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h534 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].row_closed_lo = cpuif_req_masked & (cpuif_addr == 13'h538 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h538 + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h538 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].row_closed_hi = cpuif_req_masked & (cpuif_addr == 13'h53c + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h53c + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h53c + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].row_conflict_lo = cpuif_req_masked & (cpuif_addr == 13'h540 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h540 + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h540 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].row_conflict_hi = cpuif_req_masked & (cpuif_addr == 13'h544 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h544 + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h544 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].turnaround_lo = cpuif_req_masked & (cpuif_addr == 13'h548 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h548 + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h548 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].turnaround_hi = cpuif_req_masked & (cpuif_addr == 13'h54c + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h54c + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h54c + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].rmw_lo = cpuif_req_masked & (cpuif_addr == 13'h550 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h550 + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h550 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].rmw_hi = cpuif_req_masked & (cpuif_addr == 13'h554 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h554 + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h554 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].rd_full_lo = cpuif_req_masked & (cpuif_addr == 13'h558 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h558 + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h558 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].rd_full_hi = cpuif_req_masked & (cpuif_addr == 13'h55c + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h55c + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h55c + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].wr_full_lo = cpuif_req_masked & (cpuif_addr == 13'h560 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h560 + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h560 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.pc[i0].wr_full_hi = cpuif_req_masked & (cpuif_addr == 13'h564 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h564 + (13)'(i0) * 13'h100);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h564 + (13)'(i0) * 13'h100) & !cpuif_req_is_wr;
-        end
-        for(int i0=0; i0<2; i0++) begin
-            decoded_reg_strb.counters.port[i0].ar_lo = cpuif_req_masked & (cpuif_addr == 13'h700 + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h700 + (13)'(i0) * 13'h80);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h700 + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.port[i0].ar_hi = cpuif_req_masked & (cpuif_addr == 13'h704 + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h704 + (13)'(i0) * 13'h80);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h704 + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.port[i0].aw_lo = cpuif_req_masked & (cpuif_addr == 13'h708 + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h708 + (13)'(i0) * 13'h80);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h708 + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.port[i0].aw_hi = cpuif_req_masked & (cpuif_addr == 13'h70c + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h70c + (13)'(i0) * 13'h80);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h70c + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.port[i0].slverr_lo = cpuif_req_masked & (cpuif_addr == 13'h710 + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h710 + (13)'(i0) * 13'h80);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h710 + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.port[i0].slverr_hi = cpuif_req_masked & (cpuif_addr == 13'h714 + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h714 + (13)'(i0) * 13'h80);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h714 + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.port[i0].decerr_lo = cpuif_req_masked & (cpuif_addr == 13'h718 + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h718 + (13)'(i0) * 13'h80);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h718 + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.port[i0].decerr_hi = cpuif_req_masked & (cpuif_addr == 13'h71c + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h71c + (13)'(i0) * 13'h80);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h71c + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.port[i0].excl_fail_lo = cpuif_req_masked & (cpuif_addr == 13'h720 + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h720 + (13)'(i0) * 13'h80);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h720 + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.port[i0].excl_fail_hi = cpuif_req_masked & (cpuif_addr == 13'h724 + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h724 + (13)'(i0) * 13'h80);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h724 + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.port[i0].rob_full_lo = cpuif_req_masked & (cpuif_addr == 13'h728 + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h728 + (13)'(i0) * 13'h80);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h728 + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            decoded_reg_strb.counters.port[i0].rob_full_hi = cpuif_req_masked & (cpuif_addr == 13'h72c + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-            is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h72c + (13)'(i0) * 13'h80);
-            is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h72c + (13)'(i0) * 13'h80) & !cpuif_req_is_wr;
-        end
+        decoded_reg_strb.policy = cpuif_req_masked & (cpuif_addr >= 13'h40) & (cpuif_addr <= 13'h40 + 13'h13);
+        is_external |= cpuif_req_masked & (cpuif_addr >= 13'h40) & (cpuif_addr <= 13'h40 + 13'h13);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr >= 13'h40) & (cpuif_addr <= 13'h40 + 13'h13);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr >= 13'h40) & (cpuif_addr <= 13'h40 + 13'h13);
+        decoded_reg_strb.map = cpuif_req_masked & (cpuif_addr >= 13'h100) & (cpuif_addr <= 13'h100 + 13'h83);
+        is_external |= cpuif_req_masked & (cpuif_addr >= 13'h100) & (cpuif_addr <= 13'h100 + 13'h83);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr >= 13'h100) & (cpuif_addr <= 13'h100 + 13'h83);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr >= 13'h100) & (cpuif_addr <= 13'h100 + 13'h83);
+        decoded_reg_strb.timing = cpuif_req_masked & (cpuif_addr >= 13'h200) & (cpuif_addr <= 13'h200 + 13'h67);
+        is_external |= cpuif_req_masked & (cpuif_addr >= 13'h200) & (cpuif_addr <= 13'h200 + 13'h67);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr >= 13'h200) & (cpuif_addr <= 13'h200 + 13'h67);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr >= 13'h200) & (cpuif_addr <= 13'h200 + 13'h67);
+        decoded_reg_strb.counters = cpuif_req_masked & (cpuif_addr >= 13'h400) & (cpuif_addr <= 13'h400 + 13'h137);
+        is_external |= cpuif_req_masked & (cpuif_addr >= 13'h400) & (cpuif_addr <= 13'h400 + 13'h137);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr >= 13'h400) & (cpuif_addr <= 13'h400 + 13'h137);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr >= 13'h400) & (cpuif_addr <= 13'h400 + 13'h137);
         decoded_err = (~is_valid_addr | (is_valid_addr & ~is_valid_rw)) & decoded_req;
+        decoded_req_is_external = is_external;
+    end
+    logic external_wr_ack;
+    logic external_rd_ack;
+    always_ff @(posedge clk or negedge arst_n) begin
+        if(~arst_n) begin
+            external_pending <= '0;
+        end else begin
+            if(decoded_req_is_external & ~external_wr_ack & ~external_rd_ack) external_pending <= '1;
+            else if(external_wr_ack | external_rd_ack) external_pending <= '0;
+            `ifndef SYNTHESIS
+                assert_bad_ext_wr_ack: assert(!external_wr_ack || (external_pending | decoded_req_is_external))
+                    else $error("An external wr_ack strobe was asserted when no external request was active");
+                assert_bad_ext_rd_ack: assert(!external_rd_ack || (external_pending | decoded_req_is_external))
+                    else $error("An external rd_ack strobe was asserted when no external request was active");
+            `endif
+        end
     end
 
     // Pass down signals to next stage
@@ -623,6 +234,14 @@ module hbm_csr_regs (
             struct {
                 logic next;
                 logic load_next;
+            } rdata0;
+            struct {
+                logic next;
+                logic load_next;
+            } rdata1;
+            struct {
+                logic next;
+                logic load_next;
             } slverr0;
             struct {
                 logic next;
@@ -658,6 +277,14 @@ module hbm_csr_regs (
                 logic next;
                 logic load_next;
             } derr1;
+            struct {
+                logic next;
+                logic load_next;
+            } rdata0;
+            struct {
+                logic next;
+                logic load_next;
+            } rdata1;
             struct {
                 logic next;
                 logic load_next;
@@ -689,424 +316,6 @@ module hbm_csr_regs (
                 logic load_next;
             } rd_delay;
         } phy;
-        struct {
-            struct {
-                struct {
-                    logic [1:0] next;
-                    logic load_next;
-                } page;
-                struct {
-                    logic next;
-                    logic load_next;
-                } ap_allowed;
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ap_min_ras;
-            } page;
-            struct {
-                struct {
-                    logic next;
-                    logic load_next;
-                } refresh_en;
-                struct {
-                    logic next;
-                    logic load_next;
-                } refresh_all;
-                struct {
-                    logic [3:0] next;
-                    logic load_next;
-                } refresh_hold;
-            } refresh;
-            struct {
-                struct {
-                    logic [5:0] next;
-                    logic load_next;
-                } switch_low;
-                struct {
-                    logic [5:0] next;
-                    logic load_next;
-                } switch_gain;
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } switch_idle;
-            } turnaround;
-            struct {
-                struct {
-                    logic [5:0] next;
-                    logic load_next;
-                } write_high;
-                struct {
-                    logic [5:0] next;
-                    logic load_next;
-                } write_low;
-            } drain;
-            struct {
-                struct {
-                    logic [11:0] next;
-                    logic load_next;
-                } starve_limit;
-            } starve;
-        } policy;
-        struct {
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask0;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask1;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask2;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask3;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask4;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask5;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask6;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask7;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask8;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask9;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask10;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask11;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask12;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask13;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask14;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask15;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask16;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask17;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask18;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask19;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask20;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask21;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask22;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask23;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask24;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask25;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask26;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask27;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask28;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask29;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask30;
-            struct {
-                struct {
-                    logic [31:0] next;
-                    logic load_next;
-                } mask;
-            } mask31;
-            struct {
-                struct {
-                    logic [16:0] next;
-                    logic load_next;
-                } rows;
-            } row_limit;
-        } map;
-        struct {
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } rl;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } wl;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } t_rcd_rd;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } t_rcd_wr;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } t_rp;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } t_ras;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } t_rc;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } t_rrd_s;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } t_rrd_l;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } t_faw;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } t_ccd_s;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } t_ccd_l;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } t_ccd_r;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } t_wtr_s;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } t_wtr_l;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } t_rtp;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } t_wr;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } t_rtw;
-            struct {
-                struct {
-                    logic [11:0] next;
-                    logic load_next;
-                } ck;
-            } t_rfc;
-            struct {
-                struct {
-                    logic [11:0] next;
-                    logic load_next;
-                } ck;
-            } t_rfc_sb;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } t_rrefd;
-            struct {
-                struct {
-                    logic [15:0] next;
-                    logic load_next;
-                } ck;
-            } t_refi;
-            struct {
-                struct {
-                    logic [15:0] next;
-                    logic load_next;
-                } ck;
-            } t_refi_sb;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } t_ppd;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } t_mrd;
-            struct {
-                struct {
-                    logic [7:0] next;
-                    logic load_next;
-                } ck;
-            } t_mod;
-        } timing;
     } field_combo_t;
     field_combo_t field_combo;
 
@@ -1135,6 +344,12 @@ module hbm_csr_regs (
             struct {
                 logic value;
             } derr1;
+            struct {
+                logic value;
+            } rdata0;
+            struct {
+                logic value;
+            } rdata1;
             struct {
                 logic value;
             } slverr0;
@@ -1166,6 +381,12 @@ module hbm_csr_regs (
             } derr1;
             struct {
                 logic value;
+            } rdata0;
+            struct {
+                logic value;
+            } rdata1;
+            struct {
+                logic value;
             } slverr0;
             struct {
                 logic value;
@@ -1188,353 +409,6 @@ module hbm_csr_regs (
                 logic [2:0] value;
             } rd_delay;
         } phy;
-        struct {
-            struct {
-                struct {
-                    logic [1:0] value;
-                } page;
-                struct {
-                    logic value;
-                } ap_allowed;
-                struct {
-                    logic [7:0] value;
-                } ap_min_ras;
-            } page;
-            struct {
-                struct {
-                    logic value;
-                } refresh_en;
-                struct {
-                    logic value;
-                } refresh_all;
-                struct {
-                    logic [3:0] value;
-                } refresh_hold;
-            } refresh;
-            struct {
-                struct {
-                    logic [5:0] value;
-                } switch_low;
-                struct {
-                    logic [5:0] value;
-                } switch_gain;
-                struct {
-                    logic [7:0] value;
-                } switch_idle;
-            } turnaround;
-            struct {
-                struct {
-                    logic [5:0] value;
-                } write_high;
-                struct {
-                    logic [5:0] value;
-                } write_low;
-            } drain;
-            struct {
-                struct {
-                    logic [11:0] value;
-                } starve_limit;
-            } starve;
-        } policy;
-        struct {
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask0;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask1;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask2;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask3;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask4;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask5;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask6;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask7;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask8;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask9;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask10;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask11;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask12;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask13;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask14;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask15;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask16;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask17;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask18;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask19;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask20;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask21;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask22;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask23;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask24;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask25;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask26;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask27;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask28;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask29;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask30;
-            struct {
-                struct {
-                    logic [31:0] value;
-                } mask;
-            } mask31;
-            struct {
-                struct {
-                    logic [16:0] value;
-                } rows;
-            } row_limit;
-        } map;
-        struct {
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } rl;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } wl;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } t_rcd_rd;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } t_rcd_wr;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } t_rp;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } t_ras;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } t_rc;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } t_rrd_s;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } t_rrd_l;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } t_faw;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } t_ccd_s;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } t_ccd_l;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } t_ccd_r;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } t_wtr_s;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } t_wtr_l;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } t_rtp;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } t_wr;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } t_rtw;
-            struct {
-                struct {
-                    logic [11:0] value;
-                } ck;
-            } t_rfc;
-            struct {
-                struct {
-                    logic [11:0] value;
-                } ck;
-            } t_rfc_sb;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } t_rrefd;
-            struct {
-                struct {
-                    logic [15:0] value;
-                } ck;
-            } t_refi;
-            struct {
-                struct {
-                    logic [15:0] value;
-                } ck;
-            } t_refi_sb;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } t_ppd;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } t_mrd;
-            struct {
-                struct {
-                    logic [7:0] value;
-                } ck;
-            } t_mod;
-        } timing;
     } field_storage_t;
     field_storage_t field_storage;
 
@@ -1717,6 +591,56 @@ module hbm_csr_regs (
             end
         end
     end
+    // Field: hbm_csr.irq_status.rdata0
+    always_comb begin
+        automatic logic [0:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.irq_status.rdata0.value;
+        load_next_c = '0;
+        if(decoded_reg_strb.irq_status && decoded_req_is_wr) begin // SW write 1 clear
+            next_c = field_storage.irq_status.rdata0.value & ~(decoded_wr_data[4:4] & decoded_wr_biten[4:4]);
+            load_next_c = '1;
+        end else if(hwif_in.irq_status.rdata0.next) begin // stickybit
+            next_c = '1;
+            load_next_c = '1;
+        end
+        field_combo.irq_status.rdata0.next = next_c;
+        field_combo.irq_status.rdata0.load_next = load_next_c;
+    end
+    always_ff @(posedge clk or negedge arst_n) begin
+        if(~arst_n) begin
+            field_storage.irq_status.rdata0.value <= 1'h0;
+        end else begin
+            if(field_combo.irq_status.rdata0.load_next) begin
+                field_storage.irq_status.rdata0.value <= field_combo.irq_status.rdata0.next;
+            end
+        end
+    end
+    // Field: hbm_csr.irq_status.rdata1
+    always_comb begin
+        automatic logic [0:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.irq_status.rdata1.value;
+        load_next_c = '0;
+        if(decoded_reg_strb.irq_status && decoded_req_is_wr) begin // SW write 1 clear
+            next_c = field_storage.irq_status.rdata1.value & ~(decoded_wr_data[5:5] & decoded_wr_biten[5:5]);
+            load_next_c = '1;
+        end else if(hwif_in.irq_status.rdata1.next) begin // stickybit
+            next_c = '1;
+            load_next_c = '1;
+        end
+        field_combo.irq_status.rdata1.next = next_c;
+        field_combo.irq_status.rdata1.load_next = load_next_c;
+    end
+    always_ff @(posedge clk or negedge arst_n) begin
+        if(~arst_n) begin
+            field_storage.irq_status.rdata1.value <= 1'h0;
+        end else begin
+            if(field_combo.irq_status.rdata1.load_next) begin
+                field_storage.irq_status.rdata1.value <= field_combo.irq_status.rdata1.next;
+            end
+        end
+    end
     // Field: hbm_csr.irq_status.slverr0
     always_comb begin
         automatic logic [0:0] next_c;
@@ -1871,6 +795,8 @@ module hbm_csr_regs (
         |(field_storage.irq_status.aerr.value & field_storage.irq_enable.aerr.value)
         || |(field_storage.irq_status.derr0.value & field_storage.irq_enable.derr0.value)
         || |(field_storage.irq_status.derr1.value & field_storage.irq_enable.derr1.value)
+        || |(field_storage.irq_status.rdata0.value & field_storage.irq_enable.rdata0.value)
+        || |(field_storage.irq_status.rdata1.value & field_storage.irq_enable.rdata1.value)
         || |(field_storage.irq_status.slverr0.value & field_storage.irq_enable.slverr0.value)
         || |(field_storage.irq_status.slverr1.value & field_storage.irq_enable.slverr1.value)
         || |(field_storage.irq_status.decerr0.value & field_storage.irq_enable.decerr0.value)
@@ -1940,6 +866,50 @@ module hbm_csr_regs (
         end else begin
             if(field_combo.irq_enable.derr1.load_next) begin
                 field_storage.irq_enable.derr1.value <= field_combo.irq_enable.derr1.next;
+            end
+        end
+    end
+    // Field: hbm_csr.irq_enable.rdata0
+    always_comb begin
+        automatic logic [0:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.irq_enable.rdata0.value;
+        load_next_c = '0;
+        if(decoded_reg_strb.irq_enable && decoded_req_is_wr) begin // SW write
+            next_c = (field_storage.irq_enable.rdata0.value & ~decoded_wr_biten[4:4]) | (decoded_wr_data[4:4] & decoded_wr_biten[4:4]);
+            load_next_c = '1;
+        end
+        field_combo.irq_enable.rdata0.next = next_c;
+        field_combo.irq_enable.rdata0.load_next = load_next_c;
+    end
+    always_ff @(posedge clk or negedge arst_n) begin
+        if(~arst_n) begin
+            field_storage.irq_enable.rdata0.value <= 1'h0;
+        end else begin
+            if(field_combo.irq_enable.rdata0.load_next) begin
+                field_storage.irq_enable.rdata0.value <= field_combo.irq_enable.rdata0.next;
+            end
+        end
+    end
+    // Field: hbm_csr.irq_enable.rdata1
+    always_comb begin
+        automatic logic [0:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.irq_enable.rdata1.value;
+        load_next_c = '0;
+        if(decoded_reg_strb.irq_enable && decoded_req_is_wr) begin // SW write
+            next_c = (field_storage.irq_enable.rdata1.value & ~decoded_wr_biten[5:5]) | (decoded_wr_data[5:5] & decoded_wr_biten[5:5]);
+            load_next_c = '1;
+        end
+        field_combo.irq_enable.rdata1.next = next_c;
+        field_combo.irq_enable.rdata1.load_next = load_next_c;
+    end
+    always_ff @(posedge clk or negedge arst_n) begin
+        if(~arst_n) begin
+            field_storage.irq_enable.rdata1.value <= 1'h0;
+        end else begin
+            if(field_combo.irq_enable.rdata1.load_next) begin
+                field_storage.irq_enable.rdata1.value <= field_combo.irq_enable.rdata1.next;
             end
         end
     end
@@ -2098,1653 +1068,76 @@ module hbm_csr_regs (
         end
     end
     assign hwif_out.phy.rd_delay.value = field_storage.phy.rd_delay.value;
-    // Field: hbm_csr.policy.page.page
-    always_comb begin
-        automatic logic [1:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.policy.page.page.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.policy.page && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.policy.page.page.value & ~decoded_wr_biten[1:0]) | (decoded_wr_data[1:0] & decoded_wr_biten[1:0]);
-            load_next_c = '1;
-        end
-        field_combo.policy.page.page.next = next_c;
-        field_combo.policy.page.page.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.policy.page.page.value <= 2'h1;
-        end else begin
-            if(field_combo.policy.page.page.load_next) begin
-                field_storage.policy.page.page.value <= field_combo.policy.page.page.next;
-            end
-        end
-    end
-    assign hwif_out.policy.page.page.value = field_storage.policy.page.page.value;
-    // Field: hbm_csr.policy.page.ap_allowed
-    always_comb begin
-        automatic logic [0:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.policy.page.ap_allowed.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.policy.page && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.policy.page.ap_allowed.value & ~decoded_wr_biten[4:4]) | (decoded_wr_data[4:4] & decoded_wr_biten[4:4]);
-            load_next_c = '1;
-        end
-        field_combo.policy.page.ap_allowed.next = next_c;
-        field_combo.policy.page.ap_allowed.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.policy.page.ap_allowed.value <= 1'h1;
-        end else begin
-            if(field_combo.policy.page.ap_allowed.load_next) begin
-                field_storage.policy.page.ap_allowed.value <= field_combo.policy.page.ap_allowed.next;
-            end
-        end
-    end
-    assign hwif_out.policy.page.ap_allowed.value = field_storage.policy.page.ap_allowed.value;
-    // Field: hbm_csr.policy.page.ap_min_ras
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.policy.page.ap_min_ras.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.policy.page && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.policy.page.ap_min_ras.value & ~decoded_wr_biten[15:8]) | (decoded_wr_data[15:8] & decoded_wr_biten[15:8]);
-            load_next_c = '1;
-        end
-        field_combo.policy.page.ap_min_ras.next = next_c;
-        field_combo.policy.page.ap_min_ras.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.policy.page.ap_min_ras.value <= hbm_reset_pkg::ApMinRas;
-        end else begin
-            if(field_combo.policy.page.ap_min_ras.load_next) begin
-                field_storage.policy.page.ap_min_ras.value <= field_combo.policy.page.ap_min_ras.next;
-            end
-        end
-    end
-    assign hwif_out.policy.page.ap_min_ras.value = field_storage.policy.page.ap_min_ras.value;
-    // Field: hbm_csr.policy.refresh.refresh_en
-    always_comb begin
-        automatic logic [0:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.policy.refresh.refresh_en.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.policy.refresh && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.policy.refresh.refresh_en.value & ~decoded_wr_biten[0:0]) | (decoded_wr_data[0:0] & decoded_wr_biten[0:0]);
-            load_next_c = '1;
-        end
-        field_combo.policy.refresh.refresh_en.next = next_c;
-        field_combo.policy.refresh.refresh_en.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.policy.refresh.refresh_en.value <= 1'h1;
-        end else begin
-            if(field_combo.policy.refresh.refresh_en.load_next) begin
-                field_storage.policy.refresh.refresh_en.value <= field_combo.policy.refresh.refresh_en.next;
-            end
-        end
-    end
-    assign hwif_out.policy.refresh.refresh_en.value = field_storage.policy.refresh.refresh_en.value;
-    // Field: hbm_csr.policy.refresh.refresh_all
-    always_comb begin
-        automatic logic [0:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.policy.refresh.refresh_all.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.policy.refresh && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.policy.refresh.refresh_all.value & ~decoded_wr_biten[1:1]) | (decoded_wr_data[1:1] & decoded_wr_biten[1:1]);
-            load_next_c = '1;
-        end
-        field_combo.policy.refresh.refresh_all.next = next_c;
-        field_combo.policy.refresh.refresh_all.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.policy.refresh.refresh_all.value <= 1'h0;
-        end else begin
-            if(field_combo.policy.refresh.refresh_all.load_next) begin
-                field_storage.policy.refresh.refresh_all.value <= field_combo.policy.refresh.refresh_all.next;
-            end
-        end
-    end
-    assign hwif_out.policy.refresh.refresh_all.value = field_storage.policy.refresh.refresh_all.value;
-    // Field: hbm_csr.policy.refresh.refresh_hold
-    always_comb begin
-        automatic logic [3:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.policy.refresh.refresh_hold.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.policy.refresh && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.policy.refresh.refresh_hold.value & ~decoded_wr_biten[7:4]) | (decoded_wr_data[7:4] & decoded_wr_biten[7:4]);
-            load_next_c = '1;
-        end
-        field_combo.policy.refresh.refresh_hold.next = next_c;
-        field_combo.policy.refresh.refresh_hold.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.policy.refresh.refresh_hold.value <= 4'h6;
-        end else begin
-            if(field_combo.policy.refresh.refresh_hold.load_next) begin
-                field_storage.policy.refresh.refresh_hold.value <= field_combo.policy.refresh.refresh_hold.next;
-            end
-        end
-    end
-    assign hwif_out.policy.refresh.refresh_hold.value = field_storage.policy.refresh.refresh_hold.value;
-    // Field: hbm_csr.policy.turnaround.switch_low
-    always_comb begin
-        automatic logic [5:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.policy.turnaround.switch_low.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.policy.turnaround && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.policy.turnaround.switch_low.value & ~decoded_wr_biten[5:0]) | (decoded_wr_data[5:0] & decoded_wr_biten[5:0]);
-            load_next_c = '1;
-        end
-        field_combo.policy.turnaround.switch_low.next = next_c;
-        field_combo.policy.turnaround.switch_low.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.policy.turnaround.switch_low.value <= 6'h3;
-        end else begin
-            if(field_combo.policy.turnaround.switch_low.load_next) begin
-                field_storage.policy.turnaround.switch_low.value <= field_combo.policy.turnaround.switch_low.next;
-            end
-        end
-    end
-    assign hwif_out.policy.turnaround.switch_low.value = field_storage.policy.turnaround.switch_low.value;
-    // Field: hbm_csr.policy.turnaround.switch_gain
-    always_comb begin
-        automatic logic [5:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.policy.turnaround.switch_gain.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.policy.turnaround && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.policy.turnaround.switch_gain.value & ~decoded_wr_biten[13:8]) | (decoded_wr_data[13:8] & decoded_wr_biten[13:8]);
-            load_next_c = '1;
-        end
-        field_combo.policy.turnaround.switch_gain.next = next_c;
-        field_combo.policy.turnaround.switch_gain.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.policy.turnaround.switch_gain.value <= 6'h2;
-        end else begin
-            if(field_combo.policy.turnaround.switch_gain.load_next) begin
-                field_storage.policy.turnaround.switch_gain.value <= field_combo.policy.turnaround.switch_gain.next;
-            end
-        end
-    end
-    assign hwif_out.policy.turnaround.switch_gain.value = field_storage.policy.turnaround.switch_gain.value;
-    // Field: hbm_csr.policy.turnaround.switch_idle
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.policy.turnaround.switch_idle.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.policy.turnaround && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.policy.turnaround.switch_idle.value & ~decoded_wr_biten[23:16]) | (decoded_wr_data[23:16] & decoded_wr_biten[23:16]);
-            load_next_c = '1;
-        end
-        field_combo.policy.turnaround.switch_idle.next = next_c;
-        field_combo.policy.turnaround.switch_idle.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.policy.turnaround.switch_idle.value <= 8'h10;
-        end else begin
-            if(field_combo.policy.turnaround.switch_idle.load_next) begin
-                field_storage.policy.turnaround.switch_idle.value <= field_combo.policy.turnaround.switch_idle.next;
-            end
-        end
-    end
-    assign hwif_out.policy.turnaround.switch_idle.value = field_storage.policy.turnaround.switch_idle.value;
-    // Field: hbm_csr.policy.drain.write_high
-    always_comb begin
-        automatic logic [5:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.policy.drain.write_high.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.policy.drain && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.policy.drain.write_high.value & ~decoded_wr_biten[5:0]) | (decoded_wr_data[5:0] & decoded_wr_biten[5:0]);
-            load_next_c = '1;
-        end
-        field_combo.policy.drain.write_high.next = next_c;
-        field_combo.policy.drain.write_high.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.policy.drain.write_high.value <= 6'h18;
-        end else begin
-            if(field_combo.policy.drain.write_high.load_next) begin
-                field_storage.policy.drain.write_high.value <= field_combo.policy.drain.write_high.next;
-            end
-        end
-    end
-    assign hwif_out.policy.drain.write_high.value = field_storage.policy.drain.write_high.value;
-    // Field: hbm_csr.policy.drain.write_low
-    always_comb begin
-        automatic logic [5:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.policy.drain.write_low.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.policy.drain && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.policy.drain.write_low.value & ~decoded_wr_biten[13:8]) | (decoded_wr_data[13:8] & decoded_wr_biten[13:8]);
-            load_next_c = '1;
-        end
-        field_combo.policy.drain.write_low.next = next_c;
-        field_combo.policy.drain.write_low.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.policy.drain.write_low.value <= 6'h4;
-        end else begin
-            if(field_combo.policy.drain.write_low.load_next) begin
-                field_storage.policy.drain.write_low.value <= field_combo.policy.drain.write_low.next;
-            end
-        end
-    end
-    assign hwif_out.policy.drain.write_low.value = field_storage.policy.drain.write_low.value;
-    // Field: hbm_csr.policy.starve.starve_limit
-    always_comb begin
-        automatic logic [11:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.policy.starve.starve_limit.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.policy.starve && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.policy.starve.starve_limit.value & ~decoded_wr_biten[11:0]) | (decoded_wr_data[11:0] & decoded_wr_biten[11:0]);
-            load_next_c = '1;
-        end
-        field_combo.policy.starve.starve_limit.next = next_c;
-        field_combo.policy.starve.starve_limit.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.policy.starve.starve_limit.value <= 12'h3e8;
-        end else begin
-            if(field_combo.policy.starve.starve_limit.load_next) begin
-                field_storage.policy.starve.starve_limit.value <= field_combo.policy.starve.starve_limit.next;
-            end
-        end
-    end
-    assign hwif_out.policy.starve.starve_limit.value = field_storage.policy.starve.starve_limit.value;
-    // Field: hbm_csr.map.mask0.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask0.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask0 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask0.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask0.mask.next = next_c;
-        field_combo.map.mask0.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask0.mask.value <= hbm_reset_pkg::Mask0;
-        end else begin
-            if(field_combo.map.mask0.mask.load_next) begin
-                field_storage.map.mask0.mask.value <= field_combo.map.mask0.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask0.mask.value = field_storage.map.mask0.mask.value;
-    // Field: hbm_csr.map.mask1.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask1.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask1 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask1.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask1.mask.next = next_c;
-        field_combo.map.mask1.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask1.mask.value <= hbm_reset_pkg::Mask1;
-        end else begin
-            if(field_combo.map.mask1.mask.load_next) begin
-                field_storage.map.mask1.mask.value <= field_combo.map.mask1.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask1.mask.value = field_storage.map.mask1.mask.value;
-    // Field: hbm_csr.map.mask2.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask2.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask2 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask2.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask2.mask.next = next_c;
-        field_combo.map.mask2.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask2.mask.value <= hbm_reset_pkg::Mask2;
-        end else begin
-            if(field_combo.map.mask2.mask.load_next) begin
-                field_storage.map.mask2.mask.value <= field_combo.map.mask2.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask2.mask.value = field_storage.map.mask2.mask.value;
-    // Field: hbm_csr.map.mask3.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask3.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask3 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask3.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask3.mask.next = next_c;
-        field_combo.map.mask3.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask3.mask.value <= hbm_reset_pkg::Mask3;
-        end else begin
-            if(field_combo.map.mask3.mask.load_next) begin
-                field_storage.map.mask3.mask.value <= field_combo.map.mask3.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask3.mask.value = field_storage.map.mask3.mask.value;
-    // Field: hbm_csr.map.mask4.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask4.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask4 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask4.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask4.mask.next = next_c;
-        field_combo.map.mask4.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask4.mask.value <= hbm_reset_pkg::Mask4;
-        end else begin
-            if(field_combo.map.mask4.mask.load_next) begin
-                field_storage.map.mask4.mask.value <= field_combo.map.mask4.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask4.mask.value = field_storage.map.mask4.mask.value;
-    // Field: hbm_csr.map.mask5.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask5.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask5 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask5.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask5.mask.next = next_c;
-        field_combo.map.mask5.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask5.mask.value <= hbm_reset_pkg::Mask5;
-        end else begin
-            if(field_combo.map.mask5.mask.load_next) begin
-                field_storage.map.mask5.mask.value <= field_combo.map.mask5.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask5.mask.value = field_storage.map.mask5.mask.value;
-    // Field: hbm_csr.map.mask6.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask6.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask6 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask6.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask6.mask.next = next_c;
-        field_combo.map.mask6.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask6.mask.value <= hbm_reset_pkg::Mask6;
-        end else begin
-            if(field_combo.map.mask6.mask.load_next) begin
-                field_storage.map.mask6.mask.value <= field_combo.map.mask6.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask6.mask.value = field_storage.map.mask6.mask.value;
-    // Field: hbm_csr.map.mask7.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask7.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask7 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask7.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask7.mask.next = next_c;
-        field_combo.map.mask7.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask7.mask.value <= hbm_reset_pkg::Mask7;
-        end else begin
-            if(field_combo.map.mask7.mask.load_next) begin
-                field_storage.map.mask7.mask.value <= field_combo.map.mask7.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask7.mask.value = field_storage.map.mask7.mask.value;
-    // Field: hbm_csr.map.mask8.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask8.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask8 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask8.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask8.mask.next = next_c;
-        field_combo.map.mask8.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask8.mask.value <= hbm_reset_pkg::Mask8;
-        end else begin
-            if(field_combo.map.mask8.mask.load_next) begin
-                field_storage.map.mask8.mask.value <= field_combo.map.mask8.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask8.mask.value = field_storage.map.mask8.mask.value;
-    // Field: hbm_csr.map.mask9.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask9.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask9 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask9.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask9.mask.next = next_c;
-        field_combo.map.mask9.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask9.mask.value <= hbm_reset_pkg::Mask9;
-        end else begin
-            if(field_combo.map.mask9.mask.load_next) begin
-                field_storage.map.mask9.mask.value <= field_combo.map.mask9.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask9.mask.value = field_storage.map.mask9.mask.value;
-    // Field: hbm_csr.map.mask10.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask10.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask10 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask10.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask10.mask.next = next_c;
-        field_combo.map.mask10.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask10.mask.value <= hbm_reset_pkg::Mask10;
-        end else begin
-            if(field_combo.map.mask10.mask.load_next) begin
-                field_storage.map.mask10.mask.value <= field_combo.map.mask10.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask10.mask.value = field_storage.map.mask10.mask.value;
-    // Field: hbm_csr.map.mask11.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask11.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask11 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask11.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask11.mask.next = next_c;
-        field_combo.map.mask11.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask11.mask.value <= hbm_reset_pkg::Mask11;
-        end else begin
-            if(field_combo.map.mask11.mask.load_next) begin
-                field_storage.map.mask11.mask.value <= field_combo.map.mask11.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask11.mask.value = field_storage.map.mask11.mask.value;
-    // Field: hbm_csr.map.mask12.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask12.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask12 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask12.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask12.mask.next = next_c;
-        field_combo.map.mask12.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask12.mask.value <= hbm_reset_pkg::Mask12;
-        end else begin
-            if(field_combo.map.mask12.mask.load_next) begin
-                field_storage.map.mask12.mask.value <= field_combo.map.mask12.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask12.mask.value = field_storage.map.mask12.mask.value;
-    // Field: hbm_csr.map.mask13.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask13.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask13 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask13.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask13.mask.next = next_c;
-        field_combo.map.mask13.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask13.mask.value <= hbm_reset_pkg::Mask13;
-        end else begin
-            if(field_combo.map.mask13.mask.load_next) begin
-                field_storage.map.mask13.mask.value <= field_combo.map.mask13.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask13.mask.value = field_storage.map.mask13.mask.value;
-    // Field: hbm_csr.map.mask14.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask14.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask14 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask14.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask14.mask.next = next_c;
-        field_combo.map.mask14.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask14.mask.value <= hbm_reset_pkg::Mask14;
-        end else begin
-            if(field_combo.map.mask14.mask.load_next) begin
-                field_storage.map.mask14.mask.value <= field_combo.map.mask14.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask14.mask.value = field_storage.map.mask14.mask.value;
-    // Field: hbm_csr.map.mask15.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask15.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask15 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask15.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask15.mask.next = next_c;
-        field_combo.map.mask15.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask15.mask.value <= hbm_reset_pkg::Mask15;
-        end else begin
-            if(field_combo.map.mask15.mask.load_next) begin
-                field_storage.map.mask15.mask.value <= field_combo.map.mask15.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask15.mask.value = field_storage.map.mask15.mask.value;
-    // Field: hbm_csr.map.mask16.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask16.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask16 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask16.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask16.mask.next = next_c;
-        field_combo.map.mask16.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask16.mask.value <= hbm_reset_pkg::Mask16;
-        end else begin
-            if(field_combo.map.mask16.mask.load_next) begin
-                field_storage.map.mask16.mask.value <= field_combo.map.mask16.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask16.mask.value = field_storage.map.mask16.mask.value;
-    // Field: hbm_csr.map.mask17.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask17.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask17 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask17.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask17.mask.next = next_c;
-        field_combo.map.mask17.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask17.mask.value <= hbm_reset_pkg::Mask17;
-        end else begin
-            if(field_combo.map.mask17.mask.load_next) begin
-                field_storage.map.mask17.mask.value <= field_combo.map.mask17.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask17.mask.value = field_storage.map.mask17.mask.value;
-    // Field: hbm_csr.map.mask18.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask18.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask18 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask18.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask18.mask.next = next_c;
-        field_combo.map.mask18.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask18.mask.value <= hbm_reset_pkg::Mask18;
-        end else begin
-            if(field_combo.map.mask18.mask.load_next) begin
-                field_storage.map.mask18.mask.value <= field_combo.map.mask18.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask18.mask.value = field_storage.map.mask18.mask.value;
-    // Field: hbm_csr.map.mask19.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask19.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask19 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask19.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask19.mask.next = next_c;
-        field_combo.map.mask19.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask19.mask.value <= hbm_reset_pkg::Mask19;
-        end else begin
-            if(field_combo.map.mask19.mask.load_next) begin
-                field_storage.map.mask19.mask.value <= field_combo.map.mask19.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask19.mask.value = field_storage.map.mask19.mask.value;
-    // Field: hbm_csr.map.mask20.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask20.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask20 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask20.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask20.mask.next = next_c;
-        field_combo.map.mask20.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask20.mask.value <= hbm_reset_pkg::Mask20;
-        end else begin
-            if(field_combo.map.mask20.mask.load_next) begin
-                field_storage.map.mask20.mask.value <= field_combo.map.mask20.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask20.mask.value = field_storage.map.mask20.mask.value;
-    // Field: hbm_csr.map.mask21.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask21.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask21 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask21.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask21.mask.next = next_c;
-        field_combo.map.mask21.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask21.mask.value <= hbm_reset_pkg::Mask21;
-        end else begin
-            if(field_combo.map.mask21.mask.load_next) begin
-                field_storage.map.mask21.mask.value <= field_combo.map.mask21.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask21.mask.value = field_storage.map.mask21.mask.value;
-    // Field: hbm_csr.map.mask22.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask22.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask22 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask22.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask22.mask.next = next_c;
-        field_combo.map.mask22.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask22.mask.value <= hbm_reset_pkg::Mask22;
-        end else begin
-            if(field_combo.map.mask22.mask.load_next) begin
-                field_storage.map.mask22.mask.value <= field_combo.map.mask22.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask22.mask.value = field_storage.map.mask22.mask.value;
-    // Field: hbm_csr.map.mask23.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask23.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask23 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask23.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask23.mask.next = next_c;
-        field_combo.map.mask23.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask23.mask.value <= hbm_reset_pkg::Mask23;
-        end else begin
-            if(field_combo.map.mask23.mask.load_next) begin
-                field_storage.map.mask23.mask.value <= field_combo.map.mask23.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask23.mask.value = field_storage.map.mask23.mask.value;
-    // Field: hbm_csr.map.mask24.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask24.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask24 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask24.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask24.mask.next = next_c;
-        field_combo.map.mask24.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask24.mask.value <= hbm_reset_pkg::Mask24;
-        end else begin
-            if(field_combo.map.mask24.mask.load_next) begin
-                field_storage.map.mask24.mask.value <= field_combo.map.mask24.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask24.mask.value = field_storage.map.mask24.mask.value;
-    // Field: hbm_csr.map.mask25.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask25.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask25 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask25.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask25.mask.next = next_c;
-        field_combo.map.mask25.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask25.mask.value <= hbm_reset_pkg::Mask25;
-        end else begin
-            if(field_combo.map.mask25.mask.load_next) begin
-                field_storage.map.mask25.mask.value <= field_combo.map.mask25.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask25.mask.value = field_storage.map.mask25.mask.value;
-    // Field: hbm_csr.map.mask26.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask26.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask26 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask26.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask26.mask.next = next_c;
-        field_combo.map.mask26.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask26.mask.value <= hbm_reset_pkg::Mask26;
-        end else begin
-            if(field_combo.map.mask26.mask.load_next) begin
-                field_storage.map.mask26.mask.value <= field_combo.map.mask26.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask26.mask.value = field_storage.map.mask26.mask.value;
-    // Field: hbm_csr.map.mask27.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask27.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask27 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask27.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask27.mask.next = next_c;
-        field_combo.map.mask27.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask27.mask.value <= hbm_reset_pkg::Mask27;
-        end else begin
-            if(field_combo.map.mask27.mask.load_next) begin
-                field_storage.map.mask27.mask.value <= field_combo.map.mask27.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask27.mask.value = field_storage.map.mask27.mask.value;
-    // Field: hbm_csr.map.mask28.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask28.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask28 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask28.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask28.mask.next = next_c;
-        field_combo.map.mask28.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask28.mask.value <= hbm_reset_pkg::Mask28;
-        end else begin
-            if(field_combo.map.mask28.mask.load_next) begin
-                field_storage.map.mask28.mask.value <= field_combo.map.mask28.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask28.mask.value = field_storage.map.mask28.mask.value;
-    // Field: hbm_csr.map.mask29.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask29.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask29 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask29.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask29.mask.next = next_c;
-        field_combo.map.mask29.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask29.mask.value <= hbm_reset_pkg::Mask29;
-        end else begin
-            if(field_combo.map.mask29.mask.load_next) begin
-                field_storage.map.mask29.mask.value <= field_combo.map.mask29.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask29.mask.value = field_storage.map.mask29.mask.value;
-    // Field: hbm_csr.map.mask30.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask30.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask30 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask30.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask30.mask.next = next_c;
-        field_combo.map.mask30.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask30.mask.value <= hbm_reset_pkg::Mask30;
-        end else begin
-            if(field_combo.map.mask30.mask.load_next) begin
-                field_storage.map.mask30.mask.value <= field_combo.map.mask30.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask30.mask.value = field_storage.map.mask30.mask.value;
-    // Field: hbm_csr.map.mask31.mask
-    always_comb begin
-        automatic logic [31:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.mask31.mask.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.mask31 && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.mask31.mask.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.mask31.mask.next = next_c;
-        field_combo.map.mask31.mask.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.mask31.mask.value <= hbm_reset_pkg::Mask31;
-        end else begin
-            if(field_combo.map.mask31.mask.load_next) begin
-                field_storage.map.mask31.mask.value <= field_combo.map.mask31.mask.next;
-            end
-        end
-    end
-    assign hwif_out.map.mask31.mask.value = field_storage.map.mask31.mask.value;
-    // Field: hbm_csr.map.row_limit.rows
-    always_comb begin
-        automatic logic [16:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.map.row_limit.rows.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.map.row_limit && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.map.row_limit.rows.value & ~decoded_wr_biten[16:0]) | (decoded_wr_data[16:0] & decoded_wr_biten[16:0]);
-            load_next_c = '1;
-        end
-        field_combo.map.row_limit.rows.next = next_c;
-        field_combo.map.row_limit.rows.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.map.row_limit.rows.value <= hbm_reset_pkg::RowLimit;
-        end else begin
-            if(field_combo.map.row_limit.rows.load_next) begin
-                field_storage.map.row_limit.rows.value <= field_combo.map.row_limit.rows.next;
-            end
-        end
-    end
-    assign hwif_out.map.row_limit.rows.value = field_storage.map.row_limit.rows.value;
-    // Field: hbm_csr.timing.rl.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.rl.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.rl && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.rl.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.rl.ck.next = next_c;
-        field_combo.timing.rl.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.rl.ck.value <= hbm_reset_pkg::Rl;
-        end else begin
-            if(field_combo.timing.rl.ck.load_next) begin
-                field_storage.timing.rl.ck.value <= field_combo.timing.rl.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.rl.ck.value = field_storage.timing.rl.ck.value;
-    // Field: hbm_csr.timing.wl.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.wl.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.wl && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.wl.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.wl.ck.next = next_c;
-        field_combo.timing.wl.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.wl.ck.value <= hbm_reset_pkg::Wl;
-        end else begin
-            if(field_combo.timing.wl.ck.load_next) begin
-                field_storage.timing.wl.ck.value <= field_combo.timing.wl.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.wl.ck.value = field_storage.timing.wl.ck.value;
-    // Field: hbm_csr.timing.t_rcd_rd.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_rcd_rd.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_rcd_rd && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_rcd_rd.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_rcd_rd.ck.next = next_c;
-        field_combo.timing.t_rcd_rd.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_rcd_rd.ck.value <= hbm_reset_pkg::TRcdRd;
-        end else begin
-            if(field_combo.timing.t_rcd_rd.ck.load_next) begin
-                field_storage.timing.t_rcd_rd.ck.value <= field_combo.timing.t_rcd_rd.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_rcd_rd.ck.value = field_storage.timing.t_rcd_rd.ck.value;
-    // Field: hbm_csr.timing.t_rcd_wr.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_rcd_wr.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_rcd_wr && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_rcd_wr.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_rcd_wr.ck.next = next_c;
-        field_combo.timing.t_rcd_wr.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_rcd_wr.ck.value <= hbm_reset_pkg::TRcdWr;
-        end else begin
-            if(field_combo.timing.t_rcd_wr.ck.load_next) begin
-                field_storage.timing.t_rcd_wr.ck.value <= field_combo.timing.t_rcd_wr.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_rcd_wr.ck.value = field_storage.timing.t_rcd_wr.ck.value;
-    // Field: hbm_csr.timing.t_rp.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_rp.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_rp && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_rp.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_rp.ck.next = next_c;
-        field_combo.timing.t_rp.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_rp.ck.value <= hbm_reset_pkg::TRp;
-        end else begin
-            if(field_combo.timing.t_rp.ck.load_next) begin
-                field_storage.timing.t_rp.ck.value <= field_combo.timing.t_rp.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_rp.ck.value = field_storage.timing.t_rp.ck.value;
-    // Field: hbm_csr.timing.t_ras.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_ras.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_ras && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_ras.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_ras.ck.next = next_c;
-        field_combo.timing.t_ras.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_ras.ck.value <= hbm_reset_pkg::TRas;
-        end else begin
-            if(field_combo.timing.t_ras.ck.load_next) begin
-                field_storage.timing.t_ras.ck.value <= field_combo.timing.t_ras.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_ras.ck.value = field_storage.timing.t_ras.ck.value;
-    // Field: hbm_csr.timing.t_rc.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_rc.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_rc && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_rc.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_rc.ck.next = next_c;
-        field_combo.timing.t_rc.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_rc.ck.value <= hbm_reset_pkg::TRc;
-        end else begin
-            if(field_combo.timing.t_rc.ck.load_next) begin
-                field_storage.timing.t_rc.ck.value <= field_combo.timing.t_rc.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_rc.ck.value = field_storage.timing.t_rc.ck.value;
-    // Field: hbm_csr.timing.t_rrd_s.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_rrd_s.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_rrd_s && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_rrd_s.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_rrd_s.ck.next = next_c;
-        field_combo.timing.t_rrd_s.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_rrd_s.ck.value <= hbm_reset_pkg::TRrdS;
-        end else begin
-            if(field_combo.timing.t_rrd_s.ck.load_next) begin
-                field_storage.timing.t_rrd_s.ck.value <= field_combo.timing.t_rrd_s.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_rrd_s.ck.value = field_storage.timing.t_rrd_s.ck.value;
-    // Field: hbm_csr.timing.t_rrd_l.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_rrd_l.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_rrd_l && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_rrd_l.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_rrd_l.ck.next = next_c;
-        field_combo.timing.t_rrd_l.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_rrd_l.ck.value <= hbm_reset_pkg::TRrdL;
-        end else begin
-            if(field_combo.timing.t_rrd_l.ck.load_next) begin
-                field_storage.timing.t_rrd_l.ck.value <= field_combo.timing.t_rrd_l.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_rrd_l.ck.value = field_storage.timing.t_rrd_l.ck.value;
-    // Field: hbm_csr.timing.t_faw.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_faw.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_faw && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_faw.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_faw.ck.next = next_c;
-        field_combo.timing.t_faw.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_faw.ck.value <= hbm_reset_pkg::TFaw;
-        end else begin
-            if(field_combo.timing.t_faw.ck.load_next) begin
-                field_storage.timing.t_faw.ck.value <= field_combo.timing.t_faw.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_faw.ck.value = field_storage.timing.t_faw.ck.value;
-    // Field: hbm_csr.timing.t_ccd_s.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_ccd_s.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_ccd_s && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_ccd_s.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_ccd_s.ck.next = next_c;
-        field_combo.timing.t_ccd_s.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_ccd_s.ck.value <= hbm_reset_pkg::TCcdS;
-        end else begin
-            if(field_combo.timing.t_ccd_s.ck.load_next) begin
-                field_storage.timing.t_ccd_s.ck.value <= field_combo.timing.t_ccd_s.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_ccd_s.ck.value = field_storage.timing.t_ccd_s.ck.value;
-    // Field: hbm_csr.timing.t_ccd_l.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_ccd_l.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_ccd_l && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_ccd_l.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_ccd_l.ck.next = next_c;
-        field_combo.timing.t_ccd_l.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_ccd_l.ck.value <= hbm_reset_pkg::TCcdL;
-        end else begin
-            if(field_combo.timing.t_ccd_l.ck.load_next) begin
-                field_storage.timing.t_ccd_l.ck.value <= field_combo.timing.t_ccd_l.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_ccd_l.ck.value = field_storage.timing.t_ccd_l.ck.value;
-    // Field: hbm_csr.timing.t_ccd_r.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_ccd_r.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_ccd_r && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_ccd_r.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_ccd_r.ck.next = next_c;
-        field_combo.timing.t_ccd_r.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_ccd_r.ck.value <= hbm_reset_pkg::TCcdR;
-        end else begin
-            if(field_combo.timing.t_ccd_r.ck.load_next) begin
-                field_storage.timing.t_ccd_r.ck.value <= field_combo.timing.t_ccd_r.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_ccd_r.ck.value = field_storage.timing.t_ccd_r.ck.value;
-    // Field: hbm_csr.timing.t_wtr_s.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_wtr_s.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_wtr_s && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_wtr_s.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_wtr_s.ck.next = next_c;
-        field_combo.timing.t_wtr_s.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_wtr_s.ck.value <= hbm_reset_pkg::TWtrS;
-        end else begin
-            if(field_combo.timing.t_wtr_s.ck.load_next) begin
-                field_storage.timing.t_wtr_s.ck.value <= field_combo.timing.t_wtr_s.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_wtr_s.ck.value = field_storage.timing.t_wtr_s.ck.value;
-    // Field: hbm_csr.timing.t_wtr_l.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_wtr_l.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_wtr_l && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_wtr_l.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_wtr_l.ck.next = next_c;
-        field_combo.timing.t_wtr_l.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_wtr_l.ck.value <= hbm_reset_pkg::TWtrL;
-        end else begin
-            if(field_combo.timing.t_wtr_l.ck.load_next) begin
-                field_storage.timing.t_wtr_l.ck.value <= field_combo.timing.t_wtr_l.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_wtr_l.ck.value = field_storage.timing.t_wtr_l.ck.value;
-    // Field: hbm_csr.timing.t_rtp.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_rtp.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_rtp && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_rtp.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_rtp.ck.next = next_c;
-        field_combo.timing.t_rtp.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_rtp.ck.value <= hbm_reset_pkg::TRtp;
-        end else begin
-            if(field_combo.timing.t_rtp.ck.load_next) begin
-                field_storage.timing.t_rtp.ck.value <= field_combo.timing.t_rtp.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_rtp.ck.value = field_storage.timing.t_rtp.ck.value;
-    // Field: hbm_csr.timing.t_wr.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_wr.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_wr && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_wr.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_wr.ck.next = next_c;
-        field_combo.timing.t_wr.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_wr.ck.value <= hbm_reset_pkg::TWr;
-        end else begin
-            if(field_combo.timing.t_wr.ck.load_next) begin
-                field_storage.timing.t_wr.ck.value <= field_combo.timing.t_wr.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_wr.ck.value = field_storage.timing.t_wr.ck.value;
-    // Field: hbm_csr.timing.t_rtw.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_rtw.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_rtw && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_rtw.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_rtw.ck.next = next_c;
-        field_combo.timing.t_rtw.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_rtw.ck.value <= hbm_reset_pkg::TRtw;
-        end else begin
-            if(field_combo.timing.t_rtw.ck.load_next) begin
-                field_storage.timing.t_rtw.ck.value <= field_combo.timing.t_rtw.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_rtw.ck.value = field_storage.timing.t_rtw.ck.value;
-    // Field: hbm_csr.timing.t_rfc.ck
-    always_comb begin
-        automatic logic [11:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_rfc.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_rfc && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_rfc.ck.value & ~decoded_wr_biten[11:0]) | (decoded_wr_data[11:0] & decoded_wr_biten[11:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_rfc.ck.next = next_c;
-        field_combo.timing.t_rfc.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_rfc.ck.value <= hbm_reset_pkg::TRfc;
-        end else begin
-            if(field_combo.timing.t_rfc.ck.load_next) begin
-                field_storage.timing.t_rfc.ck.value <= field_combo.timing.t_rfc.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_rfc.ck.value = field_storage.timing.t_rfc.ck.value;
-    // Field: hbm_csr.timing.t_rfc_sb.ck
-    always_comb begin
-        automatic logic [11:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_rfc_sb.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_rfc_sb && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_rfc_sb.ck.value & ~decoded_wr_biten[11:0]) | (decoded_wr_data[11:0] & decoded_wr_biten[11:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_rfc_sb.ck.next = next_c;
-        field_combo.timing.t_rfc_sb.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_rfc_sb.ck.value <= hbm_reset_pkg::TRfcSb;
-        end else begin
-            if(field_combo.timing.t_rfc_sb.ck.load_next) begin
-                field_storage.timing.t_rfc_sb.ck.value <= field_combo.timing.t_rfc_sb.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_rfc_sb.ck.value = field_storage.timing.t_rfc_sb.ck.value;
-    // Field: hbm_csr.timing.t_rrefd.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_rrefd.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_rrefd && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_rrefd.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_rrefd.ck.next = next_c;
-        field_combo.timing.t_rrefd.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_rrefd.ck.value <= hbm_reset_pkg::TRrefd;
-        end else begin
-            if(field_combo.timing.t_rrefd.ck.load_next) begin
-                field_storage.timing.t_rrefd.ck.value <= field_combo.timing.t_rrefd.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_rrefd.ck.value = field_storage.timing.t_rrefd.ck.value;
-    // Field: hbm_csr.timing.t_refi.ck
-    always_comb begin
-        automatic logic [15:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_refi.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_refi && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_refi.ck.value & ~decoded_wr_biten[15:0]) | (decoded_wr_data[15:0] & decoded_wr_biten[15:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_refi.ck.next = next_c;
-        field_combo.timing.t_refi.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_refi.ck.value <= hbm_reset_pkg::TRefi;
-        end else begin
-            if(field_combo.timing.t_refi.ck.load_next) begin
-                field_storage.timing.t_refi.ck.value <= field_combo.timing.t_refi.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_refi.ck.value = field_storage.timing.t_refi.ck.value;
-    // Field: hbm_csr.timing.t_refi_sb.ck
-    always_comb begin
-        automatic logic [15:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_refi_sb.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_refi_sb && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_refi_sb.ck.value & ~decoded_wr_biten[15:0]) | (decoded_wr_data[15:0] & decoded_wr_biten[15:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_refi_sb.ck.next = next_c;
-        field_combo.timing.t_refi_sb.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_refi_sb.ck.value <= hbm_reset_pkg::TRefiSb;
-        end else begin
-            if(field_combo.timing.t_refi_sb.ck.load_next) begin
-                field_storage.timing.t_refi_sb.ck.value <= field_combo.timing.t_refi_sb.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_refi_sb.ck.value = field_storage.timing.t_refi_sb.ck.value;
-    // Field: hbm_csr.timing.t_ppd.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_ppd.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_ppd && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_ppd.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_ppd.ck.next = next_c;
-        field_combo.timing.t_ppd.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_ppd.ck.value <= hbm_reset_pkg::TPpd;
-        end else begin
-            if(field_combo.timing.t_ppd.ck.load_next) begin
-                field_storage.timing.t_ppd.ck.value <= field_combo.timing.t_ppd.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_ppd.ck.value = field_storage.timing.t_ppd.ck.value;
-    // Field: hbm_csr.timing.t_mrd.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_mrd.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_mrd && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_mrd.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_mrd.ck.next = next_c;
-        field_combo.timing.t_mrd.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_mrd.ck.value <= hbm_reset_pkg::TMrd;
-        end else begin
-            if(field_combo.timing.t_mrd.ck.load_next) begin
-                field_storage.timing.t_mrd.ck.value <= field_combo.timing.t_mrd.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_mrd.ck.value = field_storage.timing.t_mrd.ck.value;
-    // Field: hbm_csr.timing.t_mod.ck
-    always_comb begin
-        automatic logic [7:0] next_c;
-        automatic logic load_next_c;
-        next_c = field_storage.timing.t_mod.ck.value;
-        load_next_c = '0;
-        if(decoded_reg_strb.timing.t_mod && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.timing.t_mod.ck.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
-            load_next_c = '1;
-        end
-        field_combo.timing.t_mod.ck.next = next_c;
-        field_combo.timing.t_mod.ck.load_next = load_next_c;
-    end
-    always_ff @(posedge clk or negedge arst_n) begin
-        if(~arst_n) begin
-            field_storage.timing.t_mod.ck.value <= hbm_reset_pkg::TMod;
-        end else begin
-            if(field_combo.timing.t_mod.ck.load_next) begin
-                field_storage.timing.t_mod.ck.value <= field_combo.timing.t_mod.ck.next;
-            end
-        end
-    end
-    assign hwif_out.timing.t_mod.ck.value = field_storage.timing.t_mod.ck.value;
+    // External region: hbm_csr.policy
+    assign hwif_out.policy.req = decoded_reg_strb.policy;
+    assign hwif_out.policy.addr = decoded_addr[4:0];
+    assign hwif_out.policy.req_is_wr = decoded_req_is_wr;
+    assign hwif_out.policy.wr_data = decoded_wr_data;
+    assign hwif_out.policy.wr_biten = decoded_wr_biten;
+    // External region: hbm_csr.map
+    assign hwif_out.map.req = decoded_reg_strb.map;
+    assign hwif_out.map.addr = decoded_addr[7:0];
+    assign hwif_out.map.req_is_wr = decoded_req_is_wr;
+    assign hwif_out.map.wr_data = decoded_wr_data;
+    assign hwif_out.map.wr_biten = decoded_wr_biten;
+    // External region: hbm_csr.timing
+    assign hwif_out.timing.req = decoded_reg_strb.timing;
+    assign hwif_out.timing.addr = decoded_addr[6:0];
+    assign hwif_out.timing.req_is_wr = decoded_req_is_wr;
+    assign hwif_out.timing.wr_data = decoded_wr_data;
+    assign hwif_out.timing.wr_biten = decoded_wr_biten;
+    // External region: hbm_csr.counters
+    assign hwif_out.counters.req = decoded_reg_strb.counters;
+    assign hwif_out.counters.addr = decoded_addr[8:0];
+    assign hwif_out.counters.req_is_wr = decoded_req_is_wr;
+    assign hwif_out.counters.wr_data = decoded_wr_data;
+    assign hwif_out.counters.wr_biten = decoded_wr_biten;
 
     //--------------------------------------------------------------------------
     // Write response
     //--------------------------------------------------------------------------
-    assign cpuif_wr_ack = decoded_req & decoded_req_is_wr;
+    always_comb begin
+        automatic logic wr_ack;
+        wr_ack = '0;
+        wr_ack |= hwif_in.policy.wr_ack;
+        wr_ack |= hwif_in.map.wr_ack;
+        wr_ack |= hwif_in.timing.wr_ack;
+        wr_ack |= hwif_in.counters.wr_ack;
+        external_wr_ack = wr_ack;
+    end
+    assign cpuif_wr_ack = external_wr_ack | (decoded_req & decoded_req_is_wr & ~decoded_req_is_external);
     // Writes are always granted with no error response
     assign cpuif_wr_err = decoded_err;
 
     //--------------------------------------------------------------------------
     // Readback
     //--------------------------------------------------------------------------
+    logic readback_external_rd_ack_c;
+    always_comb begin
+        automatic logic rd_ack;
+        rd_ack = '0;
+        rd_ack |= hwif_in.policy.rd_ack;
+        rd_ack |= hwif_in.map.rd_ack;
+        rd_ack |= hwif_in.timing.rd_ack;
+        rd_ack |= hwif_in.counters.rd_ack;
+        readback_external_rd_ack_c = rd_ack;
+    end
+
+    logic readback_external_rd_ack;
+
+    assign readback_external_rd_ack = readback_external_rd_ack_c;
 
     logic [12:0] rd_mux_addr;
-    assign rd_mux_addr = decoded_addr;
+    logic [12:0] pending_rd_addr;
+    // Hold read mux address to guarantee it is stable throughout any external accesses
+    always_ff @(posedge clk or negedge arst_n) begin
+        if(~arst_n) begin
+            pending_rd_addr <= '0;
+        end else begin
+            if(decoded_req) pending_rd_addr <= decoded_addr;
+        end
+    end
+    assign rd_mux_addr = decoded_req ? decoded_addr : pending_rd_addr;
 
     logic readback_err;
     logic readback_done;
@@ -3799,6 +1192,8 @@ module hbm_csr_regs (
             readback_data_var[0] = field_storage.irq_status.aerr.value;
             readback_data_var[2] = field_storage.irq_status.derr0.value;
             readback_data_var[3] = field_storage.irq_status.derr1.value;
+            readback_data_var[4] = field_storage.irq_status.rdata0.value;
+            readback_data_var[5] = field_storage.irq_status.rdata1.value;
             readback_data_var[8] = field_storage.irq_status.slverr0.value;
             readback_data_var[9] = field_storage.irq_status.slverr1.value;
             readback_data_var[10] = field_storage.irq_status.decerr0.value;
@@ -3810,6 +1205,8 @@ module hbm_csr_regs (
             readback_data_var[0] = field_storage.irq_enable.aerr.value;
             readback_data_var[2] = field_storage.irq_enable.derr0.value;
             readback_data_var[3] = field_storage.irq_enable.derr1.value;
+            readback_data_var[4] = field_storage.irq_enable.rdata0.value;
+            readback_data_var[5] = field_storage.irq_enable.rdata1.value;
             readback_data_var[8] = field_storage.irq_enable.slverr0.value;
             readback_data_var[9] = field_storage.irq_enable.slverr1.value;
             readback_data_var[10] = field_storage.irq_enable.decerr0.value;
@@ -3820,335 +1217,25 @@ module hbm_csr_regs (
         if(rd_mux_addr == 13'h28) begin
             readback_data_var[2:0] = field_storage.phy.rd_delay.value;
         end
-        if(rd_mux_addr == 13'h30) begin
-            readback_data_var[1:0] = field_storage.policy.page.page.value;
-            readback_data_var[4] = field_storage.policy.page.ap_allowed.value;
-            readback_data_var[15:8] = field_storage.policy.page.ap_min_ras.value;
+        if((rd_mux_addr >= 13'h40) && (rd_mux_addr <= 13'h40 + 13'h13)) begin
+            readback_data_var = hwif_in.policy.rd_data;
         end
-        if(rd_mux_addr == 13'h34) begin
-            readback_data_var[0] = field_storage.policy.refresh.refresh_en.value;
-            readback_data_var[1] = field_storage.policy.refresh.refresh_all.value;
-            readback_data_var[7:4] = field_storage.policy.refresh.refresh_hold.value;
+        if((rd_mux_addr >= 13'h100) && (rd_mux_addr <= 13'h100 + 13'h83)) begin
+            readback_data_var = hwif_in.map.rd_data;
         end
-        if(rd_mux_addr == 13'h38) begin
-            readback_data_var[5:0] = field_storage.policy.turnaround.switch_low.value;
-            readback_data_var[13:8] = field_storage.policy.turnaround.switch_gain.value;
-            readback_data_var[23:16] = field_storage.policy.turnaround.switch_idle.value;
+        if((rd_mux_addr >= 13'h200) && (rd_mux_addr <= 13'h200 + 13'h67)) begin
+            readback_data_var = hwif_in.timing.rd_data;
         end
-        if(rd_mux_addr == 13'h3c) begin
-            readback_data_var[5:0] = field_storage.policy.drain.write_high.value;
-            readback_data_var[13:8] = field_storage.policy.drain.write_low.value;
-        end
-        if(rd_mux_addr == 13'h40) begin
-            readback_data_var[11:0] = field_storage.policy.starve.starve_limit.value;
-        end
-        if(rd_mux_addr == 13'h100) begin
-            readback_data_var[31:0] = field_storage.map.mask0.mask.value;
-        end
-        if(rd_mux_addr == 13'h104) begin
-            readback_data_var[31:0] = field_storage.map.mask1.mask.value;
-        end
-        if(rd_mux_addr == 13'h108) begin
-            readback_data_var[31:0] = field_storage.map.mask2.mask.value;
-        end
-        if(rd_mux_addr == 13'h10c) begin
-            readback_data_var[31:0] = field_storage.map.mask3.mask.value;
-        end
-        if(rd_mux_addr == 13'h110) begin
-            readback_data_var[31:0] = field_storage.map.mask4.mask.value;
-        end
-        if(rd_mux_addr == 13'h114) begin
-            readback_data_var[31:0] = field_storage.map.mask5.mask.value;
-        end
-        if(rd_mux_addr == 13'h118) begin
-            readback_data_var[31:0] = field_storage.map.mask6.mask.value;
-        end
-        if(rd_mux_addr == 13'h11c) begin
-            readback_data_var[31:0] = field_storage.map.mask7.mask.value;
-        end
-        if(rd_mux_addr == 13'h120) begin
-            readback_data_var[31:0] = field_storage.map.mask8.mask.value;
-        end
-        if(rd_mux_addr == 13'h124) begin
-            readback_data_var[31:0] = field_storage.map.mask9.mask.value;
-        end
-        if(rd_mux_addr == 13'h128) begin
-            readback_data_var[31:0] = field_storage.map.mask10.mask.value;
-        end
-        if(rd_mux_addr == 13'h12c) begin
-            readback_data_var[31:0] = field_storage.map.mask11.mask.value;
-        end
-        if(rd_mux_addr == 13'h130) begin
-            readback_data_var[31:0] = field_storage.map.mask12.mask.value;
-        end
-        if(rd_mux_addr == 13'h134) begin
-            readback_data_var[31:0] = field_storage.map.mask13.mask.value;
-        end
-        if(rd_mux_addr == 13'h138) begin
-            readback_data_var[31:0] = field_storage.map.mask14.mask.value;
-        end
-        if(rd_mux_addr == 13'h13c) begin
-            readback_data_var[31:0] = field_storage.map.mask15.mask.value;
-        end
-        if(rd_mux_addr == 13'h140) begin
-            readback_data_var[31:0] = field_storage.map.mask16.mask.value;
-        end
-        if(rd_mux_addr == 13'h144) begin
-            readback_data_var[31:0] = field_storage.map.mask17.mask.value;
-        end
-        if(rd_mux_addr == 13'h148) begin
-            readback_data_var[31:0] = field_storage.map.mask18.mask.value;
-        end
-        if(rd_mux_addr == 13'h14c) begin
-            readback_data_var[31:0] = field_storage.map.mask19.mask.value;
-        end
-        if(rd_mux_addr == 13'h150) begin
-            readback_data_var[31:0] = field_storage.map.mask20.mask.value;
-        end
-        if(rd_mux_addr == 13'h154) begin
-            readback_data_var[31:0] = field_storage.map.mask21.mask.value;
-        end
-        if(rd_mux_addr == 13'h158) begin
-            readback_data_var[31:0] = field_storage.map.mask22.mask.value;
-        end
-        if(rd_mux_addr == 13'h15c) begin
-            readback_data_var[31:0] = field_storage.map.mask23.mask.value;
-        end
-        if(rd_mux_addr == 13'h160) begin
-            readback_data_var[31:0] = field_storage.map.mask24.mask.value;
-        end
-        if(rd_mux_addr == 13'h164) begin
-            readback_data_var[31:0] = field_storage.map.mask25.mask.value;
-        end
-        if(rd_mux_addr == 13'h168) begin
-            readback_data_var[31:0] = field_storage.map.mask26.mask.value;
-        end
-        if(rd_mux_addr == 13'h16c) begin
-            readback_data_var[31:0] = field_storage.map.mask27.mask.value;
-        end
-        if(rd_mux_addr == 13'h170) begin
-            readback_data_var[31:0] = field_storage.map.mask28.mask.value;
-        end
-        if(rd_mux_addr == 13'h174) begin
-            readback_data_var[31:0] = field_storage.map.mask29.mask.value;
-        end
-        if(rd_mux_addr == 13'h178) begin
-            readback_data_var[31:0] = field_storage.map.mask30.mask.value;
-        end
-        if(rd_mux_addr == 13'h17c) begin
-            readback_data_var[31:0] = field_storage.map.mask31.mask.value;
-        end
-        if(rd_mux_addr == 13'h180) begin
-            readback_data_var[16:0] = field_storage.map.row_limit.rows.value;
-        end
-        if(rd_mux_addr == 13'h200) begin
-            readback_data_var[7:0] = field_storage.timing.rl.ck.value;
-        end
-        if(rd_mux_addr == 13'h204) begin
-            readback_data_var[7:0] = field_storage.timing.wl.ck.value;
-        end
-        if(rd_mux_addr == 13'h208) begin
-            readback_data_var[7:0] = field_storage.timing.t_rcd_rd.ck.value;
-        end
-        if(rd_mux_addr == 13'h20c) begin
-            readback_data_var[7:0] = field_storage.timing.t_rcd_wr.ck.value;
-        end
-        if(rd_mux_addr == 13'h210) begin
-            readback_data_var[7:0] = field_storage.timing.t_rp.ck.value;
-        end
-        if(rd_mux_addr == 13'h214) begin
-            readback_data_var[7:0] = field_storage.timing.t_ras.ck.value;
-        end
-        if(rd_mux_addr == 13'h218) begin
-            readback_data_var[7:0] = field_storage.timing.t_rc.ck.value;
-        end
-        if(rd_mux_addr == 13'h21c) begin
-            readback_data_var[7:0] = field_storage.timing.t_rrd_s.ck.value;
-        end
-        if(rd_mux_addr == 13'h220) begin
-            readback_data_var[7:0] = field_storage.timing.t_rrd_l.ck.value;
-        end
-        if(rd_mux_addr == 13'h224) begin
-            readback_data_var[7:0] = field_storage.timing.t_faw.ck.value;
-        end
-        if(rd_mux_addr == 13'h228) begin
-            readback_data_var[7:0] = field_storage.timing.t_ccd_s.ck.value;
-        end
-        if(rd_mux_addr == 13'h22c) begin
-            readback_data_var[7:0] = field_storage.timing.t_ccd_l.ck.value;
-        end
-        if(rd_mux_addr == 13'h230) begin
-            readback_data_var[7:0] = field_storage.timing.t_ccd_r.ck.value;
-        end
-        if(rd_mux_addr == 13'h234) begin
-            readback_data_var[7:0] = field_storage.timing.t_wtr_s.ck.value;
-        end
-        if(rd_mux_addr == 13'h238) begin
-            readback_data_var[7:0] = field_storage.timing.t_wtr_l.ck.value;
-        end
-        if(rd_mux_addr == 13'h23c) begin
-            readback_data_var[7:0] = field_storage.timing.t_rtp.ck.value;
-        end
-        if(rd_mux_addr == 13'h240) begin
-            readback_data_var[7:0] = field_storage.timing.t_wr.ck.value;
-        end
-        if(rd_mux_addr == 13'h244) begin
-            readback_data_var[7:0] = field_storage.timing.t_rtw.ck.value;
-        end
-        if(rd_mux_addr == 13'h248) begin
-            readback_data_var[11:0] = field_storage.timing.t_rfc.ck.value;
-        end
-        if(rd_mux_addr == 13'h24c) begin
-            readback_data_var[11:0] = field_storage.timing.t_rfc_sb.ck.value;
-        end
-        if(rd_mux_addr == 13'h250) begin
-            readback_data_var[7:0] = field_storage.timing.t_rrefd.ck.value;
-        end
-        if(rd_mux_addr == 13'h254) begin
-            readback_data_var[15:0] = field_storage.timing.t_refi.ck.value;
-        end
-        if(rd_mux_addr == 13'h258) begin
-            readback_data_var[15:0] = field_storage.timing.t_refi_sb.ck.value;
-        end
-        if(rd_mux_addr == 13'h25c) begin
-            readback_data_var[7:0] = field_storage.timing.t_ppd.ck.value;
-        end
-        if(rd_mux_addr == 13'h260) begin
-            readback_data_var[7:0] = field_storage.timing.t_mrd.ck.value;
-        end
-        if(rd_mux_addr == 13'h264) begin
-            readback_data_var[7:0] = field_storage.timing.t_mod.ck.value;
-        end
-        if(rd_mux_addr == 13'h400) begin
-            readback_data_var[31:0] = hwif_in.counters.cycles_lo.count.next;
-        end
-        if(rd_mux_addr == 13'h404) begin
-            readback_data_var[15:0] = hwif_in.counters.cycles_hi.count.next;
-        end
-        for(int i0=0; i0<2; i0++) begin
-            if(rd_mux_addr == 13'h500 + (13)'(i0) * 13'h100) begin
-                readback_data_var[31:0] = hwif_in.counters.pc[i0].act_lo.count.next;
-            end
-            if(rd_mux_addr == 13'h504 + (13)'(i0) * 13'h100) begin
-                readback_data_var[15:0] = hwif_in.counters.pc[i0].act_hi.count.next;
-            end
-            if(rd_mux_addr == 13'h508 + (13)'(i0) * 13'h100) begin
-                readback_data_var[31:0] = hwif_in.counters.pc[i0].pre_lo.count.next;
-            end
-            if(rd_mux_addr == 13'h50c + (13)'(i0) * 13'h100) begin
-                readback_data_var[15:0] = hwif_in.counters.pc[i0].pre_hi.count.next;
-            end
-            if(rd_mux_addr == 13'h510 + (13)'(i0) * 13'h100) begin
-                readback_data_var[31:0] = hwif_in.counters.pc[i0].rd_lo.count.next;
-            end
-            if(rd_mux_addr == 13'h514 + (13)'(i0) * 13'h100) begin
-                readback_data_var[15:0] = hwif_in.counters.pc[i0].rd_hi.count.next;
-            end
-            if(rd_mux_addr == 13'h518 + (13)'(i0) * 13'h100) begin
-                readback_data_var[31:0] = hwif_in.counters.pc[i0].wr_lo.count.next;
-            end
-            if(rd_mux_addr == 13'h51c + (13)'(i0) * 13'h100) begin
-                readback_data_var[15:0] = hwif_in.counters.pc[i0].wr_hi.count.next;
-            end
-            if(rd_mux_addr == 13'h520 + (13)'(i0) * 13'h100) begin
-                readback_data_var[31:0] = hwif_in.counters.pc[i0].refsb_lo.count.next;
-            end
-            if(rd_mux_addr == 13'h524 + (13)'(i0) * 13'h100) begin
-                readback_data_var[15:0] = hwif_in.counters.pc[i0].refsb_hi.count.next;
-            end
-            if(rd_mux_addr == 13'h528 + (13)'(i0) * 13'h100) begin
-                readback_data_var[31:0] = hwif_in.counters.pc[i0].ref_all_lo.count.next;
-            end
-            if(rd_mux_addr == 13'h52c + (13)'(i0) * 13'h100) begin
-                readback_data_var[15:0] = hwif_in.counters.pc[i0].ref_all_hi.count.next;
-            end
-            if(rd_mux_addr == 13'h530 + (13)'(i0) * 13'h100) begin
-                readback_data_var[31:0] = hwif_in.counters.pc[i0].row_hit_lo.count.next;
-            end
-            if(rd_mux_addr == 13'h534 + (13)'(i0) * 13'h100) begin
-                readback_data_var[15:0] = hwif_in.counters.pc[i0].row_hit_hi.count.next;
-            end
-            if(rd_mux_addr == 13'h538 + (13)'(i0) * 13'h100) begin
-                readback_data_var[31:0] = hwif_in.counters.pc[i0].row_closed_lo.count.next;
-            end
-            if(rd_mux_addr == 13'h53c + (13)'(i0) * 13'h100) begin
-                readback_data_var[15:0] = hwif_in.counters.pc[i0].row_closed_hi.count.next;
-            end
-            if(rd_mux_addr == 13'h540 + (13)'(i0) * 13'h100) begin
-                readback_data_var[31:0] = hwif_in.counters.pc[i0].row_conflict_lo.count.next;
-            end
-            if(rd_mux_addr == 13'h544 + (13)'(i0) * 13'h100) begin
-                readback_data_var[15:0] = hwif_in.counters.pc[i0].row_conflict_hi.count.next;
-            end
-            if(rd_mux_addr == 13'h548 + (13)'(i0) * 13'h100) begin
-                readback_data_var[31:0] = hwif_in.counters.pc[i0].turnaround_lo.count.next;
-            end
-            if(rd_mux_addr == 13'h54c + (13)'(i0) * 13'h100) begin
-                readback_data_var[15:0] = hwif_in.counters.pc[i0].turnaround_hi.count.next;
-            end
-            if(rd_mux_addr == 13'h550 + (13)'(i0) * 13'h100) begin
-                readback_data_var[31:0] = hwif_in.counters.pc[i0].rmw_lo.count.next;
-            end
-            if(rd_mux_addr == 13'h554 + (13)'(i0) * 13'h100) begin
-                readback_data_var[15:0] = hwif_in.counters.pc[i0].rmw_hi.count.next;
-            end
-            if(rd_mux_addr == 13'h558 + (13)'(i0) * 13'h100) begin
-                readback_data_var[31:0] = hwif_in.counters.pc[i0].rd_full_lo.count.next;
-            end
-            if(rd_mux_addr == 13'h55c + (13)'(i0) * 13'h100) begin
-                readback_data_var[15:0] = hwif_in.counters.pc[i0].rd_full_hi.count.next;
-            end
-            if(rd_mux_addr == 13'h560 + (13)'(i0) * 13'h100) begin
-                readback_data_var[31:0] = hwif_in.counters.pc[i0].wr_full_lo.count.next;
-            end
-            if(rd_mux_addr == 13'h564 + (13)'(i0) * 13'h100) begin
-                readback_data_var[15:0] = hwif_in.counters.pc[i0].wr_full_hi.count.next;
-            end
-        end
-        for(int i0=0; i0<2; i0++) begin
-            if(rd_mux_addr == 13'h700 + (13)'(i0) * 13'h80) begin
-                readback_data_var[31:0] = hwif_in.counters.port[i0].ar_lo.count.next;
-            end
-            if(rd_mux_addr == 13'h704 + (13)'(i0) * 13'h80) begin
-                readback_data_var[15:0] = hwif_in.counters.port[i0].ar_hi.count.next;
-            end
-            if(rd_mux_addr == 13'h708 + (13)'(i0) * 13'h80) begin
-                readback_data_var[31:0] = hwif_in.counters.port[i0].aw_lo.count.next;
-            end
-            if(rd_mux_addr == 13'h70c + (13)'(i0) * 13'h80) begin
-                readback_data_var[15:0] = hwif_in.counters.port[i0].aw_hi.count.next;
-            end
-            if(rd_mux_addr == 13'h710 + (13)'(i0) * 13'h80) begin
-                readback_data_var[31:0] = hwif_in.counters.port[i0].slverr_lo.count.next;
-            end
-            if(rd_mux_addr == 13'h714 + (13)'(i0) * 13'h80) begin
-                readback_data_var[15:0] = hwif_in.counters.port[i0].slverr_hi.count.next;
-            end
-            if(rd_mux_addr == 13'h718 + (13)'(i0) * 13'h80) begin
-                readback_data_var[31:0] = hwif_in.counters.port[i0].decerr_lo.count.next;
-            end
-            if(rd_mux_addr == 13'h71c + (13)'(i0) * 13'h80) begin
-                readback_data_var[15:0] = hwif_in.counters.port[i0].decerr_hi.count.next;
-            end
-            if(rd_mux_addr == 13'h720 + (13)'(i0) * 13'h80) begin
-                readback_data_var[31:0] = hwif_in.counters.port[i0].excl_fail_lo.count.next;
-            end
-            if(rd_mux_addr == 13'h724 + (13)'(i0) * 13'h80) begin
-                readback_data_var[15:0] = hwif_in.counters.port[i0].excl_fail_hi.count.next;
-            end
-            if(rd_mux_addr == 13'h728 + (13)'(i0) * 13'h80) begin
-                readback_data_var[31:0] = hwif_in.counters.port[i0].rob_full_lo.count.next;
-            end
-            if(rd_mux_addr == 13'h72c + (13)'(i0) * 13'h80) begin
-                readback_data_var[15:0] = hwif_in.counters.port[i0].rob_full_hi.count.next;
-            end
+        if((rd_mux_addr >= 13'h400) && (rd_mux_addr <= 13'h400 + 13'h137)) begin
+            readback_data_var = hwif_in.counters.rd_data;
         end
         readback_data = readback_data_var;
-        readback_done = decoded_req & ~decoded_req_is_wr;
+        readback_done = decoded_req & ~decoded_req_is_wr & ~decoded_req_is_external;
         readback_err = decoded_err;
     end
 
-    assign cpuif_rd_ack = readback_done;
+    assign external_rd_ack = readback_external_rd_ack;
+    assign cpuif_rd_ack = readback_done | readback_external_rd_ack;
     assign cpuif_rd_data = readback_data;
     assign cpuif_rd_err = readback_err;
 endmodule

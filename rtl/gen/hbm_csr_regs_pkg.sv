@@ -5,7 +5,7 @@ package hbm_csr_regs_pkg;
 
     localparam HBM_CSR_REGS_DATA_WIDTH = 32;
     localparam HBM_CSR_REGS_MIN_ADDR_WIDTH = 13;
-    localparam HBM_CSR_REGS_SIZE = 'h800;
+    localparam HBM_CSR_REGS_SIZE = 'h538;
 
     typedef struct {
         logic [7:0] next;
@@ -154,6 +154,14 @@ package hbm_csr_regs_pkg;
 
     typedef struct {
         logic next;
+    } hbm_csr__irq_status__rdata0__in_t;
+
+    typedef struct {
+        logic next;
+    } hbm_csr__irq_status__rdata1__in_t;
+
+    typedef struct {
+        logic next;
     } hbm_csr__irq_status__slverr0__in_t;
 
     typedef struct {
@@ -180,6 +188,8 @@ package hbm_csr_regs_pkg;
         hbm_csr__irq_status__aerr__in_t aerr;
         hbm_csr__irq_status__derr0__in_t derr0;
         hbm_csr__irq_status__derr1__in_t derr1;
+        hbm_csr__irq_status__rdata0__in_t rdata0;
+        hbm_csr__irq_status__rdata1__in_t rdata1;
         hbm_csr__irq_status__slverr0__in_t slverr0;
         hbm_csr__irq_status__slverr1__in_t slverr1;
         hbm_csr__irq_status__decerr0__in_t decerr0;
@@ -189,374 +199,27 @@ package hbm_csr_regs_pkg;
     } hbm_csr__irq_status__in_t;
 
     typedef struct {
-        logic [31:0] next;
-    } hbm_csr__counters__cycles_lo__count__in_t;
+        logic rd_ack;
+        logic [31:0] rd_data;
+        logic wr_ack;
+    } hbm_csr__policy__in_t;
 
     typedef struct {
-        hbm_csr__counters__cycles_lo__count__in_t count;
-    } hbm_csr__counters__cycles_lo__in_t;
+        logic rd_ack;
+        logic [31:0] rd_data;
+        logic wr_ack;
+    } hbm_csr__map__in_t;
 
     typedef struct {
-        logic [15:0] next;
-    } hbm_csr__counters__cycles_hi__count__in_t;
+        logic rd_ack;
+        logic [31:0] rd_data;
+        logic wr_ack;
+    } hbm_csr__timing__in_t;
 
     typedef struct {
-        hbm_csr__counters__cycles_hi__count__in_t count;
-    } hbm_csr__counters__cycles_hi__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } hbm_csr__counters__pcx__act_lo__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__act_lo__count__in_t count;
-    } hbm_csr__counters__pcx__act_lo__in_t;
-
-    typedef struct {
-        logic [15:0] next;
-    } hbm_csr__counters__pcx__act_hi__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__act_hi__count__in_t count;
-    } hbm_csr__counters__pcx__act_hi__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } hbm_csr__counters__pcx__pre_lo__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__pre_lo__count__in_t count;
-    } hbm_csr__counters__pcx__pre_lo__in_t;
-
-    typedef struct {
-        logic [15:0] next;
-    } hbm_csr__counters__pcx__pre_hi__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__pre_hi__count__in_t count;
-    } hbm_csr__counters__pcx__pre_hi__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } hbm_csr__counters__pcx__rd_lo__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__rd_lo__count__in_t count;
-    } hbm_csr__counters__pcx__rd_lo__in_t;
-
-    typedef struct {
-        logic [15:0] next;
-    } hbm_csr__counters__pcx__rd_hi__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__rd_hi__count__in_t count;
-    } hbm_csr__counters__pcx__rd_hi__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } hbm_csr__counters__pcx__wr_lo__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__wr_lo__count__in_t count;
-    } hbm_csr__counters__pcx__wr_lo__in_t;
-
-    typedef struct {
-        logic [15:0] next;
-    } hbm_csr__counters__pcx__wr_hi__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__wr_hi__count__in_t count;
-    } hbm_csr__counters__pcx__wr_hi__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } hbm_csr__counters__pcx__refsb_lo__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__refsb_lo__count__in_t count;
-    } hbm_csr__counters__pcx__refsb_lo__in_t;
-
-    typedef struct {
-        logic [15:0] next;
-    } hbm_csr__counters__pcx__refsb_hi__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__refsb_hi__count__in_t count;
-    } hbm_csr__counters__pcx__refsb_hi__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } hbm_csr__counters__pcx__ref_all_lo__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__ref_all_lo__count__in_t count;
-    } hbm_csr__counters__pcx__ref_all_lo__in_t;
-
-    typedef struct {
-        logic [15:0] next;
-    } hbm_csr__counters__pcx__ref_all_hi__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__ref_all_hi__count__in_t count;
-    } hbm_csr__counters__pcx__ref_all_hi__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } hbm_csr__counters__pcx__row_hit_lo__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__row_hit_lo__count__in_t count;
-    } hbm_csr__counters__pcx__row_hit_lo__in_t;
-
-    typedef struct {
-        logic [15:0] next;
-    } hbm_csr__counters__pcx__row_hit_hi__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__row_hit_hi__count__in_t count;
-    } hbm_csr__counters__pcx__row_hit_hi__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } hbm_csr__counters__pcx__row_closed_lo__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__row_closed_lo__count__in_t count;
-    } hbm_csr__counters__pcx__row_closed_lo__in_t;
-
-    typedef struct {
-        logic [15:0] next;
-    } hbm_csr__counters__pcx__row_closed_hi__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__row_closed_hi__count__in_t count;
-    } hbm_csr__counters__pcx__row_closed_hi__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } hbm_csr__counters__pcx__row_conflict_lo__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__row_conflict_lo__count__in_t count;
-    } hbm_csr__counters__pcx__row_conflict_lo__in_t;
-
-    typedef struct {
-        logic [15:0] next;
-    } hbm_csr__counters__pcx__row_conflict_hi__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__row_conflict_hi__count__in_t count;
-    } hbm_csr__counters__pcx__row_conflict_hi__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } hbm_csr__counters__pcx__turnaround_lo__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__turnaround_lo__count__in_t count;
-    } hbm_csr__counters__pcx__turnaround_lo__in_t;
-
-    typedef struct {
-        logic [15:0] next;
-    } hbm_csr__counters__pcx__turnaround_hi__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__turnaround_hi__count__in_t count;
-    } hbm_csr__counters__pcx__turnaround_hi__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } hbm_csr__counters__pcx__rmw_lo__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__rmw_lo__count__in_t count;
-    } hbm_csr__counters__pcx__rmw_lo__in_t;
-
-    typedef struct {
-        logic [15:0] next;
-    } hbm_csr__counters__pcx__rmw_hi__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__rmw_hi__count__in_t count;
-    } hbm_csr__counters__pcx__rmw_hi__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } hbm_csr__counters__pcx__rd_full_lo__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__rd_full_lo__count__in_t count;
-    } hbm_csr__counters__pcx__rd_full_lo__in_t;
-
-    typedef struct {
-        logic [15:0] next;
-    } hbm_csr__counters__pcx__rd_full_hi__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__rd_full_hi__count__in_t count;
-    } hbm_csr__counters__pcx__rd_full_hi__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } hbm_csr__counters__pcx__wr_full_lo__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__wr_full_lo__count__in_t count;
-    } hbm_csr__counters__pcx__wr_full_lo__in_t;
-
-    typedef struct {
-        logic [15:0] next;
-    } hbm_csr__counters__pcx__wr_full_hi__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__wr_full_hi__count__in_t count;
-    } hbm_csr__counters__pcx__wr_full_hi__in_t;
-
-    typedef struct {
-        hbm_csr__counters__pcx__act_lo__in_t act_lo;
-        hbm_csr__counters__pcx__act_hi__in_t act_hi;
-        hbm_csr__counters__pcx__pre_lo__in_t pre_lo;
-        hbm_csr__counters__pcx__pre_hi__in_t pre_hi;
-        hbm_csr__counters__pcx__rd_lo__in_t rd_lo;
-        hbm_csr__counters__pcx__rd_hi__in_t rd_hi;
-        hbm_csr__counters__pcx__wr_lo__in_t wr_lo;
-        hbm_csr__counters__pcx__wr_hi__in_t wr_hi;
-        hbm_csr__counters__pcx__refsb_lo__in_t refsb_lo;
-        hbm_csr__counters__pcx__refsb_hi__in_t refsb_hi;
-        hbm_csr__counters__pcx__ref_all_lo__in_t ref_all_lo;
-        hbm_csr__counters__pcx__ref_all_hi__in_t ref_all_hi;
-        hbm_csr__counters__pcx__row_hit_lo__in_t row_hit_lo;
-        hbm_csr__counters__pcx__row_hit_hi__in_t row_hit_hi;
-        hbm_csr__counters__pcx__row_closed_lo__in_t row_closed_lo;
-        hbm_csr__counters__pcx__row_closed_hi__in_t row_closed_hi;
-        hbm_csr__counters__pcx__row_conflict_lo__in_t row_conflict_lo;
-        hbm_csr__counters__pcx__row_conflict_hi__in_t row_conflict_hi;
-        hbm_csr__counters__pcx__turnaround_lo__in_t turnaround_lo;
-        hbm_csr__counters__pcx__turnaround_hi__in_t turnaround_hi;
-        hbm_csr__counters__pcx__rmw_lo__in_t rmw_lo;
-        hbm_csr__counters__pcx__rmw_hi__in_t rmw_hi;
-        hbm_csr__counters__pcx__rd_full_lo__in_t rd_full_lo;
-        hbm_csr__counters__pcx__rd_full_hi__in_t rd_full_hi;
-        hbm_csr__counters__pcx__wr_full_lo__in_t wr_full_lo;
-        hbm_csr__counters__pcx__wr_full_hi__in_t wr_full_hi;
-    } hbm_csr__counters__pcx__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } hbm_csr__counters__portx__ar_lo__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__portx__ar_lo__count__in_t count;
-    } hbm_csr__counters__portx__ar_lo__in_t;
-
-    typedef struct {
-        logic [15:0] next;
-    } hbm_csr__counters__portx__ar_hi__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__portx__ar_hi__count__in_t count;
-    } hbm_csr__counters__portx__ar_hi__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } hbm_csr__counters__portx__aw_lo__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__portx__aw_lo__count__in_t count;
-    } hbm_csr__counters__portx__aw_lo__in_t;
-
-    typedef struct {
-        logic [15:0] next;
-    } hbm_csr__counters__portx__aw_hi__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__portx__aw_hi__count__in_t count;
-    } hbm_csr__counters__portx__aw_hi__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } hbm_csr__counters__portx__slverr_lo__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__portx__slverr_lo__count__in_t count;
-    } hbm_csr__counters__portx__slverr_lo__in_t;
-
-    typedef struct {
-        logic [15:0] next;
-    } hbm_csr__counters__portx__slverr_hi__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__portx__slverr_hi__count__in_t count;
-    } hbm_csr__counters__portx__slverr_hi__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } hbm_csr__counters__portx__decerr_lo__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__portx__decerr_lo__count__in_t count;
-    } hbm_csr__counters__portx__decerr_lo__in_t;
-
-    typedef struct {
-        logic [15:0] next;
-    } hbm_csr__counters__portx__decerr_hi__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__portx__decerr_hi__count__in_t count;
-    } hbm_csr__counters__portx__decerr_hi__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } hbm_csr__counters__portx__excl_fail_lo__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__portx__excl_fail_lo__count__in_t count;
-    } hbm_csr__counters__portx__excl_fail_lo__in_t;
-
-    typedef struct {
-        logic [15:0] next;
-    } hbm_csr__counters__portx__excl_fail_hi__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__portx__excl_fail_hi__count__in_t count;
-    } hbm_csr__counters__portx__excl_fail_hi__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } hbm_csr__counters__portx__rob_full_lo__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__portx__rob_full_lo__count__in_t count;
-    } hbm_csr__counters__portx__rob_full_lo__in_t;
-
-    typedef struct {
-        logic [15:0] next;
-    } hbm_csr__counters__portx__rob_full_hi__count__in_t;
-
-    typedef struct {
-        hbm_csr__counters__portx__rob_full_hi__count__in_t count;
-    } hbm_csr__counters__portx__rob_full_hi__in_t;
-
-    typedef struct {
-        hbm_csr__counters__portx__ar_lo__in_t ar_lo;
-        hbm_csr__counters__portx__ar_hi__in_t ar_hi;
-        hbm_csr__counters__portx__aw_lo__in_t aw_lo;
-        hbm_csr__counters__portx__aw_hi__in_t aw_hi;
-        hbm_csr__counters__portx__slverr_lo__in_t slverr_lo;
-        hbm_csr__counters__portx__slverr_hi__in_t slverr_hi;
-        hbm_csr__counters__portx__decerr_lo__in_t decerr_lo;
-        hbm_csr__counters__portx__decerr_hi__in_t decerr_hi;
-        hbm_csr__counters__portx__excl_fail_lo__in_t excl_fail_lo;
-        hbm_csr__counters__portx__excl_fail_hi__in_t excl_fail_hi;
-        hbm_csr__counters__portx__rob_full_lo__in_t rob_full_lo;
-        hbm_csr__counters__portx__rob_full_hi__in_t rob_full_hi;
-    } hbm_csr__counters__portx__in_t;
-
-    typedef struct {
-        hbm_csr__counters__cycles_lo__in_t cycles_lo;
-        hbm_csr__counters__cycles_hi__in_t cycles_hi;
-        hbm_csr__counters__pcx__in_t pc[2];
-        hbm_csr__counters__portx__in_t port[2];
+        logic rd_ack;
+        logic [31:0] rd_data;
+        logic wr_ack;
     } hbm_csr__counters__in_t;
 
     typedef struct {
@@ -567,6 +230,9 @@ package hbm_csr_regs_pkg;
         hbm_csr__status__in_t status;
         hbm_csr__loadx__in_t load[2];
         hbm_csr__irq_status__in_t irq_status;
+        hbm_csr__policy__in_t policy;
+        hbm_csr__map__in_t map;
+        hbm_csr__timing__in_t timing;
         hbm_csr__counters__in_t counters;
     } hbm_csr__in_t;
 
@@ -606,624 +272,36 @@ package hbm_csr_regs_pkg;
     } hbm_csr__phy__out_t;
 
     typedef struct {
-        logic [1:0] value;
-    } hbm_csr__policy__page__page__out_t;
-
-    typedef struct {
-        logic value;
-    } hbm_csr__policy__page__ap_allowed__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__policy__page__ap_min_ras__out_t;
-
-    typedef struct {
-        hbm_csr__policy__page__page__out_t page;
-        hbm_csr__policy__page__ap_allowed__out_t ap_allowed;
-        hbm_csr__policy__page__ap_min_ras__out_t ap_min_ras;
-    } hbm_csr__policy__page__out_t;
-
-    typedef struct {
-        logic value;
-    } hbm_csr__policy__refresh__refresh_en__out_t;
-
-    typedef struct {
-        logic value;
-    } hbm_csr__policy__refresh__refresh_all__out_t;
-
-    typedef struct {
-        logic [3:0] value;
-    } hbm_csr__policy__refresh__refresh_hold__out_t;
-
-    typedef struct {
-        hbm_csr__policy__refresh__refresh_en__out_t refresh_en;
-        hbm_csr__policy__refresh__refresh_all__out_t refresh_all;
-        hbm_csr__policy__refresh__refresh_hold__out_t refresh_hold;
-    } hbm_csr__policy__refresh__out_t;
-
-    typedef struct {
-        logic [5:0] value;
-    } hbm_csr__policy__turnaround__switch_low__out_t;
-
-    typedef struct {
-        logic [5:0] value;
-    } hbm_csr__policy__turnaround__switch_gain__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__policy__turnaround__switch_idle__out_t;
-
-    typedef struct {
-        hbm_csr__policy__turnaround__switch_low__out_t switch_low;
-        hbm_csr__policy__turnaround__switch_gain__out_t switch_gain;
-        hbm_csr__policy__turnaround__switch_idle__out_t switch_idle;
-    } hbm_csr__policy__turnaround__out_t;
-
-    typedef struct {
-        logic [5:0] value;
-    } hbm_csr__policy__drain__write_high__out_t;
-
-    typedef struct {
-        logic [5:0] value;
-    } hbm_csr__policy__drain__write_low__out_t;
-
-    typedef struct {
-        hbm_csr__policy__drain__write_high__out_t write_high;
-        hbm_csr__policy__drain__write_low__out_t write_low;
-    } hbm_csr__policy__drain__out_t;
-
-    typedef struct {
-        logic [11:0] value;
-    } hbm_csr__policy__starve__starve_limit__out_t;
-
-    typedef struct {
-        hbm_csr__policy__starve__starve_limit__out_t starve_limit;
-    } hbm_csr__policy__starve__out_t;
-
-    typedef struct {
-        hbm_csr__policy__page__out_t page;
-        hbm_csr__policy__refresh__out_t refresh;
-        hbm_csr__policy__turnaround__out_t turnaround;
-        hbm_csr__policy__drain__out_t drain;
-        hbm_csr__policy__starve__out_t starve;
+        logic req;
+        logic [4:0] addr;
+        logic req_is_wr;
+        logic [31:0] wr_data;
+        logic [31:0] wr_biten;
     } hbm_csr__policy__out_t;
 
     typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask0__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask0__mask__out_t mask;
-    } hbm_csr__map__mask0__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask1__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask1__mask__out_t mask;
-    } hbm_csr__map__mask1__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask2__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask2__mask__out_t mask;
-    } hbm_csr__map__mask2__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask3__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask3__mask__out_t mask;
-    } hbm_csr__map__mask3__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask4__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask4__mask__out_t mask;
-    } hbm_csr__map__mask4__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask5__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask5__mask__out_t mask;
-    } hbm_csr__map__mask5__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask6__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask6__mask__out_t mask;
-    } hbm_csr__map__mask6__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask7__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask7__mask__out_t mask;
-    } hbm_csr__map__mask7__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask8__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask8__mask__out_t mask;
-    } hbm_csr__map__mask8__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask9__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask9__mask__out_t mask;
-    } hbm_csr__map__mask9__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask10__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask10__mask__out_t mask;
-    } hbm_csr__map__mask10__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask11__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask11__mask__out_t mask;
-    } hbm_csr__map__mask11__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask12__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask12__mask__out_t mask;
-    } hbm_csr__map__mask12__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask13__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask13__mask__out_t mask;
-    } hbm_csr__map__mask13__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask14__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask14__mask__out_t mask;
-    } hbm_csr__map__mask14__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask15__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask15__mask__out_t mask;
-    } hbm_csr__map__mask15__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask16__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask16__mask__out_t mask;
-    } hbm_csr__map__mask16__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask17__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask17__mask__out_t mask;
-    } hbm_csr__map__mask17__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask18__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask18__mask__out_t mask;
-    } hbm_csr__map__mask18__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask19__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask19__mask__out_t mask;
-    } hbm_csr__map__mask19__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask20__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask20__mask__out_t mask;
-    } hbm_csr__map__mask20__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask21__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask21__mask__out_t mask;
-    } hbm_csr__map__mask21__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask22__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask22__mask__out_t mask;
-    } hbm_csr__map__mask22__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask23__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask23__mask__out_t mask;
-    } hbm_csr__map__mask23__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask24__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask24__mask__out_t mask;
-    } hbm_csr__map__mask24__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask25__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask25__mask__out_t mask;
-    } hbm_csr__map__mask25__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask26__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask26__mask__out_t mask;
-    } hbm_csr__map__mask26__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask27__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask27__mask__out_t mask;
-    } hbm_csr__map__mask27__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask28__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask28__mask__out_t mask;
-    } hbm_csr__map__mask28__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask29__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask29__mask__out_t mask;
-    } hbm_csr__map__mask29__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask30__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask30__mask__out_t mask;
-    } hbm_csr__map__mask30__out_t;
-
-    typedef struct {
-        logic [31:0] value;
-    } hbm_csr__map__mask31__mask__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask31__mask__out_t mask;
-    } hbm_csr__map__mask31__out_t;
-
-    typedef struct {
-        logic [16:0] value;
-    } hbm_csr__map__row_limit__rows__out_t;
-
-    typedef struct {
-        hbm_csr__map__row_limit__rows__out_t rows;
-    } hbm_csr__map__row_limit__out_t;
-
-    typedef struct {
-        hbm_csr__map__mask0__out_t mask0;
-        hbm_csr__map__mask1__out_t mask1;
-        hbm_csr__map__mask2__out_t mask2;
-        hbm_csr__map__mask3__out_t mask3;
-        hbm_csr__map__mask4__out_t mask4;
-        hbm_csr__map__mask5__out_t mask5;
-        hbm_csr__map__mask6__out_t mask6;
-        hbm_csr__map__mask7__out_t mask7;
-        hbm_csr__map__mask8__out_t mask8;
-        hbm_csr__map__mask9__out_t mask9;
-        hbm_csr__map__mask10__out_t mask10;
-        hbm_csr__map__mask11__out_t mask11;
-        hbm_csr__map__mask12__out_t mask12;
-        hbm_csr__map__mask13__out_t mask13;
-        hbm_csr__map__mask14__out_t mask14;
-        hbm_csr__map__mask15__out_t mask15;
-        hbm_csr__map__mask16__out_t mask16;
-        hbm_csr__map__mask17__out_t mask17;
-        hbm_csr__map__mask18__out_t mask18;
-        hbm_csr__map__mask19__out_t mask19;
-        hbm_csr__map__mask20__out_t mask20;
-        hbm_csr__map__mask21__out_t mask21;
-        hbm_csr__map__mask22__out_t mask22;
-        hbm_csr__map__mask23__out_t mask23;
-        hbm_csr__map__mask24__out_t mask24;
-        hbm_csr__map__mask25__out_t mask25;
-        hbm_csr__map__mask26__out_t mask26;
-        hbm_csr__map__mask27__out_t mask27;
-        hbm_csr__map__mask28__out_t mask28;
-        hbm_csr__map__mask29__out_t mask29;
-        hbm_csr__map__mask30__out_t mask30;
-        hbm_csr__map__mask31__out_t mask31;
-        hbm_csr__map__row_limit__out_t row_limit;
+        logic req;
+        logic [7:0] addr;
+        logic req_is_wr;
+        logic [31:0] wr_data;
+        logic [31:0] wr_biten;
     } hbm_csr__map__out_t;
 
     typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__rl__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__rl__ck__out_t ck;
-    } hbm_csr__timing__rl__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__wl__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__wl__ck__out_t ck;
-    } hbm_csr__timing__wl__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__t_rcd_rd__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_rcd_rd__ck__out_t ck;
-    } hbm_csr__timing__t_rcd_rd__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__t_rcd_wr__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_rcd_wr__ck__out_t ck;
-    } hbm_csr__timing__t_rcd_wr__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__t_rp__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_rp__ck__out_t ck;
-    } hbm_csr__timing__t_rp__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__t_ras__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_ras__ck__out_t ck;
-    } hbm_csr__timing__t_ras__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__t_rc__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_rc__ck__out_t ck;
-    } hbm_csr__timing__t_rc__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__t_rrd_s__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_rrd_s__ck__out_t ck;
-    } hbm_csr__timing__t_rrd_s__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__t_rrd_l__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_rrd_l__ck__out_t ck;
-    } hbm_csr__timing__t_rrd_l__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__t_faw__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_faw__ck__out_t ck;
-    } hbm_csr__timing__t_faw__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__t_ccd_s__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_ccd_s__ck__out_t ck;
-    } hbm_csr__timing__t_ccd_s__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__t_ccd_l__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_ccd_l__ck__out_t ck;
-    } hbm_csr__timing__t_ccd_l__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__t_ccd_r__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_ccd_r__ck__out_t ck;
-    } hbm_csr__timing__t_ccd_r__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__t_wtr_s__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_wtr_s__ck__out_t ck;
-    } hbm_csr__timing__t_wtr_s__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__t_wtr_l__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_wtr_l__ck__out_t ck;
-    } hbm_csr__timing__t_wtr_l__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__t_rtp__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_rtp__ck__out_t ck;
-    } hbm_csr__timing__t_rtp__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__t_wr__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_wr__ck__out_t ck;
-    } hbm_csr__timing__t_wr__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__t_rtw__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_rtw__ck__out_t ck;
-    } hbm_csr__timing__t_rtw__out_t;
-
-    typedef struct {
-        logic [11:0] value;
-    } hbm_csr__timing__t_rfc__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_rfc__ck__out_t ck;
-    } hbm_csr__timing__t_rfc__out_t;
-
-    typedef struct {
-        logic [11:0] value;
-    } hbm_csr__timing__t_rfc_sb__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_rfc_sb__ck__out_t ck;
-    } hbm_csr__timing__t_rfc_sb__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__t_rrefd__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_rrefd__ck__out_t ck;
-    } hbm_csr__timing__t_rrefd__out_t;
-
-    typedef struct {
-        logic [15:0] value;
-    } hbm_csr__timing__t_refi__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_refi__ck__out_t ck;
-    } hbm_csr__timing__t_refi__out_t;
-
-    typedef struct {
-        logic [15:0] value;
-    } hbm_csr__timing__t_refi_sb__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_refi_sb__ck__out_t ck;
-    } hbm_csr__timing__t_refi_sb__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__t_ppd__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_ppd__ck__out_t ck;
-    } hbm_csr__timing__t_ppd__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__t_mrd__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_mrd__ck__out_t ck;
-    } hbm_csr__timing__t_mrd__out_t;
-
-    typedef struct {
-        logic [7:0] value;
-    } hbm_csr__timing__t_mod__ck__out_t;
-
-    typedef struct {
-        hbm_csr__timing__t_mod__ck__out_t ck;
-    } hbm_csr__timing__t_mod__out_t;
-
-    typedef struct {
-        hbm_csr__timing__rl__out_t rl;
-        hbm_csr__timing__wl__out_t wl;
-        hbm_csr__timing__t_rcd_rd__out_t t_rcd_rd;
-        hbm_csr__timing__t_rcd_wr__out_t t_rcd_wr;
-        hbm_csr__timing__t_rp__out_t t_rp;
-        hbm_csr__timing__t_ras__out_t t_ras;
-        hbm_csr__timing__t_rc__out_t t_rc;
-        hbm_csr__timing__t_rrd_s__out_t t_rrd_s;
-        hbm_csr__timing__t_rrd_l__out_t t_rrd_l;
-        hbm_csr__timing__t_faw__out_t t_faw;
-        hbm_csr__timing__t_ccd_s__out_t t_ccd_s;
-        hbm_csr__timing__t_ccd_l__out_t t_ccd_l;
-        hbm_csr__timing__t_ccd_r__out_t t_ccd_r;
-        hbm_csr__timing__t_wtr_s__out_t t_wtr_s;
-        hbm_csr__timing__t_wtr_l__out_t t_wtr_l;
-        hbm_csr__timing__t_rtp__out_t t_rtp;
-        hbm_csr__timing__t_wr__out_t t_wr;
-        hbm_csr__timing__t_rtw__out_t t_rtw;
-        hbm_csr__timing__t_rfc__out_t t_rfc;
-        hbm_csr__timing__t_rfc_sb__out_t t_rfc_sb;
-        hbm_csr__timing__t_rrefd__out_t t_rrefd;
-        hbm_csr__timing__t_refi__out_t t_refi;
-        hbm_csr__timing__t_refi_sb__out_t t_refi_sb;
-        hbm_csr__timing__t_ppd__out_t t_ppd;
-        hbm_csr__timing__t_mrd__out_t t_mrd;
-        hbm_csr__timing__t_mod__out_t t_mod;
+        logic req;
+        logic [6:0] addr;
+        logic req_is_wr;
+        logic [31:0] wr_data;
+        logic [31:0] wr_biten;
     } hbm_csr__timing__out_t;
+
+    typedef struct {
+        logic req;
+        logic [8:0] addr;
+        logic req_is_wr;
+        logic [31:0] wr_data;
+        logic [31:0] wr_biten;
+    } hbm_csr__counters__out_t;
 
     typedef struct {
         hbm_csr__ctrl__out_t ctrl;
@@ -1232,5 +310,6 @@ package hbm_csr_regs_pkg;
         hbm_csr__policy__out_t policy;
         hbm_csr__map__out_t map;
         hbm_csr__timing__out_t timing;
+        hbm_csr__counters__out_t counters;
     } hbm_csr__out_t;
 endpackage

@@ -3,9 +3,6 @@
 
 package hbm_reset_pkg;
 
-  import hbm_geometry_pkg::*;
-  import hbm_pkg::*;
-
   localparam logic [7:0] Rl = 8'd30;
   localparam logic [7:0] Wl = 8'd12;
   localparam logic [7:0] TRcdRd = 8'd39;
@@ -66,65 +63,5 @@ package hbm_reset_pkg;
   localparam logic [31:0] Mask29 = 32'h0;
   localparam logic [31:0] Mask30 = 32'h0;
   localparam logic [31:0] Mask31 = 32'h0;
-
-  // Active set.
-  localparam timing_t Timing = '{
-    rl: Rl,
-    wl: Wl,
-    t_rcd_rd: TRcdRd,
-    t_rcd_wr: TRcdWr,
-    t_rp: TRp,
-    t_ras: TRas,
-    t_rc: TRc,
-    t_rrd_s: TRrdS,
-    t_rrd_l: TRrdL,
-    t_faw: TFaw,
-    t_ccd_s: TCcdS,
-    t_ccd_l: TCcdL,
-    t_ccd_r: TCcdR,
-    t_wtr_s: TWtrS,
-    t_wtr_l: TWtrL,
-    t_rtp: TRtp,
-    t_wr: TWr,
-    t_rtw: TRtw,
-    t_rfc: TRfc,
-    t_rfc_sb: TRfcSb,
-    t_rrefd: TRrefd,
-    t_refi: TRefi,
-    t_refi_sb: TRefiSb,
-    t_ppd: TPpd,
-    t_mrd: TMrd,
-    t_mod: TMod
-  };
-
-  localparam addr_map_t Map = '{
-    row_limit: (RowWidth + 1)'(RowLimit),
-    mask: {
-      MapInBits'(Mask23),
-      MapInBits'(Mask22),
-      MapInBits'(Mask21),
-      MapInBits'(Mask20),
-      MapInBits'(Mask19),
-      MapInBits'(Mask18),
-      MapInBits'(Mask17),
-      MapInBits'(Mask16),
-      MapInBits'(Mask15),
-      MapInBits'(Mask14),
-      MapInBits'(Mask13),
-      MapInBits'(Mask12),
-      MapInBits'(Mask11),
-      MapInBits'(Mask10),
-      MapInBits'(Mask9),
-      MapInBits'(Mask8),
-      MapInBits'(Mask7),
-      MapInBits'(Mask6),
-      MapInBits'(Mask5),
-      MapInBits'(Mask4),
-      MapInBits'(Mask3),
-      MapInBits'(Mask2),
-      MapInBits'(Mask1),
-      MapInBits'(Mask0)
-    }
-  };
 
 endpackage

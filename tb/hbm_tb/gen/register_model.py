@@ -154,14 +154,16 @@ class hbm_csr__load(uvm_reg):
         self.writing.configure(self, 1, 24, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr::irq_status_aerr_1d16889f_commit_done_55b19ee9_decerr0_9966b6ef_decerr1_2c218f2f_derr0_315b2df8_derr1_4570ca98_init_done_f031ee45_slverr0_cd5a629c_slverr1_effd7339
-class hbm_csr__irq_status_aerr_1d16889f_commit_done_55b19ee9_decerr0_9966b6ef_decerr1_2c218f2f_derr0_315b2df8_derr1_4570ca98_init_done_f031ee45_slverr0_cd5a629c_slverr1_effd7339(uvm_reg):
+# Reg - hbm_csr::irq_status_aerr_1d16889f_commit_done_55b19ee9_decerr0_9966b6ef_decerr1_2c218f2f_derr0_315b2df8_derr1_4570ca98_init_done_f031ee45_rdata0_8f3bb92d_rdata1_d68ce44d_slverr0_cd5a629c_slverr1_effd7339
+class hbm_csr__irq_status_aerr_1d16889f_commit_done_55b19ee9_decerr0_9966b6ef_decerr1_2c218f2f_derr0_315b2df8_derr1_4570ca98_init_done_f031ee45_rdata0_8f3bb92d_rdata1_d68ce44d_slverr0_cd5a629c_slverr1_effd7339(uvm_reg):
 
     def __init__(self, name: str = "irq_status"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.aerr = uvm_reg_field("aerr")
         self.derr0 = uvm_reg_field("derr0")
         self.derr1 = uvm_reg_field("derr1")
+        self.rdata0 = uvm_reg_field("rdata0")
+        self.rdata1 = uvm_reg_field("rdata1")
         self.slverr0 = uvm_reg_field("slverr0")
         self.slverr1 = uvm_reg_field("slverr1")
         self.decerr0 = uvm_reg_field("decerr0")
@@ -173,6 +175,8 @@ class hbm_csr__irq_status_aerr_1d16889f_commit_done_55b19ee9_decerr0_9966b6ef_de
         self.aerr.configure(self, 1, 0, "W1C", True, 0x0, True, True, False)
         self.derr0.configure(self, 1, 2, "W1C", True, 0x0, True, True, False)
         self.derr1.configure(self, 1, 3, "W1C", True, 0x0, True, True, False)
+        self.rdata0.configure(self, 1, 4, "W1C", True, 0x0, True, True, False)
+        self.rdata1.configure(self, 1, 5, "W1C", True, 0x0, True, True, False)
         self.slverr0.configure(self, 1, 8, "W1C", True, 0x0, True, True, False)
         self.slverr1.configure(self, 1, 9, "W1C", True, 0x0, True, True, False)
         self.decerr0.configure(self, 1, 10, "W1C", True, 0x0, True, True, False)
@@ -189,6 +193,8 @@ class hbm_csr__irq_enable(uvm_reg):
         self.aerr = uvm_reg_field("aerr")
         self.derr0 = uvm_reg_field("derr0")
         self.derr1 = uvm_reg_field("derr1")
+        self.rdata0 = uvm_reg_field("rdata0")
+        self.rdata1 = uvm_reg_field("rdata1")
         self.slverr0 = uvm_reg_field("slverr0")
         self.slverr1 = uvm_reg_field("slverr1")
         self.decerr0 = uvm_reg_field("decerr0")
@@ -200,6 +206,8 @@ class hbm_csr__irq_enable(uvm_reg):
         self.aerr.configure(self, 1, 0, "RW", False, 0x0, True, True, False)
         self.derr0.configure(self, 1, 2, "RW", False, 0x0, True, True, False)
         self.derr1.configure(self, 1, 3, "RW", False, 0x0, True, True, False)
+        self.rdata0.configure(self, 1, 4, "RW", False, 0x0, True, True, False)
+        self.rdata1.configure(self, 1, 5, "RW", False, 0x0, True, True, False)
         self.slverr0.configure(self, 1, 8, "RW", False, 0x0, True, True, False)
         self.slverr1.configure(self, 1, 9, "RW", False, 0x0, True, True, False)
         self.decerr0.configure(self, 1, 10, "RW", False, 0x0, True, True, False)
@@ -219,8 +227,8 @@ class hbm_csr__phy(uvm_reg):
         self.rd_delay.configure(self, 3, 0, "RW", False, 0x0, True, True, False)
 
 
-# Reg - hbm_csr::policy::page
-class hbm_csr__policy__page(uvm_reg):
+# Reg - hbm_csr_policy::page
+class hbm_csr_policy__page(uvm_reg):
 
     def __init__(self, name: str = "page"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
@@ -234,8 +242,8 @@ class hbm_csr__policy__page(uvm_reg):
         self.ap_min_ras.configure(self, 8, 8, "RW", False, 0x0, True, True, False)
 
 
-# Reg - hbm_csr::policy::refresh
-class hbm_csr__policy__refresh(uvm_reg):
+# Reg - hbm_csr_policy::refresh
+class hbm_csr_policy__refresh(uvm_reg):
 
     def __init__(self, name: str = "refresh"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
@@ -249,8 +257,8 @@ class hbm_csr__policy__refresh(uvm_reg):
         self.refresh_hold.configure(self, 4, 4, "RW", False, 0x6, True, True, False)
 
 
-# Reg - hbm_csr::policy::turnaround
-class hbm_csr__policy__turnaround(uvm_reg):
+# Reg - hbm_csr_policy::turnaround
+class hbm_csr_policy__turnaround(uvm_reg):
 
     def __init__(self, name: str = "turnaround"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
@@ -264,8 +272,8 @@ class hbm_csr__policy__turnaround(uvm_reg):
         self.switch_idle.configure(self, 8, 16, "RW", False, 0x10, True, True, False)
 
 
-# Reg - hbm_csr::policy::drain
-class hbm_csr__policy__drain(uvm_reg):
+# Reg - hbm_csr_policy::drain
+class hbm_csr_policy__drain(uvm_reg):
 
     def __init__(self, name: str = "drain"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
@@ -277,8 +285,8 @@ class hbm_csr__policy__drain(uvm_reg):
         self.write_low.configure(self, 6, 8, "RW", False, 0x4, True, True, False)
 
 
-# Reg - hbm_csr::policy::starve
-class hbm_csr__policy__starve(uvm_reg):
+# Reg - hbm_csr_policy::starve
+class hbm_csr_policy__starve(uvm_reg):
 
     def __init__(self, name: str = "starve"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
@@ -288,41 +296,41 @@ class hbm_csr__policy__starve(uvm_reg):
         self.starve_limit.configure(self, 12, 0, "RW", False, 0x3e8, True, True, False)
 
 
-# Regfile - hbm_csr::policy
-class hbm_csr__policy(uvm_reg_block):
+# Regfile - hbm_csr_policy
+class hbm_csr_policy(uvm_reg_block):
 
-    def __init__(self, name: str = "hbm_csr__policy"):
+    def __init__(self, name: str = "hbm_csr_policy"):
         super().__init__(name)
-        self.page = hbm_csr__policy__page("page")
-        self.refresh = hbm_csr__policy__refresh("refresh")
-        self.turnaround = hbm_csr__policy__turnaround("turnaround")
-        self.drain = hbm_csr__policy__drain("drain")
-        self.starve = hbm_csr__policy__starve("starve")
+        self.page = hbm_csr_policy__page("page")
+        self.refresh = hbm_csr_policy__refresh("refresh")
+        self.turnaround = hbm_csr_policy__turnaround("turnaround")
+        self.drain = hbm_csr_policy__drain("drain")
+        self.starve = hbm_csr_policy__starve("starve")
 
     def build(self) -> None:
         reg_map = self.create_map("reg_map", 0, 4, uvm_endianness_e.UVM_NO_ENDIAN)
         self.set_default_map(reg_map)
-        self.page = hbm_csr__policy__page("page")
+        self.page = hbm_csr_policy__page("page")
         self.page.configure(self, None, "")
 
         self.page.build()
         self.get_default_map().add_reg(self.page, 0x0, "RW")
-        self.refresh = hbm_csr__policy__refresh("refresh")
+        self.refresh = hbm_csr_policy__refresh("refresh")
         self.refresh.configure(self, None, "")
 
         self.refresh.build()
         self.get_default_map().add_reg(self.refresh, 0x4, "RW")
-        self.turnaround = hbm_csr__policy__turnaround("turnaround")
+        self.turnaround = hbm_csr_policy__turnaround("turnaround")
         self.turnaround.configure(self, None, "")
 
         self.turnaround.build()
         self.get_default_map().add_reg(self.turnaround, 0x8, "RW")
-        self.drain = hbm_csr__policy__drain("drain")
+        self.drain = hbm_csr_policy__drain("drain")
         self.drain.configure(self, None, "")
 
         self.drain.build()
         self.get_default_map().add_reg(self.drain, 0xc, "RW")
-        self.starve = hbm_csr__policy__starve("starve")
+        self.starve = hbm_csr_policy__starve("starve")
         self.starve.configure(self, None, "")
 
         self.starve.build()
@@ -1373,10 +1381,10 @@ class hbm_csr_counters__cycles_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::act_lo
-class hbm_csr_pc_counters__act_lo(uvm_reg):
+# Reg - hbm_csr_pc_counters::wr_full_lo
+class hbm_csr_pc_counters__wr_full_lo(uvm_reg):
 
-    def __init__(self, name: str = "act_lo"):
+    def __init__(self, name: str = "wr_full_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1384,230 +1392,10 @@ class hbm_csr_pc_counters__act_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::act_hi
-class hbm_csr_pc_counters__act_hi(uvm_reg):
+# Reg - hbm_csr_pc_counters::wr_full_hi
+class hbm_csr_pc_counters__wr_full_hi(uvm_reg):
 
-    def __init__(self, name: str = "act_hi"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_pc_counters::pre_lo
-class hbm_csr_pc_counters__pre_lo(uvm_reg):
-
-    def __init__(self, name: str = "pre_lo"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_pc_counters::pre_hi
-class hbm_csr_pc_counters__pre_hi(uvm_reg):
-
-    def __init__(self, name: str = "pre_hi"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_pc_counters::rd_lo
-class hbm_csr_pc_counters__rd_lo(uvm_reg):
-
-    def __init__(self, name: str = "rd_lo"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_pc_counters::rd_hi
-class hbm_csr_pc_counters__rd_hi(uvm_reg):
-
-    def __init__(self, name: str = "rd_hi"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_pc_counters::wr_lo
-class hbm_csr_pc_counters__wr_lo(uvm_reg):
-
-    def __init__(self, name: str = "wr_lo"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_pc_counters::wr_hi
-class hbm_csr_pc_counters__wr_hi(uvm_reg):
-
-    def __init__(self, name: str = "wr_hi"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_pc_counters::refsb_lo
-class hbm_csr_pc_counters__refsb_lo(uvm_reg):
-
-    def __init__(self, name: str = "refsb_lo"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_pc_counters::refsb_hi
-class hbm_csr_pc_counters__refsb_hi(uvm_reg):
-
-    def __init__(self, name: str = "refsb_hi"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_pc_counters::ref_all_lo
-class hbm_csr_pc_counters__ref_all_lo(uvm_reg):
-
-    def __init__(self, name: str = "ref_all_lo"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_pc_counters::ref_all_hi
-class hbm_csr_pc_counters__ref_all_hi(uvm_reg):
-
-    def __init__(self, name: str = "ref_all_hi"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_pc_counters::row_hit_lo
-class hbm_csr_pc_counters__row_hit_lo(uvm_reg):
-
-    def __init__(self, name: str = "row_hit_lo"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_pc_counters::row_hit_hi
-class hbm_csr_pc_counters__row_hit_hi(uvm_reg):
-
-    def __init__(self, name: str = "row_hit_hi"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_pc_counters::row_closed_lo
-class hbm_csr_pc_counters__row_closed_lo(uvm_reg):
-
-    def __init__(self, name: str = "row_closed_lo"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_pc_counters::row_closed_hi
-class hbm_csr_pc_counters__row_closed_hi(uvm_reg):
-
-    def __init__(self, name: str = "row_closed_hi"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_pc_counters::row_conflict_lo
-class hbm_csr_pc_counters__row_conflict_lo(uvm_reg):
-
-    def __init__(self, name: str = "row_conflict_lo"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_pc_counters::row_conflict_hi
-class hbm_csr_pc_counters__row_conflict_hi(uvm_reg):
-
-    def __init__(self, name: str = "row_conflict_hi"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_pc_counters::turnaround_lo
-class hbm_csr_pc_counters__turnaround_lo(uvm_reg):
-
-    def __init__(self, name: str = "turnaround_lo"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_pc_counters::turnaround_hi
-class hbm_csr_pc_counters__turnaround_hi(uvm_reg):
-
-    def __init__(self, name: str = "turnaround_hi"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_pc_counters::rmw_lo
-class hbm_csr_pc_counters__rmw_lo(uvm_reg):
-
-    def __init__(self, name: str = "rmw_lo"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_pc_counters::rmw_hi
-class hbm_csr_pc_counters__rmw_hi(uvm_reg):
-
-    def __init__(self, name: str = "rmw_hi"):
+    def __init__(self, name: str = "wr_full_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1637,10 +1425,10 @@ class hbm_csr_pc_counters__rd_full_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::wr_full_lo
-class hbm_csr_pc_counters__wr_full_lo(uvm_reg):
+# Reg - hbm_csr_pc_counters::rmw_lo
+class hbm_csr_pc_counters__rmw_lo(uvm_reg):
 
-    def __init__(self, name: str = "wr_full_lo"):
+    def __init__(self, name: str = "rmw_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1648,10 +1436,230 @@ class hbm_csr_pc_counters__wr_full_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::wr_full_hi
-class hbm_csr_pc_counters__wr_full_hi(uvm_reg):
+# Reg - hbm_csr_pc_counters::rmw_hi
+class hbm_csr_pc_counters__rmw_hi(uvm_reg):
 
-    def __init__(self, name: str = "wr_full_hi"):
+    def __init__(self, name: str = "rmw_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_pc_counters::turnaround_lo
+class hbm_csr_pc_counters__turnaround_lo(uvm_reg):
+
+    def __init__(self, name: str = "turnaround_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_pc_counters::turnaround_hi
+class hbm_csr_pc_counters__turnaround_hi(uvm_reg):
+
+    def __init__(self, name: str = "turnaround_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_pc_counters::row_conflict_lo
+class hbm_csr_pc_counters__row_conflict_lo(uvm_reg):
+
+    def __init__(self, name: str = "row_conflict_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_pc_counters::row_conflict_hi
+class hbm_csr_pc_counters__row_conflict_hi(uvm_reg):
+
+    def __init__(self, name: str = "row_conflict_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_pc_counters::row_closed_lo
+class hbm_csr_pc_counters__row_closed_lo(uvm_reg):
+
+    def __init__(self, name: str = "row_closed_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_pc_counters::row_closed_hi
+class hbm_csr_pc_counters__row_closed_hi(uvm_reg):
+
+    def __init__(self, name: str = "row_closed_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_pc_counters::row_hit_lo
+class hbm_csr_pc_counters__row_hit_lo(uvm_reg):
+
+    def __init__(self, name: str = "row_hit_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_pc_counters::row_hit_hi
+class hbm_csr_pc_counters__row_hit_hi(uvm_reg):
+
+    def __init__(self, name: str = "row_hit_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_pc_counters::ref_all_lo
+class hbm_csr_pc_counters__ref_all_lo(uvm_reg):
+
+    def __init__(self, name: str = "ref_all_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_pc_counters::ref_all_hi
+class hbm_csr_pc_counters__ref_all_hi(uvm_reg):
+
+    def __init__(self, name: str = "ref_all_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_pc_counters::refsb_lo
+class hbm_csr_pc_counters__refsb_lo(uvm_reg):
+
+    def __init__(self, name: str = "refsb_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_pc_counters::refsb_hi
+class hbm_csr_pc_counters__refsb_hi(uvm_reg):
+
+    def __init__(self, name: str = "refsb_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_pc_counters::wr_lo
+class hbm_csr_pc_counters__wr_lo(uvm_reg):
+
+    def __init__(self, name: str = "wr_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_pc_counters::wr_hi
+class hbm_csr_pc_counters__wr_hi(uvm_reg):
+
+    def __init__(self, name: str = "wr_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_pc_counters::rd_lo
+class hbm_csr_pc_counters__rd_lo(uvm_reg):
+
+    def __init__(self, name: str = "rd_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_pc_counters::rd_hi
+class hbm_csr_pc_counters__rd_hi(uvm_reg):
+
+    def __init__(self, name: str = "rd_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_pc_counters::pre_lo
+class hbm_csr_pc_counters__pre_lo(uvm_reg):
+
+    def __init__(self, name: str = "pre_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_pc_counters::pre_hi
+class hbm_csr_pc_counters__pre_hi(uvm_reg):
+
+    def __init__(self, name: str = "pre_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_pc_counters::act_lo
+class hbm_csr_pc_counters__act_lo(uvm_reg):
+
+    def __init__(self, name: str = "act_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_pc_counters::act_hi
+class hbm_csr_pc_counters__act_hi(uvm_reg):
+
+    def __init__(self, name: str = "act_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1664,96 +1672,96 @@ class hbm_csr_pc_counters(uvm_reg_block):
 
     def __init__(self, name: str = "hbm_csr_pc_counters"):
         super().__init__(name)
-        self.act_lo = hbm_csr_pc_counters__act_lo("act_lo")
-        self.act_hi = hbm_csr_pc_counters__act_hi("act_hi")
-        self.pre_lo = hbm_csr_pc_counters__pre_lo("pre_lo")
-        self.pre_hi = hbm_csr_pc_counters__pre_hi("pre_hi")
-        self.rd_lo = hbm_csr_pc_counters__rd_lo("rd_lo")
-        self.rd_hi = hbm_csr_pc_counters__rd_hi("rd_hi")
-        self.wr_lo = hbm_csr_pc_counters__wr_lo("wr_lo")
-        self.wr_hi = hbm_csr_pc_counters__wr_hi("wr_hi")
-        self.refsb_lo = hbm_csr_pc_counters__refsb_lo("refsb_lo")
-        self.refsb_hi = hbm_csr_pc_counters__refsb_hi("refsb_hi")
-        self.ref_all_lo = hbm_csr_pc_counters__ref_all_lo("ref_all_lo")
-        self.ref_all_hi = hbm_csr_pc_counters__ref_all_hi("ref_all_hi")
-        self.row_hit_lo = hbm_csr_pc_counters__row_hit_lo("row_hit_lo")
-        self.row_hit_hi = hbm_csr_pc_counters__row_hit_hi("row_hit_hi")
-        self.row_closed_lo = hbm_csr_pc_counters__row_closed_lo("row_closed_lo")
-        self.row_closed_hi = hbm_csr_pc_counters__row_closed_hi("row_closed_hi")
-        self.row_conflict_lo = hbm_csr_pc_counters__row_conflict_lo("row_conflict_lo")
-        self.row_conflict_hi = hbm_csr_pc_counters__row_conflict_hi("row_conflict_hi")
-        self.turnaround_lo = hbm_csr_pc_counters__turnaround_lo("turnaround_lo")
-        self.turnaround_hi = hbm_csr_pc_counters__turnaround_hi("turnaround_hi")
-        self.rmw_lo = hbm_csr_pc_counters__rmw_lo("rmw_lo")
-        self.rmw_hi = hbm_csr_pc_counters__rmw_hi("rmw_hi")
-        self.rd_full_lo = hbm_csr_pc_counters__rd_full_lo("rd_full_lo")
-        self.rd_full_hi = hbm_csr_pc_counters__rd_full_hi("rd_full_hi")
         self.wr_full_lo = hbm_csr_pc_counters__wr_full_lo("wr_full_lo")
         self.wr_full_hi = hbm_csr_pc_counters__wr_full_hi("wr_full_hi")
+        self.rd_full_lo = hbm_csr_pc_counters__rd_full_lo("rd_full_lo")
+        self.rd_full_hi = hbm_csr_pc_counters__rd_full_hi("rd_full_hi")
+        self.rmw_lo = hbm_csr_pc_counters__rmw_lo("rmw_lo")
+        self.rmw_hi = hbm_csr_pc_counters__rmw_hi("rmw_hi")
+        self.turnaround_lo = hbm_csr_pc_counters__turnaround_lo("turnaround_lo")
+        self.turnaround_hi = hbm_csr_pc_counters__turnaround_hi("turnaround_hi")
+        self.row_conflict_lo = hbm_csr_pc_counters__row_conflict_lo("row_conflict_lo")
+        self.row_conflict_hi = hbm_csr_pc_counters__row_conflict_hi("row_conflict_hi")
+        self.row_closed_lo = hbm_csr_pc_counters__row_closed_lo("row_closed_lo")
+        self.row_closed_hi = hbm_csr_pc_counters__row_closed_hi("row_closed_hi")
+        self.row_hit_lo = hbm_csr_pc_counters__row_hit_lo("row_hit_lo")
+        self.row_hit_hi = hbm_csr_pc_counters__row_hit_hi("row_hit_hi")
+        self.ref_all_lo = hbm_csr_pc_counters__ref_all_lo("ref_all_lo")
+        self.ref_all_hi = hbm_csr_pc_counters__ref_all_hi("ref_all_hi")
+        self.refsb_lo = hbm_csr_pc_counters__refsb_lo("refsb_lo")
+        self.refsb_hi = hbm_csr_pc_counters__refsb_hi("refsb_hi")
+        self.wr_lo = hbm_csr_pc_counters__wr_lo("wr_lo")
+        self.wr_hi = hbm_csr_pc_counters__wr_hi("wr_hi")
+        self.rd_lo = hbm_csr_pc_counters__rd_lo("rd_lo")
+        self.rd_hi = hbm_csr_pc_counters__rd_hi("rd_hi")
+        self.pre_lo = hbm_csr_pc_counters__pre_lo("pre_lo")
+        self.pre_hi = hbm_csr_pc_counters__pre_hi("pre_hi")
+        self.act_lo = hbm_csr_pc_counters__act_lo("act_lo")
+        self.act_hi = hbm_csr_pc_counters__act_hi("act_hi")
 
     def build(self) -> None:
         reg_map = self.create_map("reg_map", 0, 4, uvm_endianness_e.UVM_NO_ENDIAN)
         self.set_default_map(reg_map)
-        self.act_lo = hbm_csr_pc_counters__act_lo("act_lo")
-        self.act_lo.configure(self, None, "")
+        self.wr_full_lo = hbm_csr_pc_counters__wr_full_lo("wr_full_lo")
+        self.wr_full_lo.configure(self, None, "")
 
-        self.act_lo.build()
-        self.get_default_map().add_reg(self.act_lo, 0x0, "RO")
-        self.act_hi = hbm_csr_pc_counters__act_hi("act_hi")
-        self.act_hi.configure(self, None, "")
+        self.wr_full_lo.build()
+        self.get_default_map().add_reg(self.wr_full_lo, 0x0, "RO")
+        self.wr_full_hi = hbm_csr_pc_counters__wr_full_hi("wr_full_hi")
+        self.wr_full_hi.configure(self, None, "")
 
-        self.act_hi.build()
-        self.get_default_map().add_reg(self.act_hi, 0x4, "RO")
-        self.pre_lo = hbm_csr_pc_counters__pre_lo("pre_lo")
-        self.pre_lo.configure(self, None, "")
+        self.wr_full_hi.build()
+        self.get_default_map().add_reg(self.wr_full_hi, 0x4, "RO")
+        self.rd_full_lo = hbm_csr_pc_counters__rd_full_lo("rd_full_lo")
+        self.rd_full_lo.configure(self, None, "")
 
-        self.pre_lo.build()
-        self.get_default_map().add_reg(self.pre_lo, 0x8, "RO")
-        self.pre_hi = hbm_csr_pc_counters__pre_hi("pre_hi")
-        self.pre_hi.configure(self, None, "")
+        self.rd_full_lo.build()
+        self.get_default_map().add_reg(self.rd_full_lo, 0x8, "RO")
+        self.rd_full_hi = hbm_csr_pc_counters__rd_full_hi("rd_full_hi")
+        self.rd_full_hi.configure(self, None, "")
 
-        self.pre_hi.build()
-        self.get_default_map().add_reg(self.pre_hi, 0xc, "RO")
-        self.rd_lo = hbm_csr_pc_counters__rd_lo("rd_lo")
-        self.rd_lo.configure(self, None, "")
+        self.rd_full_hi.build()
+        self.get_default_map().add_reg(self.rd_full_hi, 0xc, "RO")
+        self.rmw_lo = hbm_csr_pc_counters__rmw_lo("rmw_lo")
+        self.rmw_lo.configure(self, None, "")
 
-        self.rd_lo.build()
-        self.get_default_map().add_reg(self.rd_lo, 0x10, "RO")
-        self.rd_hi = hbm_csr_pc_counters__rd_hi("rd_hi")
-        self.rd_hi.configure(self, None, "")
+        self.rmw_lo.build()
+        self.get_default_map().add_reg(self.rmw_lo, 0x10, "RO")
+        self.rmw_hi = hbm_csr_pc_counters__rmw_hi("rmw_hi")
+        self.rmw_hi.configure(self, None, "")
 
-        self.rd_hi.build()
-        self.get_default_map().add_reg(self.rd_hi, 0x14, "RO")
-        self.wr_lo = hbm_csr_pc_counters__wr_lo("wr_lo")
-        self.wr_lo.configure(self, None, "")
+        self.rmw_hi.build()
+        self.get_default_map().add_reg(self.rmw_hi, 0x14, "RO")
+        self.turnaround_lo = hbm_csr_pc_counters__turnaround_lo("turnaround_lo")
+        self.turnaround_lo.configure(self, None, "")
 
-        self.wr_lo.build()
-        self.get_default_map().add_reg(self.wr_lo, 0x18, "RO")
-        self.wr_hi = hbm_csr_pc_counters__wr_hi("wr_hi")
-        self.wr_hi.configure(self, None, "")
+        self.turnaround_lo.build()
+        self.get_default_map().add_reg(self.turnaround_lo, 0x18, "RO")
+        self.turnaround_hi = hbm_csr_pc_counters__turnaround_hi("turnaround_hi")
+        self.turnaround_hi.configure(self, None, "")
 
-        self.wr_hi.build()
-        self.get_default_map().add_reg(self.wr_hi, 0x1c, "RO")
-        self.refsb_lo = hbm_csr_pc_counters__refsb_lo("refsb_lo")
-        self.refsb_lo.configure(self, None, "")
+        self.turnaround_hi.build()
+        self.get_default_map().add_reg(self.turnaround_hi, 0x1c, "RO")
+        self.row_conflict_lo = hbm_csr_pc_counters__row_conflict_lo("row_conflict_lo")
+        self.row_conflict_lo.configure(self, None, "")
 
-        self.refsb_lo.build()
-        self.get_default_map().add_reg(self.refsb_lo, 0x20, "RO")
-        self.refsb_hi = hbm_csr_pc_counters__refsb_hi("refsb_hi")
-        self.refsb_hi.configure(self, None, "")
+        self.row_conflict_lo.build()
+        self.get_default_map().add_reg(self.row_conflict_lo, 0x20, "RO")
+        self.row_conflict_hi = hbm_csr_pc_counters__row_conflict_hi("row_conflict_hi")
+        self.row_conflict_hi.configure(self, None, "")
 
-        self.refsb_hi.build()
-        self.get_default_map().add_reg(self.refsb_hi, 0x24, "RO")
-        self.ref_all_lo = hbm_csr_pc_counters__ref_all_lo("ref_all_lo")
-        self.ref_all_lo.configure(self, None, "")
+        self.row_conflict_hi.build()
+        self.get_default_map().add_reg(self.row_conflict_hi, 0x24, "RO")
+        self.row_closed_lo = hbm_csr_pc_counters__row_closed_lo("row_closed_lo")
+        self.row_closed_lo.configure(self, None, "")
 
-        self.ref_all_lo.build()
-        self.get_default_map().add_reg(self.ref_all_lo, 0x28, "RO")
-        self.ref_all_hi = hbm_csr_pc_counters__ref_all_hi("ref_all_hi")
-        self.ref_all_hi.configure(self, None, "")
+        self.row_closed_lo.build()
+        self.get_default_map().add_reg(self.row_closed_lo, 0x28, "RO")
+        self.row_closed_hi = hbm_csr_pc_counters__row_closed_hi("row_closed_hi")
+        self.row_closed_hi.configure(self, None, "")
 
-        self.ref_all_hi.build()
-        self.get_default_map().add_reg(self.ref_all_hi, 0x2c, "RO")
+        self.row_closed_hi.build()
+        self.get_default_map().add_reg(self.row_closed_hi, 0x2c, "RO")
         self.row_hit_lo = hbm_csr_pc_counters__row_hit_lo("row_hit_lo")
         self.row_hit_lo.configure(self, None, "")
 
@@ -1764,71 +1772,71 @@ class hbm_csr_pc_counters(uvm_reg_block):
 
         self.row_hit_hi.build()
         self.get_default_map().add_reg(self.row_hit_hi, 0x34, "RO")
-        self.row_closed_lo = hbm_csr_pc_counters__row_closed_lo("row_closed_lo")
-        self.row_closed_lo.configure(self, None, "")
+        self.ref_all_lo = hbm_csr_pc_counters__ref_all_lo("ref_all_lo")
+        self.ref_all_lo.configure(self, None, "")
 
-        self.row_closed_lo.build()
-        self.get_default_map().add_reg(self.row_closed_lo, 0x38, "RO")
-        self.row_closed_hi = hbm_csr_pc_counters__row_closed_hi("row_closed_hi")
-        self.row_closed_hi.configure(self, None, "")
+        self.ref_all_lo.build()
+        self.get_default_map().add_reg(self.ref_all_lo, 0x38, "RO")
+        self.ref_all_hi = hbm_csr_pc_counters__ref_all_hi("ref_all_hi")
+        self.ref_all_hi.configure(self, None, "")
 
-        self.row_closed_hi.build()
-        self.get_default_map().add_reg(self.row_closed_hi, 0x3c, "RO")
-        self.row_conflict_lo = hbm_csr_pc_counters__row_conflict_lo("row_conflict_lo")
-        self.row_conflict_lo.configure(self, None, "")
+        self.ref_all_hi.build()
+        self.get_default_map().add_reg(self.ref_all_hi, 0x3c, "RO")
+        self.refsb_lo = hbm_csr_pc_counters__refsb_lo("refsb_lo")
+        self.refsb_lo.configure(self, None, "")
 
-        self.row_conflict_lo.build()
-        self.get_default_map().add_reg(self.row_conflict_lo, 0x40, "RO")
-        self.row_conflict_hi = hbm_csr_pc_counters__row_conflict_hi("row_conflict_hi")
-        self.row_conflict_hi.configure(self, None, "")
+        self.refsb_lo.build()
+        self.get_default_map().add_reg(self.refsb_lo, 0x40, "RO")
+        self.refsb_hi = hbm_csr_pc_counters__refsb_hi("refsb_hi")
+        self.refsb_hi.configure(self, None, "")
 
-        self.row_conflict_hi.build()
-        self.get_default_map().add_reg(self.row_conflict_hi, 0x44, "RO")
-        self.turnaround_lo = hbm_csr_pc_counters__turnaround_lo("turnaround_lo")
-        self.turnaround_lo.configure(self, None, "")
+        self.refsb_hi.build()
+        self.get_default_map().add_reg(self.refsb_hi, 0x44, "RO")
+        self.wr_lo = hbm_csr_pc_counters__wr_lo("wr_lo")
+        self.wr_lo.configure(self, None, "")
 
-        self.turnaround_lo.build()
-        self.get_default_map().add_reg(self.turnaround_lo, 0x48, "RO")
-        self.turnaround_hi = hbm_csr_pc_counters__turnaround_hi("turnaround_hi")
-        self.turnaround_hi.configure(self, None, "")
+        self.wr_lo.build()
+        self.get_default_map().add_reg(self.wr_lo, 0x48, "RO")
+        self.wr_hi = hbm_csr_pc_counters__wr_hi("wr_hi")
+        self.wr_hi.configure(self, None, "")
 
-        self.turnaround_hi.build()
-        self.get_default_map().add_reg(self.turnaround_hi, 0x4c, "RO")
-        self.rmw_lo = hbm_csr_pc_counters__rmw_lo("rmw_lo")
-        self.rmw_lo.configure(self, None, "")
+        self.wr_hi.build()
+        self.get_default_map().add_reg(self.wr_hi, 0x4c, "RO")
+        self.rd_lo = hbm_csr_pc_counters__rd_lo("rd_lo")
+        self.rd_lo.configure(self, None, "")
 
-        self.rmw_lo.build()
-        self.get_default_map().add_reg(self.rmw_lo, 0x50, "RO")
-        self.rmw_hi = hbm_csr_pc_counters__rmw_hi("rmw_hi")
-        self.rmw_hi.configure(self, None, "")
+        self.rd_lo.build()
+        self.get_default_map().add_reg(self.rd_lo, 0x50, "RO")
+        self.rd_hi = hbm_csr_pc_counters__rd_hi("rd_hi")
+        self.rd_hi.configure(self, None, "")
 
-        self.rmw_hi.build()
-        self.get_default_map().add_reg(self.rmw_hi, 0x54, "RO")
-        self.rd_full_lo = hbm_csr_pc_counters__rd_full_lo("rd_full_lo")
-        self.rd_full_lo.configure(self, None, "")
+        self.rd_hi.build()
+        self.get_default_map().add_reg(self.rd_hi, 0x54, "RO")
+        self.pre_lo = hbm_csr_pc_counters__pre_lo("pre_lo")
+        self.pre_lo.configure(self, None, "")
 
-        self.rd_full_lo.build()
-        self.get_default_map().add_reg(self.rd_full_lo, 0x58, "RO")
-        self.rd_full_hi = hbm_csr_pc_counters__rd_full_hi("rd_full_hi")
-        self.rd_full_hi.configure(self, None, "")
+        self.pre_lo.build()
+        self.get_default_map().add_reg(self.pre_lo, 0x58, "RO")
+        self.pre_hi = hbm_csr_pc_counters__pre_hi("pre_hi")
+        self.pre_hi.configure(self, None, "")
 
-        self.rd_full_hi.build()
-        self.get_default_map().add_reg(self.rd_full_hi, 0x5c, "RO")
-        self.wr_full_lo = hbm_csr_pc_counters__wr_full_lo("wr_full_lo")
-        self.wr_full_lo.configure(self, None, "")
+        self.pre_hi.build()
+        self.get_default_map().add_reg(self.pre_hi, 0x5c, "RO")
+        self.act_lo = hbm_csr_pc_counters__act_lo("act_lo")
+        self.act_lo.configure(self, None, "")
 
-        self.wr_full_lo.build()
-        self.get_default_map().add_reg(self.wr_full_lo, 0x60, "RO")
-        self.wr_full_hi = hbm_csr_pc_counters__wr_full_hi("wr_full_hi")
-        self.wr_full_hi.configure(self, None, "")
+        self.act_lo.build()
+        self.get_default_map().add_reg(self.act_lo, 0x60, "RO")
+        self.act_hi = hbm_csr_pc_counters__act_hi("act_hi")
+        self.act_hi.configure(self, None, "")
 
-        self.wr_full_hi.build()
-        self.get_default_map().add_reg(self.wr_full_hi, 0x64, "RO")
+        self.act_hi.build()
+        self.get_default_map().add_reg(self.act_hi, 0x64, "RO")
 
-# Reg - hbm_csr_port_counters::ar_lo
-class hbm_csr_port_counters__ar_lo(uvm_reg):
+# Reg - hbm_csr_port_counters::rob_full_lo
+class hbm_csr_port_counters__rob_full_lo(uvm_reg):
 
-    def __init__(self, name: str = "ar_lo"):
+    def __init__(self, name: str = "rob_full_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1836,76 +1844,10 @@ class hbm_csr_port_counters__ar_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_port_counters::ar_hi
-class hbm_csr_port_counters__ar_hi(uvm_reg):
+# Reg - hbm_csr_port_counters::rob_full_hi
+class hbm_csr_port_counters__rob_full_hi(uvm_reg):
 
-    def __init__(self, name: str = "ar_hi"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_port_counters::aw_lo
-class hbm_csr_port_counters__aw_lo(uvm_reg):
-
-    def __init__(self, name: str = "aw_lo"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_port_counters::aw_hi
-class hbm_csr_port_counters__aw_hi(uvm_reg):
-
-    def __init__(self, name: str = "aw_hi"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_port_counters::slverr_lo
-class hbm_csr_port_counters__slverr_lo(uvm_reg):
-
-    def __init__(self, name: str = "slverr_lo"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_port_counters::slverr_hi
-class hbm_csr_port_counters__slverr_hi(uvm_reg):
-
-    def __init__(self, name: str = "slverr_hi"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_port_counters::decerr_lo
-class hbm_csr_port_counters__decerr_lo(uvm_reg):
-
-    def __init__(self, name: str = "decerr_lo"):
-        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
-        self.count = uvm_reg_field("count")
-
-    def build(self) -> None:
-        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
-
-
-# Reg - hbm_csr_port_counters::decerr_hi
-class hbm_csr_port_counters__decerr_hi(uvm_reg):
-
-    def __init__(self, name: str = "decerr_hi"):
+    def __init__(self, name: str = "rob_full_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1935,10 +1877,10 @@ class hbm_csr_port_counters__excl_fail_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_port_counters::rob_full_lo
-class hbm_csr_port_counters__rob_full_lo(uvm_reg):
+# Reg - hbm_csr_port_counters::decerr_lo
+class hbm_csr_port_counters__decerr_lo(uvm_reg):
 
-    def __init__(self, name: str = "rob_full_lo"):
+    def __init__(self, name: str = "decerr_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1946,10 +1888,76 @@ class hbm_csr_port_counters__rob_full_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_port_counters::rob_full_hi
-class hbm_csr_port_counters__rob_full_hi(uvm_reg):
+# Reg - hbm_csr_port_counters::decerr_hi
+class hbm_csr_port_counters__decerr_hi(uvm_reg):
 
-    def __init__(self, name: str = "rob_full_hi"):
+    def __init__(self, name: str = "decerr_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_port_counters::slverr_lo
+class hbm_csr_port_counters__slverr_lo(uvm_reg):
+
+    def __init__(self, name: str = "slverr_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_port_counters::slverr_hi
+class hbm_csr_port_counters__slverr_hi(uvm_reg):
+
+    def __init__(self, name: str = "slverr_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_port_counters::aw_lo
+class hbm_csr_port_counters__aw_lo(uvm_reg):
+
+    def __init__(self, name: str = "aw_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_port_counters::aw_hi
+class hbm_csr_port_counters__aw_hi(uvm_reg):
+
+    def __init__(self, name: str = "aw_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_port_counters::ar_lo
+class hbm_csr_port_counters__ar_lo(uvm_reg):
+
+    def __init__(self, name: str = "ar_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_port_counters::ar_hi
+class hbm_csr_port_counters__ar_hi(uvm_reg):
+
+    def __init__(self, name: str = "ar_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1962,82 +1970,82 @@ class hbm_csr_port_counters(uvm_reg_block):
 
     def __init__(self, name: str = "hbm_csr_port_counters"):
         super().__init__(name)
-        self.ar_lo = hbm_csr_port_counters__ar_lo("ar_lo")
-        self.ar_hi = hbm_csr_port_counters__ar_hi("ar_hi")
-        self.aw_lo = hbm_csr_port_counters__aw_lo("aw_lo")
-        self.aw_hi = hbm_csr_port_counters__aw_hi("aw_hi")
-        self.slverr_lo = hbm_csr_port_counters__slverr_lo("slverr_lo")
-        self.slverr_hi = hbm_csr_port_counters__slverr_hi("slverr_hi")
-        self.decerr_lo = hbm_csr_port_counters__decerr_lo("decerr_lo")
-        self.decerr_hi = hbm_csr_port_counters__decerr_hi("decerr_hi")
-        self.excl_fail_lo = hbm_csr_port_counters__excl_fail_lo("excl_fail_lo")
-        self.excl_fail_hi = hbm_csr_port_counters__excl_fail_hi("excl_fail_hi")
         self.rob_full_lo = hbm_csr_port_counters__rob_full_lo("rob_full_lo")
         self.rob_full_hi = hbm_csr_port_counters__rob_full_hi("rob_full_hi")
+        self.excl_fail_lo = hbm_csr_port_counters__excl_fail_lo("excl_fail_lo")
+        self.excl_fail_hi = hbm_csr_port_counters__excl_fail_hi("excl_fail_hi")
+        self.decerr_lo = hbm_csr_port_counters__decerr_lo("decerr_lo")
+        self.decerr_hi = hbm_csr_port_counters__decerr_hi("decerr_hi")
+        self.slverr_lo = hbm_csr_port_counters__slverr_lo("slverr_lo")
+        self.slverr_hi = hbm_csr_port_counters__slverr_hi("slverr_hi")
+        self.aw_lo = hbm_csr_port_counters__aw_lo("aw_lo")
+        self.aw_hi = hbm_csr_port_counters__aw_hi("aw_hi")
+        self.ar_lo = hbm_csr_port_counters__ar_lo("ar_lo")
+        self.ar_hi = hbm_csr_port_counters__ar_hi("ar_hi")
 
     def build(self) -> None:
         reg_map = self.create_map("reg_map", 0, 4, uvm_endianness_e.UVM_NO_ENDIAN)
         self.set_default_map(reg_map)
-        self.ar_lo = hbm_csr_port_counters__ar_lo("ar_lo")
-        self.ar_lo.configure(self, None, "")
-
-        self.ar_lo.build()
-        self.get_default_map().add_reg(self.ar_lo, 0x0, "RO")
-        self.ar_hi = hbm_csr_port_counters__ar_hi("ar_hi")
-        self.ar_hi.configure(self, None, "")
-
-        self.ar_hi.build()
-        self.get_default_map().add_reg(self.ar_hi, 0x4, "RO")
-        self.aw_lo = hbm_csr_port_counters__aw_lo("aw_lo")
-        self.aw_lo.configure(self, None, "")
-
-        self.aw_lo.build()
-        self.get_default_map().add_reg(self.aw_lo, 0x8, "RO")
-        self.aw_hi = hbm_csr_port_counters__aw_hi("aw_hi")
-        self.aw_hi.configure(self, None, "")
-
-        self.aw_hi.build()
-        self.get_default_map().add_reg(self.aw_hi, 0xc, "RO")
-        self.slverr_lo = hbm_csr_port_counters__slverr_lo("slverr_lo")
-        self.slverr_lo.configure(self, None, "")
-
-        self.slverr_lo.build()
-        self.get_default_map().add_reg(self.slverr_lo, 0x10, "RO")
-        self.slverr_hi = hbm_csr_port_counters__slverr_hi("slverr_hi")
-        self.slverr_hi.configure(self, None, "")
-
-        self.slverr_hi.build()
-        self.get_default_map().add_reg(self.slverr_hi, 0x14, "RO")
-        self.decerr_lo = hbm_csr_port_counters__decerr_lo("decerr_lo")
-        self.decerr_lo.configure(self, None, "")
-
-        self.decerr_lo.build()
-        self.get_default_map().add_reg(self.decerr_lo, 0x18, "RO")
-        self.decerr_hi = hbm_csr_port_counters__decerr_hi("decerr_hi")
-        self.decerr_hi.configure(self, None, "")
-
-        self.decerr_hi.build()
-        self.get_default_map().add_reg(self.decerr_hi, 0x1c, "RO")
-        self.excl_fail_lo = hbm_csr_port_counters__excl_fail_lo("excl_fail_lo")
-        self.excl_fail_lo.configure(self, None, "")
-
-        self.excl_fail_lo.build()
-        self.get_default_map().add_reg(self.excl_fail_lo, 0x20, "RO")
-        self.excl_fail_hi = hbm_csr_port_counters__excl_fail_hi("excl_fail_hi")
-        self.excl_fail_hi.configure(self, None, "")
-
-        self.excl_fail_hi.build()
-        self.get_default_map().add_reg(self.excl_fail_hi, 0x24, "RO")
         self.rob_full_lo = hbm_csr_port_counters__rob_full_lo("rob_full_lo")
         self.rob_full_lo.configure(self, None, "")
 
         self.rob_full_lo.build()
-        self.get_default_map().add_reg(self.rob_full_lo, 0x28, "RO")
+        self.get_default_map().add_reg(self.rob_full_lo, 0x0, "RO")
         self.rob_full_hi = hbm_csr_port_counters__rob_full_hi("rob_full_hi")
         self.rob_full_hi.configure(self, None, "")
 
         self.rob_full_hi.build()
-        self.get_default_map().add_reg(self.rob_full_hi, 0x2c, "RO")
+        self.get_default_map().add_reg(self.rob_full_hi, 0x4, "RO")
+        self.excl_fail_lo = hbm_csr_port_counters__excl_fail_lo("excl_fail_lo")
+        self.excl_fail_lo.configure(self, None, "")
+
+        self.excl_fail_lo.build()
+        self.get_default_map().add_reg(self.excl_fail_lo, 0x8, "RO")
+        self.excl_fail_hi = hbm_csr_port_counters__excl_fail_hi("excl_fail_hi")
+        self.excl_fail_hi.configure(self, None, "")
+
+        self.excl_fail_hi.build()
+        self.get_default_map().add_reg(self.excl_fail_hi, 0xc, "RO")
+        self.decerr_lo = hbm_csr_port_counters__decerr_lo("decerr_lo")
+        self.decerr_lo.configure(self, None, "")
+
+        self.decerr_lo.build()
+        self.get_default_map().add_reg(self.decerr_lo, 0x10, "RO")
+        self.decerr_hi = hbm_csr_port_counters__decerr_hi("decerr_hi")
+        self.decerr_hi.configure(self, None, "")
+
+        self.decerr_hi.build()
+        self.get_default_map().add_reg(self.decerr_hi, 0x14, "RO")
+        self.slverr_lo = hbm_csr_port_counters__slverr_lo("slverr_lo")
+        self.slverr_lo.configure(self, None, "")
+
+        self.slverr_lo.build()
+        self.get_default_map().add_reg(self.slverr_lo, 0x18, "RO")
+        self.slverr_hi = hbm_csr_port_counters__slverr_hi("slverr_hi")
+        self.slverr_hi.configure(self, None, "")
+
+        self.slverr_hi.build()
+        self.get_default_map().add_reg(self.slverr_hi, 0x1c, "RO")
+        self.aw_lo = hbm_csr_port_counters__aw_lo("aw_lo")
+        self.aw_lo.configure(self, None, "")
+
+        self.aw_lo.build()
+        self.get_default_map().add_reg(self.aw_lo, 0x20, "RO")
+        self.aw_hi = hbm_csr_port_counters__aw_hi("aw_hi")
+        self.aw_hi.configure(self, None, "")
+
+        self.aw_hi.build()
+        self.get_default_map().add_reg(self.aw_hi, 0x24, "RO")
+        self.ar_lo = hbm_csr_port_counters__ar_lo("ar_lo")
+        self.ar_lo.configure(self, None, "")
+
+        self.ar_lo.build()
+        self.get_default_map().add_reg(self.ar_lo, 0x28, "RO")
+        self.ar_hi = hbm_csr_port_counters__ar_hi("ar_hi")
+        self.ar_hi.configure(self, None, "")
+
+        self.ar_hi.build()
+        self.get_default_map().add_reg(self.ar_hi, 0x2c, "RO")
 
 # Regfile - hbm_csr_counters
 class hbm_csr_counters(uvm_reg_block):
@@ -2065,11 +2073,11 @@ class hbm_csr_counters(uvm_reg_block):
         for i, block in enumerate(self.pc.flatten()):
             block.configure(self)
             block.build()
-            self.get_default_map().add_submap(block.get_default_map(), 0x100 + i * 0x100)
+            self.get_default_map().add_submap(block.get_default_map(), 0x8 + i * 0x68)
         for i, block in enumerate(self.port.flatten()):
             block.configure(self)
             block.build()
-            self.get_default_map().add_submap(block.get_default_map(), 0x300 + i * 0x80)
+            self.get_default_map().add_submap(block.get_default_map(), 0xd8 + i * 0x30)
 
 # Addrmap - hbm_csr
 class hbm_csr(uvm_reg_block):
@@ -2083,10 +2091,10 @@ class hbm_csr(uvm_reg_block):
         self.ctrl = hbm_csr__ctrl("ctrl")
         self.status = hbm_csr__status("status")
         self.load = create_object_array(hbm_csr__load, "load", [2])
-        self.irq_status = hbm_csr__irq_status_aerr_1d16889f_commit_done_55b19ee9_decerr0_9966b6ef_decerr1_2c218f2f_derr0_315b2df8_derr1_4570ca98_init_done_f031ee45_slverr0_cd5a629c_slverr1_effd7339("irq_status")
+        self.irq_status = hbm_csr__irq_status_aerr_1d16889f_commit_done_55b19ee9_decerr0_9966b6ef_decerr1_2c218f2f_derr0_315b2df8_derr1_4570ca98_init_done_f031ee45_rdata0_8f3bb92d_rdata1_d68ce44d_slverr0_cd5a629c_slverr1_effd7339("irq_status")
         self.irq_enable = hbm_csr__irq_enable("irq_enable")
         self.phy = hbm_csr__phy("phy")
-        self.policy = hbm_csr__policy("policy")
+        self.policy = hbm_csr_policy("policy")
         self.map = hbm_csr_map("map")
         self.timing = hbm_csr_timing("timing")
         self.counters = hbm_csr_counters("counters")
@@ -2129,7 +2137,7 @@ class hbm_csr(uvm_reg_block):
 
             reg.build()
             self.get_default_map().add_reg(reg, 0x18 + i * 4, "RO")
-        self.irq_status = hbm_csr__irq_status_aerr_1d16889f_commit_done_55b19ee9_decerr0_9966b6ef_decerr1_2c218f2f_derr0_315b2df8_derr1_4570ca98_init_done_f031ee45_slverr0_cd5a629c_slverr1_effd7339("irq_status")
+        self.irq_status = hbm_csr__irq_status_aerr_1d16889f_commit_done_55b19ee9_decerr0_9966b6ef_decerr1_2c218f2f_derr0_315b2df8_derr1_4570ca98_init_done_f031ee45_rdata0_8f3bb92d_rdata1_d68ce44d_slverr0_cd5a629c_slverr1_effd7339("irq_status")
         self.irq_status.configure(self, None, "")
 
         self.irq_status.build()
@@ -2146,7 +2154,7 @@ class hbm_csr(uvm_reg_block):
         self.get_default_map().add_reg(self.phy, 0x28, "RW")
         self.policy.configure(self)
         self.policy.build()
-        self.get_default_map().add_submap(self.policy.get_default_map(), 0x30)
+        self.get_default_map().add_submap(self.policy.get_default_map(), 0x40)
         self.map.configure(self)
         self.map.build()
         self.get_default_map().add_submap(self.map.get_default_map(), 0x100)
