@@ -149,16 +149,14 @@ def traces_command(
     output: Annotated[Path, typer.Option("--output", "-o", help="folder for --rebuild")] = Path("build/traces"),
 ) -> None:
     """List the committed recordings, or make them again."""
-    from rich.console import Console
-    from rich.table import Table
-
     from hbm_model import recordings as store
 
     known = store.recordings()
     unknown = set(names or ()) - {entry.name for entry in known}
     if unknown:
         raise InputError(f"no recording `{sorted(unknown)[0]}`; known: {', '.join(entry.name for entry in known)}")
-    table = Table("trace", "requests", "reads", "writes", "footprint", "file", "what")
+    if not rebuild:
+        print(f"{'trace':<28} {'reads':>8} {'writes':>8} {'footprint':>10} {'file':>8}  what")
     for entry in known:
         if names and entry.name not in names:
             continue
@@ -171,17 +169,9 @@ def traces_command(
             verdict = "identical" if identical else "same counts" if same else "differs (another compiler or C library)"
             print(f"{path}: {trace.reads} reads, {trace.writes} writes: {verdict}")
             continue
-        table.add_row(
-            f"traces/{path.name}",
-            str(entry.reads + entry.writes),
-            str(entry.reads),
-            str(entry.writes),
-            f"{entry.footprint / 1024:.0f} KiB",
-            f"{path.stat().st_size / 1024:.0f} KiB",
-            entry.about,
-        )
-    if not rebuild:
-        Console().print(table)
+        footprint, size = f"{entry.footprint >> 10} KiB", f"{path.stat().st_size >> 10} KiB"
+        shown = f"traces/{path.name}"
+        print(f"{shown:<28} {entry.reads:>8} {entry.writes:>8} {footprint:>10} {size:>8}  {entry.about}")
 
 
 def map_command(

@@ -57,3 +57,14 @@ def test_a_recording_can_be_made_again(tmp_path: Path) -> None:
     assert abs(trace.reads - entry.reads) <= 0.02 * entry.reads
     assert abs(trace.writes - entry.writes) <= 0.02 * entry.writes
     assert len(read_requests(path)) == len(trace)
+
+
+def test_the_page_on_traffic_has_the_same_numbers() -> None:
+    page = (TRACES.parent / "docs" / "traffic.md").read_text()
+    for entry in ALL:
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{entry.name}` |"))
+        assert [cell.strip() for cell in row.split("|")[3:6]] == [
+            str(entry.reads),
+            str(entry.writes),
+            f"{entry.footprint >> 10} KiB",
+        ]
