@@ -1,7 +1,8 @@
 """Cycle model of one AXI port and of the request sink behind it, written from docs/microarchitecture.md M2.
 
-The AXI side (which bytes a burst touches, which response it gets) is computed byte by byte from the AXI rules, in another way than
-the RTL does. Time is in controller cycles: cycle k ends with the rising edge k; a handshake in cycle k happens at that edge.
+The AXI side (which bytes a burst touches, which response it gets) is computed byte by byte from the AXI rules, in
+another way than the RTL does. Time is in controller cycles: cycle k ends with the rising edge k; a handshake in cycle k
+happens at that edge.
 """
 
 from __future__ import annotations
@@ -57,8 +58,13 @@ class Burst:
     def exclusive_shape(self) -> bool:
         """Whether a monitor can watch the burst (AXI4 A7.2.4)."""
         total = (self.len + 1) << self.size
-        return (self.lock == 1 and self.size <= 5 and self.len < 16 and total in (1, 2, 4, 8, 16, 32, 64, 128)
-                and self.addr % total == 0)
+        return (
+            self.lock == 1
+            and self.size <= 5
+            and self.len < 16
+            and total in (1, 2, 4, 8, 16, 32, 64, 128)
+            and self.addr % total == 0
+        )
 
     def groups(self) -> list[tuple[int, int]]:
         """(block, beats) of each request of a read: consecutive beats in one block."""
@@ -255,9 +261,17 @@ class PortModel:
         exclusive = burst.exclusive_shape()
         groups = burst.groups()
         return deque(
-            Slot(burst.id, beats, i == len(groups) - 1, EXOKAY if exclusive else OKAY, self.map.dram(block), burst.qos,
-                 burst if exclusive and i == 0 else None)
-            for i, (block, beats) in enumerate(groups))
+            Slot(
+                burst.id,
+                beats,
+                i == len(groups) - 1,
+                EXOKAY if exclusive else OKAY,
+                self.map.dram(block),
+                burst.qos,
+                burst if exclusive and i == 0 else None,
+            )
+            for i, (block, beats) in enumerate(groups)
+        )
 
     def _send(self, x: Inputs) -> bool:
         room = self.r is None or (x.r_ready and self.r_left == 1)
@@ -350,7 +364,9 @@ class PortModel:
             if burst.lock and not self.drop:
                 self.drop = True
                 for i, armed in enumerate(self.monitors):
-                    if armed and all(getattr(armed, f) == getattr(burst, f) for f in ("id", "addr", "len", "size", "burst")):
+                    if armed and all(
+                        getattr(armed, f) == getattr(burst, f) for f in ("id", "addr", "len", "size", "burst")
+                    ):
                         self.verdict, self.drop = EXOKAY, False
                         self.monitors[i] = None
         ends = self.index == burst.len
@@ -364,12 +380,16 @@ class PortModel:
                 if strb >> byte % BLOCK & 1:
                     gathered[byte % BLOCK] = data >> 8 * (byte % BLOCK) & 255
             # The block is complete when no later beat lies in it.
-            if all(beat[0] // BLOCK != block for beat in beats[self.index + 1:]):
+            if all(beat[0] // BLOCK != block for beat in beats[self.index + 1 :]):
                 del self.bytes[block]
                 if gathered:
                     used = True
-                    self.write = (self.map.dram(block), sum(v << 8 * i for i, v in gathered.items()),
-                                  sum(1 << i for i in gathered), burst.qos)
+                    self.write = (
+                        self.map.dram(block),
+                        sum(v << 8 * i for i, v in gathered.items()),
+                        sum(1 << i for i in gathered),
+                        burst.qos,
+                    )
                     for byte in gathered:
                         self._disarm(block * BLOCK + byte)
         if not used:
