@@ -169,7 +169,7 @@ def traces_command(
             verdict = "identical" if identical else "same counts" if same else "differs (another compiler or C library)"
             print(f"{path}: {trace.reads} reads, {trace.writes} writes: {verdict}")
             continue
-        footprint, size = f"{entry.footprint >> 10} KiB", f"{path.stat().st_size >> 10} KiB"
+        footprint, size = f"{entry.footprint / 1024:.0f} KiB", f"{path.stat().st_size >> 10} KiB"
         shown = f"traces/{path.name}"
         print(f"{shown:<28} {entry.reads:>8} {entry.writes:>8} {footprint:>10} {size:>8}  {entry.about}")
 

@@ -66,5 +66,5 @@ def test_the_page_on_traffic_has_the_same_numbers() -> None:
         assert [cell.strip() for cell in row.split("|")[3:6]] == [
             str(entry.reads),
             str(entry.writes),
-            f"{entry.footprint >> 10} KiB",
+            f"{entry.footprint / 1024:.0f} KiB",
         ]
