@@ -11,6 +11,7 @@ from hbm_model.encoding import (
     Encoding,
     all_encodings,
 )
+from hbm_model.geometry import HBM2E_EXTRA_PINS
 
 ENCODINGS = all_encodings()
 
@@ -181,3 +182,18 @@ def test_power_down_is_held_on_every_edge() -> None:
     """HBM3/4 hold the code, HBM2 holds RNOP (CKE is its own pin)."""
     assert all(word & 0xF == 0b1010 for word in ENCODINGS["hbm3"].cycle(power_down=True).row)
     assert ENCODINGS["hbm2"].cycle(power_down=True).row == (63, 63, 63, 63)
+
+
+def test_wide_bus_agrees_with_the_geometry_table() -> None:
+    """R6 and C8 of large HBM2E parts stand in one table of assumptions; the encoder uses the same places."""
+    wide = ENCODINGS["hbm2e_wide"]
+    placed = {
+        (name, bus, edge, pin)
+        for bus, table in (("R", wide.row), ("C", wide.col))
+        for name, edges in table.items()
+        for edge, pins in zip(("rise", "fall"), edges, strict=False)
+        for pin, content in enumerate(pins.split())
+        if content in ("SID1", "RA14")
+    }
+    stated = {(name, item.bus, item.edge, item.pin) for item in HBM2E_EXTRA_PINS for name in item.command.split()}
+    assert placed == stated
