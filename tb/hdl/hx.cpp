@@ -1,5 +1,6 @@
 // Rings, control block and the untimed half of the AXI and APB masters. Never calls Python.
 #include "hx.h"
+#include "hx_fault.h"
 
 #include "verilated.h"
 
@@ -54,10 +55,7 @@ struct Port {
   bool ordered_aw = false, ordered_w = false;  // halves of the ordered write under way that were accepted
   OpenReads reads[kIds];
   uint32_t writes[kIds] = {};
-  // Responses that a planted fault holds back.
-  hx_r_rec held_r;
-  bool holds_r = false;
-  uint64_t r_beats = 0, r_bursts = 0, b_seen = 0;
+  ResponseFaults faults;
 
   void record(uint64_t cycle, uint64_t rose, uint8_t kind, uint8_t last, uint16_t id) {
     progress(cycle);
@@ -146,23 +144,14 @@ struct Port {
       }
     }
     out |= ready(next, 0, hx_ctl.ready_r[P]) << 3 | ready(next, 1, hx_ctl.ready_b[P]) << 4;
-    if (__builtin_expect(hx_ctl.fault == HX_FAULT_STUCK_READY, 0)) out |= stuck() << 5;
+    if (P == 0 && fault_is(HX_FAULT_STUCK_READY))
+      out |= stuck_ready({hx_ctl.ar_count[P], hx_ctl.aw_count[P], hx_ctl.w_count[P]}) << 5;
     return out;
   }
 
   static uint32_t ready(uint64_t cycle, unsigned channel, uint64_t probability) {
     if (probability >= HX_READY_ALWAYS) return 1;
     return (mix(hx_ctl.ready_seed + kGolden * (cycle * 4 + P * 2 + channel + 1)) & 255) < probability;
-  }
-
-  // READY of one channel of port 0 that stays low from a given handshake on.
-  uint32_t stuck() const {
-    if (P != 0) return 0;
-    const uint64_t counts[3] = {hx_ctl.ar_count[P], hx_ctl.aw_count[P], hx_ctl.w_count[P]};
-    const uint64_t channel = hx_ctl.fault_arg % 3;
-    if (counts[channel] < hx_ctl.fault_at) return 0;
-    hx_ctl.fault_hits = 1;
-    return 1u << channel;
   }
 
   static void deliver(const hx_r_rec& rec) {
@@ -207,28 +196,7 @@ struct Port {
     rec.resp = resp;
     rec.last = last;
     std::memcpy(rec.data, data, sizeof rec.data);
-    faulty_read_beat(rec);
-  }
-
-  void faulty_read_beat(hx_r_rec rec) {
-    if (fault(HX_FAULT_DATA_BYTE, r_beats++)) rec.data[hx_ctl.fault_arg % sizeof rec.data] ^= 0xff;
-    if (holds_r && held_r.id == rec.id) {
-      holds_r = false;
-      deliver(rec);
-      deliver(held_r);
-      return;
-    }
-    if (rec.last) {
-      const uint64_t burst = r_bursts++;
-      if (hx_ctl.fault_arg == 0 && fault(HX_FAULT_DROP_RESPONSE, burst)) return;
-      if (hx_ctl.fault_arg == 0 && fault(HX_FAULT_DUPLICATE_RESPONSE, burst)) deliver(rec);
-      if (fault(HX_FAULT_SWAP_RESPONSES, burst)) {
-        held_r = rec;
-        holds_r = true;
-        return;
-      }
-    }
-    deliver(rec);
+    faults.read_beat(rec, deliver);
   }
 
   void write_response(uint64_t cycle, uint32_t meta) {
@@ -241,12 +209,7 @@ struct Port {
       writes[id % kIds]--;
       hx_ctl.writes_open[P]--;
     }
-    unsigned copies = 1;
-    if (__builtin_expect(hx_ctl.fault != HX_FAULT_NONE && P == 0 && hx_ctl.fault_arg == 1, 0)) {
-      const uint64_t count = b_seen++;
-      if (fault(HX_FAULT_DROP_RESPONSE, count)) copies = 0;
-      if (fault(HX_FAULT_DUPLICATE_RESPONSE, count)) copies = 2;
-    }
+    unsigned copies = P == 0 && hx_ctl.fault ? faults.write_copies() : 1;
     while (copies--) {
       if (hx_b_rec* room = B::room()) {
         *room = {cycle, id, static_cast<uint8_t>(meta >> 8 & 3), {}};

@@ -62,12 +62,4 @@ inline void progress(uint64_t cycle) { hx_ctl.last_progress = cycle; }
 void reset_masters();
 void reset_device();
 
-// The planted fault (hx_ctl.fault) strikes at event number `count` of its kind.
-inline bool fault(hx_fault_kind kind, uint64_t count) {
-  if (__builtin_expect(hx_ctl.fault != kind, 1)) return false;
-  if (count != hx_ctl.fault_at) return false;
-  hx_ctl.fault_hits++;
-  return true;
-}
-
 }  // namespace hx

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "hx.h"
+#include "hx_fault.h"
 
 namespace hx {
 namespace {
@@ -144,13 +145,9 @@ void column(uint64_t time, const hx_cmd_rec& c, unsigned flat) {
     first.burst = second.burst = static_cast<uint8_t>(index);
     if (is_read) {
       Address where = burst.where;
-      if (__builtin_expect(hx_ctl.fault == HX_FAULT_ADDRESS_SWAP && reads >= hx_ctl.fault_at, 0)) {
-        where.col = (where.col & ~3u) | (where.col & 1) << 1 | (where.col >> 1 & 1);
-        hx_ctl.fault_hits++;
-      }
+      where.col = read_column(where.col, reads);
       fetch(where, burst.data);
-      // One lane carries noise; two bytes differ so that no single-bit check could mend it.
-      if (fault(HX_FAULT_LANE_POISON, reads)) burst.data[0] ^= 0xa5, burst.data[4] ^= 0x5a;
+      read_lanes(burst.data, reads);
       reads++;
       first.read_half = 1;
       second.read_half = 2;
@@ -174,12 +171,6 @@ void require_idle(uint64_t time, unsigned pc, bool every_pc, uint32_t code) {
       }
     }
   }
-}
-
-// A command with number fault_at is recorded earlier than it came.
-uint64_t early_command(uint64_t time) {
-  if (!fault(HX_FAULT_EARLY_COMMAND, hx_ctl.cmd_count)) return time;
-  return time - 2 * (hx_ctl.fault_arg ? hx_ctl.fault_arg : 1);
 }
 
 }  // namespace
@@ -299,7 +290,7 @@ void hx_dev_write(unsigned pc, unsigned long long ck, unsigned driven, unsigned 
 unsigned hx_record(unsigned long long time, unsigned long long word) {
   using namespace hx;
   if (hx_cmd_rec* room = Ring_cmd::room()) {
-    room->time = early_command(time);
+    room->time = recorded_time(time, hx_ctl.cmd_count);
     std::memcpy(&room->cmd, &word, 8);
     Ring_cmd::push();
   }

@@ -15,8 +15,14 @@ module tb_top
   localparam int unsigned ResetCycles = 8;
 
   logic clk = 1'b0;
-  logic rst_n = 1'b0;
   initial forever #1 clk = ~clk;
+
+  // Reset falls before the first clock edge, so that no flop with an asynchronous reset is clocked in a random state.
+  logic rst_q = 1'b0;
+  logic power_on = 1'b1;
+  logic rst_n;
+  initial #0.5 power_on = 1'b0;
+  assign rst_n = rst_q || power_on;
 
   // ---------------------------------------------------------------- reset, cycle count
   longint unsigned cycle_q;
@@ -34,7 +40,7 @@ module tb_top
       // Released with the clock edge: flops see the old level at that edge.
       if (reset_left == ResetCycles) hx_reset();
       reset_left <= reset_left - 1;
-      rst_n      <= reset_left == 1;
+      rst_q      <= reset_left == 1;
       if (reset_left == 1) hx_set_in_reset(0);
     end else begin
       act = hx_cycle(cycle_q, {31'd0, irq});
@@ -44,7 +50,7 @@ module tb_top
         hx_set_in_reset(1);
         reset_left <= hx_take_reset();
         hx_reset();
-        rst_n      <= 1'b0;
+        rst_q      <= 1'b0;
       end
     end
   end
