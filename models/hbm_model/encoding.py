@@ -288,3 +288,15 @@ def encoding(generation: int, row_pins: int = 0) -> Encoding:
 def all_encodings() -> dict[str, Encoding]:
     """Every encoding by name."""
     return {"hbm2": HBM2, "hbm2e_wide": HBM2E_WIDE, "hbm3": HBM3, "hbm4": HBM4}
+
+
+def markdown(item: Encoding, bus: str) -> str:
+    """One bus (``row`` or ``col``) as a table: a line per command, a column per clock edge, pins from 0 upwards."""
+    table: PinTable = getattr(item, bus)
+    edges = max(len(words) for words in table.values())
+    heads = ("rise", "fall", "rise", "fall") if edges > 2 else ("rise", "fall")
+    lines = [f"| command | {' | '.join(heads[:edges])} |", "|---|" + "---|" * edges]
+    for name, words in table.items():
+        cells = [f"`{word}`" for word in words] + [""] * (edges - len(words))
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)

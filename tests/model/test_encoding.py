@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hbm_model.encoding import (
     COLUMN_COMMANDS,
@@ -10,6 +12,7 @@ from hbm_model.encoding import (
     Command,
     Encoding,
     all_encodings,
+    markdown,
 )
 from hbm_model.geometry import HBM2E_EXTRA_PINS
 
@@ -197,3 +200,11 @@ def test_wide_bus_agrees_with_the_geometry_table() -> None:
     }
     stated = {(name, item.bus, item.edge, item.pin) for item in HBM2E_EXTRA_PINS for name in item.command.split()}
     assert placed == stated
+
+
+def test_the_page_shows_the_tables() -> None:
+    """docs/phy.md carries the tables as they are."""
+    page = (Path(__file__).parents[2] / "docs" / "phy.md").read_text()
+    for name in ("hbm2", "hbm3"):
+        for bus in ("row", "col"):
+            assert markdown(ENCODINGS[name], bus) in page
