@@ -1,13 +1,16 @@
 // Counts one-cycle pulses and holds a snapshot of the counts, read as halves.
 //
-// A pulse in cycle N is in the count from N+1. A snapshot in cycle N takes the counts of that cycle; a clear in the same cycle
-// restarts them from zero, and the pulses of cycle N count for the new interval. Latency: req_i in cycle N -> ack and data in N+1.
+// A snapshot takes the pulses of all earlier cycles; a clear in the same cycle N restarts from zero, and the pulses of cycle N
+// count for the new interval. Latency: snapshot_i in cycle N -> readable with req_i in N+3; req_i in cycle N -> ack, data in N+1.
+//
+// Kept bit-sliced: slice k holds bit k of every counter, and the carries ripple from slice to slice. A stage of StageBits slices is one
+// pipeline step: carry, clear and snapshot reach stage s with s cycles delay, so the parts of a snapshot fit together.
 
 module hbm_csr_counters #(
   /// Number of counters.
   parameter int unsigned NumCounters = 1,
-  /// Bits of a counter, 33 to 64: 48 bits at 1 GHz wrap after 78 hours.
-  parameter int unsigned Width = 48,
+  /// Pipeline stages of a counter, 3 or 4; three stages (48 bits) at 1 GHz wrap after 78 hours.
+  parameter int unsigned Stages = 3,
   /// Width of the word address: counter, half.
   localparam int unsigned AddrWidth = $clog2(NumCounters) + 1
 ) (
@@ -22,39 +25,86 @@ module hbm_csr_counters #(
   input  logic                   wr_i,        // acknowledged, without effect
   input  logic [AddrWidth-1:0]   addr_i,
   output logic                   rd_ack_o,
-  output logic [31:0]            rd_data_o,   // of the last snapshot
+  output logic [31:0]            rd_data_o,
   output logic                   wr_ack_o
 );
 
-  if (Width <= 32 || Width > 64) begin : g_bad_width
-    $fatal(1, "hbm_csr_counters: Width must be 33 to 64");
+  if (Stages != 3 && Stages != 4) begin : g_bad_stages
+    $fatal(1, "hbm_csr_counters: Stages must be 3 or 4");
   end
 
-  logic [Width-1:0]     count_q    [NumCounters];
-  logic [Width-1:0]     snapshot_q [NumCounters];
+  localparam int unsigned StageBits = 16;
+
+  typedef logic [StageBits-1:0][NumCounters-1:0] slices_t;
+
+  logic [NumCounters-1:0] carry    [Stages+1];  // into a stage; the last one is the wrap
+  logic [Stages:0]        clear;
+  logic [Stages:0]        snapshot;
+  slices_t                held     [Stages];
+
+  assign carry[0]    = event_i;
+  assign clear[0]    = clear_i;
+  assign snapshot[0] = snapshot_i;
+
+  for (genvar s = 0; s < int'(Stages); s++) begin : g_stage
+    logic [NumCounters-1:0] ripple [StageBits+1];
+    slices_t                slices;
+    slices_t                held_q;
+    logic [NumCounters-1:0] carry_q;
+    logic                   clear_q;
+    logic                   snapshot_q;
+
+    assign ripple[0] = carry[s];
+
+    for (genvar k = 0; k < int'(StageBits); k++) begin : g_bit
+      logic [NumCounters-1:0] slice_q;
+
+      always_ff @(posedge clk_i or negedge rst_ni) begin
+        if (!rst_ni) slice_q <= '0;
+        else         slice_q <= clear[s] ? ((k == 0) ? ripple[0] : '0) : slice_q ^ ripple[k];
+      end
+
+      assign ripple[k+1] = slice_q & ripple[k];
+      assign slices[k]   = slice_q;
+    end
+
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+      if (!rst_ni) begin
+        carry_q    <= '0;
+        clear_q    <= 1'b0;
+        snapshot_q <= 1'b0;
+      end else begin
+        carry_q    <= clear[s] ? '0 : ripple[StageBits];
+        clear_q    <= clear[s];
+        snapshot_q <= snapshot[s];
+      end
+    end
+
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+      if (!rst_ni)          held_q <= '0;
+      else if (snapshot[s]) held_q <= slices;
+    end
+
+    assign carry[s+1]    = carry_q;
+    assign clear[s+1]    = clear_q;
+    assign snapshot[s+1] = snapshot_q;
+    assign held[s]       = held_q;
+  end
+
+  // ---------------------------------------------------------------- read
   logic [AddrWidth-2:0] index;
-  logic [63:0]          selected_q;
-  logic                 high_q;
-
-  for (genvar i = 0; i < int'(NumCounters); i++) begin : g_counter
-    always_ff @(posedge clk_i or negedge rst_ni) begin
-      if (!rst_ni)         count_q[i] <= '0;
-      else if (clear_i)    count_q[i] <= Width'(event_i[i]);
-      else if (event_i[i]) count_q[i] <= count_q[i] + Width'(1);
-    end
-
-    always_ff @(posedge clk_i or negedge rst_ni) begin
-      if (!rst_ni)         snapshot_q[i] <= '0;
-      else if (snapshot_i) snapshot_q[i] <= count_q[i];
-    end
-  end
+  logic [31:0]          rd_data_q;
 
   assign index = addr_i[AddrWidth-1:1];
 
   always_ff @(posedge clk_i) begin
     if (req_i) begin
-      selected_q <= 64'(snapshot_q[index]);
-      high_q     <= addr_i[0];
+      rd_data_q <= '0;
+      for (int unsigned s = 0; s < Stages; s++) begin
+        for (int unsigned k = 0; k < StageBits; k++) begin
+          if ((s >> 1) == 32'(addr_i[0])) rd_data_q[StageBits*(s%2)+k] <= held[s][k][index];
+        end
+      end
     end
   end
 
@@ -68,6 +118,10 @@ module hbm_csr_counters #(
     end
   end
 
-  assign rd_data_o = high_q ? selected_q[63:32] : selected_q[31:0];
+  assign rd_data_o = rd_data_q;
+
+  // The wrap is not reported.
+  logic unused_wrap;
+  assign unused_wrap = ^{carry[Stages], clear[Stages], snapshot[Stages]};
 
 endmodule

@@ -135,7 +135,7 @@ module hbm_csr_top
 
   // ---------------------------------------------------------------- counters
   // Order, from bit 0: cycles, events of PC0, of PC1, of port 0, of port 1; as the registers are laid out.
-  hbm_csr_counters #(.NumCounters(NumCounters), .Width(48)) u_counters (
+  hbm_csr_counters #(.NumCounters(NumCounters)) u_counters (
     .clk_i, .rst_ni,
     .event_i({port_events_i, pc_events_i, 1'b1}),
     .snapshot_i(regs.ctrl.snapshot.value), .clear_i(regs.ctrl.clear.value),
