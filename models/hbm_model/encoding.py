@@ -9,8 +9,8 @@ A command is a row of pin names per clock edge, written from pin 0 upwards, as d
 
 HBM2: from a public controller that drives silicon (DRAM Bender), confirmed by an independent decoder; SID places from
 the decoder alone; the level of free pins and the reach of PAR are this project's choice. HBM2E with 7/9 pins: the extra
-pin is assumed. HBM3/HBM4: places of PC, SID, BA and of RA[7:0], the NOP and power-down codes are public; every other code
-is assumed, as in ``rtl/phy/hbm_opcode_pkg.sv``.
+pin is assumed. HBM3/HBM4: places of PC, SID, BA and of RA[7:0], the NOP and power-down codes are public; every other
+code is assumed, as in ``rtl/phy/hbm_opcode_pkg.sv``.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Command:
 
 def _with_top(table: PinTable, top: PinTable) -> PinTable:
     return {
-        name: tuple(f"{edge} {pin}" for edge, pin in zip(edges, top[name], strict=True)) for name, edges in table.items()
+        name: tuple(f"{low} {pin}" for low, pin in zip(edges, top[name], strict=True)) for name, edges in table.items()
     }
 
 
