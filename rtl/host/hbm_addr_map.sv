@@ -1,5 +1,7 @@
 // Maps a port's block address to the DRAM address: each DRAM bit is the XOR of the address bits that its mask selects.
 //
+// Enforces: rowRange.
+//
 // Combinational. `outside_o`: the row does not exist (dies of 3 x 2^n rows). The port looks at it for one block of a burst only:
 // a legal burst stays in one 4 KiB page, and the row bits that decide against `row_limit` must be functions of address bits
 // 12 and above, as in every map whose rows are at least 4 KiB of address space apart.

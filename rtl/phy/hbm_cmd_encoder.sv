@@ -1,5 +1,7 @@
 // Turns the commands of one cycle into pin words on the DFI, one flop later.
 //
+// Enforces: edge, colBus.
+//
 // Latency: row_bus_i, col_i, mrs_i, pin_state_i in cycle C -> dfi_cmd_o in C+1 -> pins in C+2 (docs/microarchitecture.md M8).
 
 module hbm_cmd_encoder

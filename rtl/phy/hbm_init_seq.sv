@@ -1,6 +1,7 @@
 // Brings the device up, and exchanges the timing set at a commit (docs/microarchitecture.md M7).
 //
-// Enforces: tINIT1..5, tMRD, tMOD, tRDMRS, tWRMRS.
+// Enforces: tINIT1..5, tMRD, tMOD, tRDMRS, tWRMRS, entryOpen, powerState; before MRS: tRC_SRE, tRDA_SRE, tWRA_SRE, tRP_SRE,
+// tRFCSB_SRE, tRFC_SRE.
 
 module hbm_init_seq
   import hbm_pkg::*;

@@ -1,6 +1,6 @@
 // Row state of one bank, and the distances that only this bank can see.
 //
-// Enforces: tRCDRD, tRCDWR, tRAS, tRTP, tWR, tRC, tRP, tRFCSB (same bank), WR to RDA; row open for column commands, bank idle for ACT.
+// Enforces: tRCDRD, tRCDWR, tRAS, tRTP, tWR, tRDA, tWRA, tRC, tRP, tRFCSB (same bank), bankOpen, bankClosed, refreshOpen.
 // Leaves to others: bank groups (hbm_group_timers), the PC (hbm_pc_timers), longest open time (hbm_refresh).
 
 module hbm_bank

@@ -1,6 +1,6 @@
 // Distances between any two commands of one PC.
 //
-// Enforces: tRRDS, tCCDS, tCCDR, tWTRS, tRTW, tRREFD, tPPD, tRFC, tRFCSB (to PREA and REF, and after the last bank of a set).
+// Enforces: tRRDS, tCCDS, tCCDR, tWTRS, tRTW, dataBus, tRREFD, tPPD, tRFC, tRFCSB_REF (and to PREA), tRFCSB_SET.
 
 module hbm_pc_timers
   import hbm_geometry_pkg::*;

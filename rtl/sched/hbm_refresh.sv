@@ -1,6 +1,6 @@
 // Owes refreshes to one PC and says which bank to hold, to close, to refresh.
 //
-// Enforces: tREFI, tREFISB (9 x tREFI for any bank), every bank once a set, tRAS max. Contract: M6.
+// Enforces: tREFI, tREFISB, tREFImax, refreshSet, tRASmax. Contract: M6.
 
 module hbm_refresh
   import hbm_geometry_pkg::*;

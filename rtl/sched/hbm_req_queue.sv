@@ -1,5 +1,7 @@
 // Holds the requests of one direction with their order, age class, bank, row hit.
 //
+// Enforces: otherRow.
+//
 // Contract: M3.1 (visible one cycle after the offer), M3.4 (row hit), M4.5 (age class).
 //
 // Entries HostDepth and up are reserved for port b (read-modify-write). Slot numbers have no effect outside.
