@@ -78,9 +78,6 @@ class Bench:
         self.map = Map(masks, in_bits, col_bits, row_bits, row_limit or 1 << row_bits)
         self.model = PortModel(self.map, slots=1 << self.tag_bits)
         self.memory_bytes = BLOCK << in_bits
-        if self.blk is not self.dut:
-            self.dut.rst_n.value = 1
-        await FallingEdge(self.blk.clk)
         self._drive(
             ar_drv=0,
             aw_drv=0,
