@@ -11,7 +11,7 @@ from hbm_model.addrmap import named_map
 from hbm_model.errors import InputError
 from hbm_model.requests import make_trace, port_bursts, read_requests, write_requests
 
-HBM2 = SimpleNamespace(num_sids=1, num_bank_groups=4, banks_per_group=4, rows=16384, cols=32)
+HBM2 = SimpleNamespace(sids=1, bgs=4, banks=4, rows=16384, cols=32)
 
 OURS = """# made by hand
 #  second line
