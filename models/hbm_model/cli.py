@@ -23,6 +23,7 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "pattern": (_TRAFFIC, "write a defined traffic pattern"),
     "traces": (_TRAFFIC, "list or rebuild the recorded traces"),
     "map": (_TRAFFIC, "explain an address map"),
+    "gen": ("hbm_model.cli_gen", "write the generated files: packages, registers, register model, pages"),
 }
 
 

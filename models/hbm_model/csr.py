@@ -62,7 +62,7 @@ class Register:
 
 
 def ap_min_ras(params: Params) -> int:
-    """CK from ACT that RDA and WRA must leave to RAS: 0, or RAS when its mode-register field cannot hold it (the device then waits less)."""
+    """CK from ACT that RDA and WRA must leave to RAS: 0, or RAS when it exceeds its mode-register field."""
     timing = {key: float(params[key]) for key in ("RL", "WL", "WR", "RAS", "RP", "RTP")}
     return params.count("RAS") if "RAS" in saturated(params.generation.number, timing) else 0
 

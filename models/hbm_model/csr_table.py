@@ -28,13 +28,11 @@ REGISTERS: Final = (
     Register(
         "rows",
         0x008,
-        (
-            Field("rows", 0, 32, "r", None),
-        ),
+        (Field("rows", 0, 32, "r", None),),
     ),
     Register(
         "sizes",
-        0x00c,
+        0x00C,
         (
             Field("rd_entries", 0, 8, "r", None),
             Field("wr_entries", 8, 8, "r", None),
@@ -76,7 +74,7 @@ REGISTERS: Final = (
     ),
     Register(
         "load[1]",
-        0x01c,
+        0x01C,
         (
             Field("rd_level", 0, 8, "r", None),
             Field("wr_level", 8, 8, "r", None),
@@ -121,9 +119,7 @@ REGISTERS: Final = (
     Register(
         "phy",
         0x028,
-        (
-            Field("rd_delay", 0, 3, "rw", 0),
-        ),
+        (Field("rd_delay", 0, 3, "rw", 0),),
     ),
     Register(
         "policy.page",
@@ -154,7 +150,7 @@ REGISTERS: Final = (
     ),
     Register(
         "policy.drain",
-        0x04c,
+        0x04C,
         (
             Field("write_high", 0, 6, "rw", 24),
             Field("write_low", 8, 6, "rw", 4),
@@ -163,968 +159,692 @@ REGISTERS: Final = (
     Register(
         "policy.starve",
         0x050,
-        (
-            Field("starve_limit", 0, 12, "rw", 1000),
-        ),
+        (Field("starve_limit", 0, 12, "rw", 1000),),
     ),
     Register(
         "map.mask0",
         0x100,
-        (
-            Field("mask", 0, 32, "rw", 4, "mask0"),
-        ),
+        (Field("mask", 0, 32, "rw", 4, "mask0"),),
     ),
     Register(
         "map.mask1",
         0x104,
-        (
-            Field("mask", 0, 32, "rw", 8, "mask1"),
-        ),
+        (Field("mask", 0, 32, "rw", 8, "mask1"),),
     ),
     Register(
         "map.mask2",
         0x108,
-        (
-            Field("mask", 0, 32, "rw", 16, "mask2"),
-        ),
+        (Field("mask", 0, 32, "rw", 16, "mask2"),),
     ),
     Register(
         "map.mask3",
-        0x10c,
-        (
-            Field("mask", 0, 32, "rw", 32, "mask3"),
-        ),
+        0x10C,
+        (Field("mask", 0, 32, "rw", 32, "mask3"),),
     ),
     Register(
         "map.mask4",
         0x110,
-        (
-            Field("mask", 0, 32, "rw", 64, "mask4"),
-        ),
+        (Field("mask", 0, 32, "rw", 64, "mask4"),),
     ),
     Register(
         "map.mask5",
         0x114,
-        (
-            Field("mask", 0, 32, "rw", 512, "mask5"),
-        ),
+        (Field("mask", 0, 32, "rw", 512, "mask5"),),
     ),
     Register(
         "map.mask6",
         0x118,
-        (
-            Field("mask", 0, 32, "rw", 1024, "mask6"),
-        ),
+        (Field("mask", 0, 32, "rw", 1024, "mask6"),),
     ),
     Register(
         "map.mask7",
-        0x11c,
-        (
-            Field("mask", 0, 32, "rw", 2048, "mask7"),
-        ),
+        0x11C,
+        (Field("mask", 0, 32, "rw", 2048, "mask7"),),
     ),
     Register(
         "map.mask8",
         0x120,
-        (
-            Field("mask", 0, 32, "rw", 4096, "mask8"),
-        ),
+        (Field("mask", 0, 32, "rw", 4096, "mask8"),),
     ),
     Register(
         "map.mask9",
         0x124,
-        (
-            Field("mask", 0, 32, "rw", 8192, "mask9"),
-        ),
+        (Field("mask", 0, 32, "rw", 8192, "mask9"),),
     ),
     Register(
         "map.mask10",
         0x128,
-        (
-            Field("mask", 0, 32, "rw", 16384, "mask10"),
-        ),
+        (Field("mask", 0, 32, "rw", 16384, "mask10"),),
     ),
     Register(
         "map.mask11",
-        0x12c,
-        (
-            Field("mask", 0, 32, "rw", 32768, "mask11"),
-        ),
+        0x12C,
+        (Field("mask", 0, 32, "rw", 32768, "mask11"),),
     ),
     Register(
         "map.mask12",
         0x130,
-        (
-            Field("mask", 0, 32, "rw", 65536, "mask12"),
-        ),
+        (Field("mask", 0, 32, "rw", 65536, "mask12"),),
     ),
     Register(
         "map.mask13",
         0x134,
-        (
-            Field("mask", 0, 32, "rw", 131072, "mask13"),
-        ),
+        (Field("mask", 0, 32, "rw", 131072, "mask13"),),
     ),
     Register(
         "map.mask14",
         0x138,
-        (
-            Field("mask", 0, 32, "rw", 262144, "mask14"),
-        ),
+        (Field("mask", 0, 32, "rw", 262144, "mask14"),),
     ),
     Register(
         "map.mask15",
-        0x13c,
-        (
-            Field("mask", 0, 32, "rw", 524288, "mask15"),
-        ),
+        0x13C,
+        (Field("mask", 0, 32, "rw", 524288, "mask15"),),
     ),
     Register(
         "map.mask16",
         0x140,
-        (
-            Field("mask", 0, 32, "rw", 1048576, "mask16"),
-        ),
+        (Field("mask", 0, 32, "rw", 1048576, "mask16"),),
     ),
     Register(
         "map.mask17",
         0x144,
-        (
-            Field("mask", 0, 32, "rw", 2097152, "mask17"),
-        ),
+        (Field("mask", 0, 32, "rw", 2097152, "mask17"),),
     ),
     Register(
         "map.mask18",
         0x148,
-        (
-            Field("mask", 0, 32, "rw", 4194304, "mask18"),
-        ),
+        (Field("mask", 0, 32, "rw", 4194304, "mask18"),),
     ),
     Register(
         "map.mask19",
-        0x14c,
-        (
-            Field("mask", 0, 32, "rw", 128, "mask19"),
-        ),
+        0x14C,
+        (Field("mask", 0, 32, "rw", 128, "mask19"),),
     ),
     Register(
         "map.mask20",
         0x150,
-        (
-            Field("mask", 0, 32, "rw", 256, "mask20"),
-        ),
+        (Field("mask", 0, 32, "rw", 256, "mask20"),),
     ),
     Register(
         "map.mask21",
         0x154,
-        (
-            Field("mask", 0, 32, "rw", 1, "mask21"),
-        ),
+        (Field("mask", 0, 32, "rw", 1, "mask21"),),
     ),
     Register(
         "map.mask22",
         0x158,
-        (
-            Field("mask", 0, 32, "rw", 2, "mask22"),
-        ),
+        (Field("mask", 0, 32, "rw", 2, "mask22"),),
     ),
     Register(
         "map.mask23",
-        0x15c,
-        (
-            Field("mask", 0, 32, "rw", 0, "mask23"),
-        ),
+        0x15C,
+        (Field("mask", 0, 32, "rw", 0, "mask23"),),
     ),
     Register(
         "map.mask24",
         0x160,
-        (
-            Field("mask", 0, 32, "rw", 0, "mask24"),
-        ),
+        (Field("mask", 0, 32, "rw", 0, "mask24"),),
     ),
     Register(
         "map.mask25",
         0x164,
-        (
-            Field("mask", 0, 32, "rw", 0, "mask25"),
-        ),
+        (Field("mask", 0, 32, "rw", 0, "mask25"),),
     ),
     Register(
         "map.mask26",
         0x168,
-        (
-            Field("mask", 0, 32, "rw", 0, "mask26"),
-        ),
+        (Field("mask", 0, 32, "rw", 0, "mask26"),),
     ),
     Register(
         "map.mask27",
-        0x16c,
-        (
-            Field("mask", 0, 32, "rw", 0, "mask27"),
-        ),
+        0x16C,
+        (Field("mask", 0, 32, "rw", 0, "mask27"),),
     ),
     Register(
         "map.mask28",
         0x170,
-        (
-            Field("mask", 0, 32, "rw", 0, "mask28"),
-        ),
+        (Field("mask", 0, 32, "rw", 0, "mask28"),),
     ),
     Register(
         "map.mask29",
         0x174,
-        (
-            Field("mask", 0, 32, "rw", 0, "mask29"),
-        ),
+        (Field("mask", 0, 32, "rw", 0, "mask29"),),
     ),
     Register(
         "map.mask30",
         0x178,
-        (
-            Field("mask", 0, 32, "rw", 0, "mask30"),
-        ),
+        (Field("mask", 0, 32, "rw", 0, "mask30"),),
     ),
     Register(
         "map.mask31",
-        0x17c,
-        (
-            Field("mask", 0, 32, "rw", 0, "mask31"),
-        ),
+        0x17C,
+        (Field("mask", 0, 32, "rw", 0, "mask31"),),
     ),
     Register(
         "map.row_limit",
         0x180,
-        (
-            Field("rows", 0, 17, "rw", 16384, "row_limit"),
-        ),
+        (Field("rows", 0, 17, "rw", 16384, "row_limit"),),
     ),
     Register(
         "timing.rl",
         0x200,
-        (
-            Field("ck", 0, 8, "rw", 20, "rl"),
-        ),
+        (Field("ck", 0, 8, "rw", 20, "rl"),),
     ),
     Register(
         "timing.wl",
         0x204,
-        (
-            Field("ck", 0, 8, "rw", 8, "wl"),
-        ),
+        (Field("ck", 0, 8, "rw", 8, "wl"),),
     ),
     Register(
         "timing.t_rcd_rd",
         0x208,
-        (
-            Field("ck", 0, 8, "rw", 14, "t_rcd_rd"),
-        ),
+        (Field("ck", 0, 8, "rw", 14, "t_rcd_rd"),),
     ),
     Register(
         "timing.t_rcd_wr",
-        0x20c,
-        (
-            Field("ck", 0, 8, "rw", 10, "t_rcd_wr"),
-        ),
+        0x20C,
+        (Field("ck", 0, 8, "rw", 10, "t_rcd_wr"),),
     ),
     Register(
         "timing.t_rp",
         0x210,
-        (
-            Field("ck", 0, 8, "rw", 14, "t_rp"),
-        ),
+        (Field("ck", 0, 8, "rw", 14, "t_rp"),),
     ),
     Register(
         "timing.t_ras",
         0x214,
-        (
-            Field("ck", 0, 8, "rw", 33, "t_ras"),
-        ),
+        (Field("ck", 0, 8, "rw", 33, "t_ras"),),
     ),
     Register(
         "timing.t_rc",
         0x218,
-        (
-            Field("ck", 0, 8, "rw", 47, "t_rc"),
-        ),
+        (Field("ck", 0, 8, "rw", 47, "t_rc"),),
     ),
     Register(
         "timing.t_rrd_s",
-        0x21c,
-        (
-            Field("ck", 0, 8, "rw", 4, "t_rrd_s"),
-        ),
+        0x21C,
+        (Field("ck", 0, 8, "rw", 4, "t_rrd_s"),),
     ),
     Register(
         "timing.t_rrd_l",
         0x220,
-        (
-            Field("ck", 0, 8, "rw", 6, "t_rrd_l"),
-        ),
+        (Field("ck", 0, 8, "rw", 6, "t_rrd_l"),),
     ),
     Register(
         "timing.t_faw",
         0x224,
-        (
-            Field("ck", 0, 8, "rw", 16, "t_faw"),
-        ),
+        (Field("ck", 0, 8, "rw", 16, "t_faw"),),
     ),
     Register(
         "timing.t_ccd_s",
         0x228,
-        (
-            Field("ck", 0, 8, "rw", 2, "t_ccd_s"),
-        ),
+        (Field("ck", 0, 8, "rw", 2, "t_ccd_s"),),
     ),
     Register(
         "timing.t_ccd_l",
-        0x22c,
-        (
-            Field("ck", 0, 8, "rw", 4, "t_ccd_l"),
-        ),
+        0x22C,
+        (Field("ck", 0, 8, "rw", 4, "t_ccd_l"),),
     ),
     Register(
         "timing.t_ccd_r",
         0x230,
-        (
-            Field("ck", 0, 8, "rw", 3, "t_ccd_r"),
-        ),
+        (Field("ck", 0, 8, "rw", 3, "t_ccd_r"),),
     ),
     Register(
         "timing.t_wtr_s",
         0x234,
-        (
-            Field("ck", 0, 8, "rw", 4, "t_wtr_s"),
-        ),
+        (Field("ck", 0, 8, "rw", 4, "t_wtr_s"),),
     ),
     Register(
         "timing.t_wtr_l",
         0x238,
-        (
-            Field("ck", 0, 8, "rw", 9, "t_wtr_l"),
-        ),
+        (Field("ck", 0, 8, "rw", 9, "t_wtr_l"),),
     ),
     Register(
         "timing.t_rtp",
-        0x23c,
-        (
-            Field("ck", 0, 8, "rw", 5, "t_rtp"),
-        ),
+        0x23C,
+        (Field("ck", 0, 8, "rw", 5, "t_rtp"),),
     ),
     Register(
         "timing.t_wr",
         0x240,
-        (
-            Field("ck", 0, 8, "rw", 16, "t_wr"),
-        ),
+        (Field("ck", 0, 8, "rw", 16, "t_wr"),),
     ),
     Register(
         "timing.t_rtw",
         0x244,
-        (
-            Field("ck", 0, 8, "rw", 16, "t_rtw"),
-        ),
+        (Field("ck", 0, 8, "rw", 16, "t_rtw"),),
     ),
     Register(
         "timing.t_rfc",
         0x248,
-        (
-            Field("ck", 0, 12, "rw", 260, "t_rfc"),
-        ),
+        (Field("ck", 0, 12, "rw", 260, "t_rfc"),),
     ),
     Register(
         "timing.t_rfc_sb",
-        0x24c,
-        (
-            Field("ck", 0, 12, "rw", 160, "t_rfc_sb"),
-        ),
+        0x24C,
+        (Field("ck", 0, 12, "rw", 160, "t_rfc_sb"),),
     ),
     Register(
         "timing.t_rrefd",
         0x250,
-        (
-            Field("ck", 0, 8, "rw", 8, "t_rrefd"),
-        ),
+        (Field("ck", 0, 8, "rw", 8, "t_rrefd"),),
     ),
     Register(
         "timing.t_refi",
         0x254,
-        (
-            Field("ck", 0, 16, "rw", 3900, "t_refi"),
-        ),
+        (Field("ck", 0, 16, "rw", 3900, "t_refi"),),
     ),
     Register(
         "timing.t_refi_sb",
         0x258,
-        (
-            Field("ck", 0, 16, "rw", 243, "t_refi_sb"),
-        ),
+        (Field("ck", 0, 16, "rw", 243, "t_refi_sb"),),
     ),
     Register(
         "timing.t_ppd",
-        0x25c,
-        (
-            Field("ck", 0, 8, "rw", 1, "t_ppd"),
-        ),
+        0x25C,
+        (Field("ck", 0, 8, "rw", 1, "t_ppd"),),
     ),
     Register(
         "timing.t_mrd",
         0x260,
-        (
-            Field("ck", 0, 8, "rw", 8, "t_mrd"),
-        ),
+        (Field("ck", 0, 8, "rw", 8, "t_mrd"),),
     ),
     Register(
         "timing.t_mod",
         0x264,
-        (
-            Field("ck", 0, 8, "rw", 15, "t_mod"),
-        ),
+        (Field("ck", 0, 8, "rw", 15, "t_mod"),),
     ),
     Register(
         "counters.cycles_lo",
         0x400,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.cycles_hi",
         0x404,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[0].wr_full_lo",
         0x408,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[0].wr_full_hi",
-        0x40c,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x40C,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[0].rd_full_lo",
         0x410,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[0].rd_full_hi",
         0x414,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[0].rmw_lo",
         0x418,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[0].rmw_hi",
-        0x41c,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x41C,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[0].turnaround_lo",
         0x420,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[0].turnaround_hi",
         0x424,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[0].row_conflict_lo",
         0x428,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[0].row_conflict_hi",
-        0x42c,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x42C,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[0].row_closed_lo",
         0x430,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[0].row_closed_hi",
         0x434,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[0].row_hit_lo",
         0x438,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[0].row_hit_hi",
-        0x43c,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x43C,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[0].ref_all_lo",
         0x440,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[0].ref_all_hi",
         0x444,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[0].refsb_lo",
         0x448,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[0].refsb_hi",
-        0x44c,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x44C,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[0].wr_lo",
         0x450,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[0].wr_hi",
         0x454,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[0].rd_lo",
         0x458,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[0].rd_hi",
-        0x45c,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x45C,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[0].pre_lo",
         0x460,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[0].pre_hi",
         0x464,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[0].act_lo",
         0x468,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[0].act_hi",
-        0x46c,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x46C,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[1].wr_full_lo",
         0x470,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[1].wr_full_hi",
         0x474,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[1].rd_full_lo",
         0x478,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[1].rd_full_hi",
-        0x47c,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x47C,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[1].rmw_lo",
         0x480,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[1].rmw_hi",
         0x484,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[1].turnaround_lo",
         0x488,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[1].turnaround_hi",
-        0x48c,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x48C,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[1].row_conflict_lo",
         0x490,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[1].row_conflict_hi",
         0x494,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[1].row_closed_lo",
         0x498,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[1].row_closed_hi",
-        0x49c,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x49C,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[1].row_hit_lo",
-        0x4a0,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        0x4A0,
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[1].row_hit_hi",
-        0x4a4,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x4A4,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[1].ref_all_lo",
-        0x4a8,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        0x4A8,
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[1].ref_all_hi",
-        0x4ac,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x4AC,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[1].refsb_lo",
-        0x4b0,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        0x4B0,
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[1].refsb_hi",
-        0x4b4,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x4B4,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[1].wr_lo",
-        0x4b8,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        0x4B8,
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[1].wr_hi",
-        0x4bc,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x4BC,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[1].rd_lo",
-        0x4c0,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        0x4C0,
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[1].rd_hi",
-        0x4c4,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x4C4,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[1].pre_lo",
-        0x4c8,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        0x4C8,
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[1].pre_hi",
-        0x4cc,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x4CC,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.pc[1].act_lo",
-        0x4d0,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        0x4D0,
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.pc[1].act_hi",
-        0x4d4,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x4D4,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.port[0].rob_full_lo",
-        0x4d8,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        0x4D8,
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.port[0].rob_full_hi",
-        0x4dc,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x4DC,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.port[0].excl_fail_lo",
-        0x4e0,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        0x4E0,
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.port[0].excl_fail_hi",
-        0x4e4,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x4E4,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.port[0].decerr_lo",
-        0x4e8,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        0x4E8,
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.port[0].decerr_hi",
-        0x4ec,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x4EC,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.port[0].slverr_lo",
-        0x4f0,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        0x4F0,
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.port[0].slverr_hi",
-        0x4f4,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x4F4,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.port[0].aw_lo",
-        0x4f8,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        0x4F8,
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.port[0].aw_hi",
-        0x4fc,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x4FC,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.port[0].ar_lo",
         0x500,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.port[0].ar_hi",
         0x504,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.port[1].rob_full_lo",
         0x508,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.port[1].rob_full_hi",
-        0x50c,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x50C,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.port[1].excl_fail_lo",
         0x510,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.port[1].excl_fail_hi",
         0x514,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.port[1].decerr_lo",
         0x518,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.port[1].decerr_hi",
-        0x51c,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x51C,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.port[1].slverr_lo",
         0x520,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.port[1].slverr_hi",
         0x524,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.port[1].aw_lo",
         0x528,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.port[1].aw_hi",
-        0x52c,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        0x52C,
+        (Field("count", 0, 16, "r", None),),
     ),
     Register(
         "counters.port[1].ar_lo",
         0x530,
-        (
-            Field("count", 0, 32, "r", None),
-        ),
+        (Field("count", 0, 32, "r", None),),
     ),
     Register(
         "counters.port[1].ar_hi",
         0x534,
-        (
-            Field("count", 0, 16, "r", None),
-        ),
+        (Field("count", 0, 16, "r", None),),
     ),
 )
 REGISTER: Final = {register.path: register for register in REGISTERS}

@@ -1,23 +1,27 @@
-"""Writes every generated file: `hbm gen`. Deterministic and offline; the output is committed and a test proves it fresh.
+"""Writes every generated file: `hbm gen`. Deterministic and offline; the output is committed, a test proves it fresh.
 
-Sources: the parameter, preset and geometry tables of this package, the types of `rtl/hbm_pkg.sv`, and the register record
-`rtl/csr/hbm_csr.rdl`.
+Sources: the parameter, preset and geometry tables of this package, the types of `rtl/hbm_pkg.sv`, and the register
+record `rtl/csr/hbm_csr.rdl`.
 """
 
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 from peakrdl_cheader.exporter import CHeaderExporter
 from peakrdl_pyuvm.exporter import PyUVMExporter
 
 from hbm_model.csr import resets_of
-from hbm_model.emit_docs import packed_module, register_table, registers_page
+from hbm_model.emit_docs import packed_module, presets_page, register_table, registers_page, rules_page
 from hbm_model.emit_rdl import counters_rdl, map_rdl, timing_rdl
 from hbm_model.emit_sv import geometry_pkg, reset_pkg, words_pkg, write_regblock
+from hbm_model.owners import claims
 from hbm_model.params import ENG_PRESET, Params
-from hbm_model.presets import DEFAULT_PRESET, preset
+from hbm_model.presets import DEFAULT_PRESET, PRESET_NAMES, preset
 from hbm_model.rdl import elaborate, register_docs
 from hbm_model.svstructs import read_package
 
@@ -34,6 +38,13 @@ TITLES = {2: "HBM2/HBM2E", 3: "HBM3", 4: "HBM4"}
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+
+
+def _write_python(path: Path, text: str) -> None:
+    """Write a module as the formatter wants it."""
+    command = [sys.executable, "-m", "ruff", "format", "--line-length", "120", "--isolated", "-"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
+    _write(path, done.stdout)
 
 
 def _tidy(path: Path) -> None:
@@ -69,8 +80,11 @@ def generate(out: Path = ROOT, root: Path = ROOT) -> None:
     top = elaborate(record, gen)
     docs = register_docs(top)
     _write(out / "docs" / "registers.md", registers_page(docs, resets, {g: p.name for g, p in presets.items()}))
-    _write(out / "models" / "hbm_model" / "csr_table.py", register_table([doc.register for doc in docs]))
-    _write(out / "tb" / "hbm_tb" / "packed.py", packed_module(packages))
+    shown = [preset(name) for name in PRESET_NAMES]
+    _write(out / "docs" / "rules.md", rules_page(shown, claims(root / "rtl")))
+    _write(out / "docs" / "presets.md", presets_page(shown))
+    _write_python(out / "models" / "hbm_model" / "csr_table.py", register_table([doc.register for doc in docs]))
+    _write_python(out / "tb" / "hbm_tb" / "packed.py", packed_module(packages))
     _write(gen / "hbm_csr_words_pkg.sv", words_pkg(docs, packages[default]))
 
     header = gen / "hbm_csr.h"
@@ -79,6 +93,27 @@ def generate(out: Path = ROOT, root: Path = ROOT) -> None:
     register_model.parent.mkdir(parents=True, exist_ok=True)
     PyUVMExporter().export(top, str(register_model))
     write_regblock(top, gen)
-    exported = [header, register_model, gen / "hbm_csr_regs.sv", gen / "hbm_csr_regs_pkg.sv"]
-    for path in exported:
+    for path in (header, register_model, gen / "hbm_csr_regs.sv", gen / "hbm_csr_regs_pkg.sv"):
         _tidy(path)
+
+    # The bench is written with this package in hand, so it is imported only here.
+    from hbm_tb.records import generated_files
+
+    for path, text in generated_files(out).items():
+        _write(path, text)
+
+
+def stale(root: Path = ROOT) -> list[str]:
+    """Generated files that differ from what the sources give, relative to `root`, and left-overs in rtl/gen."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        generate(out, root)
+        fresh = {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    found = {
+        str(path) for path, text in fresh.items() if not (root / path).is_file() or (root / path).read_bytes() != text
+    }
+    gen = root / "rtl" / "gen"
+    left = {
+        str(path.relative_to(root)) for path in gen.rglob("*") if path.is_file() and path.relative_to(root) not in fresh
+    }
+    return sorted(found | left)

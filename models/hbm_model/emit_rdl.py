@@ -9,8 +9,23 @@ from hbm_model.emit_sv import COUNTER_BITS, NOTE, ROW_LIMIT_BITS
 from hbm_model.params import REGISTERS
 from hbm_model.svstructs import Struct
 
+
 def _rdl_string(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _field(name: str, width: int, meaning: str, effect: str, *, reset: str = "", preset: str = "") -> str:
+    """One field from bit 0: read/write with a reset value, else driven by hardware."""
+    access = "sw = rw; hw = r;" if reset else "sw = r; hw = w;"
+    named = f' preset_reset = "{preset}";' if preset else ""
+    value = f" = {reset}" if reset else ""
+    texts = f'desc = "{_rdl_string(meaning)}"; effect = "{effect}";'
+    return f"    field {{ {texts} {access}{named} }} {name}[{width - 1}:0]{value};"
+
+
+def _register(name: str, at: int, title: str, field: str, meaning: str = "") -> list[str]:
+    texts = [f'    name = "{_rdl_string(title)}";', *([f'    desc = "{_rdl_string(meaning)}";'] if meaning else [])]
+    return ["  reg {", *texts, field, f"  }} {name} @ 0x{at:02x};"]
 
 
 def _effect(name: str, meaning: str) -> str:
@@ -35,14 +50,8 @@ def timing_rdl(timing: Struct, resets: Mapping[str, int]) -> str:
         if param.width != member.width:
             raise ValueError(f"{param.key} has {param.width} bits in params.py and {member.width} in timing_t")
         effect = _effect(name, param.meaning)
-        lines += [
-            "  reg {",
-            f'    name = "{param.jedec}: {_rdl_string(param.meaning)}";',
-            "    default sw = rw;",
-            "    default hw = r;",
-            f'    field {{ desc = "CK"; preset_reset = "{name}"; effect = "{effect}"; }} ck[{member.width - 1}:0] = {resets[name]};',
-            f"  }} {name} @ 0x{4 * index:02x};",
-        ]
+        field = _field("ck", member.width, "CK", effect, reset=str(resets[name]), preset=name)
+        lines += _register(name, 4 * index, f"{param.jedec}: {param.meaning}", field)
     return "\n".join([*lines, "};", ""])
 
 
@@ -54,23 +63,18 @@ def map_rdl(resets: Mapping[str, int]) -> str:
         "",
         "regfile hbm_csr_map {",
     ]
+    meaning = (
+        "Bit 0 is port address bit 5. DRAM address bits are numbered as in hbm_pkg::dram_addr_t; "
+        "a mask beyond them, and mask bits beyond the address, have no effect."
+    )
     for bit in range(MASKS):
-        lines += [
-            "  reg {",
-            f'    name = "Port address bits whose XOR is DRAM address bit {bit}";',
-            '    desc = "Bit 0 is port address bit 5. DRAM address bits are numbered as in hbm_pkg::dram_addr_t; a mask beyond them, '
-            'and mask bits beyond the address, have no effect.";',
-            f'    field {{ desc = "Mask"; sw = rw; hw = r; preset_reset = "mask{bit}"; effect = "bank, row and column of commands"; }} '
-            f"mask[31:0] = 0x{resets[f'mask{bit}']:x};",
-            f"  }} mask{bit} @ 0x{4 * bit:02x};",
-        ]
-    lines += [
-        "  reg {",
-        '    name = "Rows per bank that exist";',
-        '    field { desc = "A burst that touches a row at or above this answers DECERR"; sw = rw; hw = r; preset_reset = "row_limit"; '
-        f'effect = "DECERR"; }} rows[{ROW_LIMIT_BITS - 1}:0] = {resets["row_limit"]};',
-        f"  }} row_limit @ 0x{4 * MASKS:02x};",
-    ]
+        reset = f"0x{resets[f'mask{bit}']:x}"
+        field = _field("mask", 32, "Mask", "bank, row and column of commands", reset=reset, preset=f"mask{bit}")
+        title = f"Port address bits whose XOR is DRAM address bit {bit}"
+        lines += _register(f"mask{bit}", 4 * bit, title, field, meaning)
+    what = "A burst that touches a row at or above this answers DECERR"
+    field = _field("rows", ROW_LIMIT_BITS, what, "DECERR", reset=str(resets["row_limit"]), preset="row_limit")
+    lines += _register("row_limit", 4 * MASKS, "Rows per bank that exist", field)
     return "\n".join([*lines, "};", ""])
 
 
@@ -78,12 +82,12 @@ def counters_rdl(pc: Struct, port: Struct) -> str:
     """Two words per counter: the members of hbm_pkg::events_t per PC and of host_events_t per port."""
 
     def counter(name: str, meaning: str, at: int) -> list[str]:
-        top = COUNTER_BITS - 33
+        what = "Snapshot of the count"
+        low = _field("count", 32, what, "counts")
+        high = _field("count", COUNTER_BITS - 32, what, "counts past 2^32")
         return [
-            f'  reg {{ name = "{_rdl_string(meaning)}, bits 31:0"; field {{ desc = "Snapshot of the count"; sw = r; hw = w; effect = "counts"; }} '
-            f"count[31:0]; }} {name}_lo @ 0x{at:03x};",
-            f'  reg {{ name = "{_rdl_string(meaning)}, bits {COUNTER_BITS - 1}:32"; field {{ desc = "Snapshot of the count"; sw = r; hw = w; '
-            f'effect = "counts past 2^32"; }} count[{top}:0]; }} {name}_hi @ 0x{at + 4:03x};',
+            *_register(f"{name}_lo", at, f"{meaning}, bits 31:0", low),
+            *_register(f"{name}_hi", at + 4, f"{meaning}, bits {COUNTER_BITS - 1}:32", high),
         ]
 
     def block(name: str, struct: Struct) -> list[str]:

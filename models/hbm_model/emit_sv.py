@@ -50,8 +50,16 @@ def geometry_pkg(geometry: Geometry, title: str) -> str:
         ("int unsigned", "RowPins", geometry.row_pins, "R pins"),
         ("int unsigned", "ColPins", geometry.col_pins, "C pins"),
     ]
-    lines = [f"// {NOTE}", f"// Geometry of one channel: {geometry.name} ({title}).", "", "package hbm_geometry_pkg;", ""]
-    lines += [f"  localparam {kind} {name} = {value};" + (f"  // {note}" if note else "") for kind, name, value, note in rows]
+    lines = [
+        f"// {NOTE}",
+        f"// Geometry of one channel: {geometry.name} ({title}).",
+        "",
+        "package hbm_geometry_pkg;",
+        "",
+    ]
+    lines += [
+        f"  localparam {kind} {name} = {value};" + (f"  // {note}" if note else "") for kind, name, value, note in rows
+    ]
     return "\n".join([*lines, "", "endpackage", ""])
 
 
@@ -66,9 +74,13 @@ def reset_pkg(geometry: str, preset: str, resets: dict[str, int], package: Packa
     ]
     timing = package.structs["timing_t"]
     for member in timing.members:
-        lines.append(f"  localparam logic [{member.width - 1}:0] {sv_name(member.name)} = {member.width}'d{resets[member.name]};")
+        lines.append(
+            f"  localparam logic [{member.width - 1}:0] {sv_name(member.name)} = {member.width}'d{resets[member.name]};"
+        )
     ap_min_ras = package.structs["policy_t"].member("ap_min_ras")
-    lines.append(f"  localparam logic [{ap_min_ras.width - 1}:0] ApMinRas = {ap_min_ras.width}'d{resets['ap_min_ras']};")
+    lines.append(
+        f"  localparam logic [{ap_min_ras.width - 1}:0] ApMinRas = {ap_min_ras.width}'d{resets['ap_min_ras']};"
+    )
     lines.append(f"  localparam logic [{ROW_LIMIT_BITS - 1}:0] RowLimit = {ROW_LIMIT_BITS}'d{resets['row_limit']};")
     lines += [f"  localparam logic [31:0] Mask{bit} = 32'h{resets[f'mask{bit}']:x};" for bit in range(MASKS)]
     lines += ["", "endpackage", ""]
@@ -79,7 +91,7 @@ def words_pkg(docs: Sequence[RegisterDoc], package: Package) -> str:
     """Masks, resets and unpacking of the register blocks that are stored as arrays of words."""
     lines = [
         f"// {NOTE}",
-        "// Register blocks that are stored as words: implemented bits, reset values, and the channel's types made of them.",
+        "// Register blocks that are stored as words: implemented bits, resets, and the channel's types made of them.",
         "",
         "package hbm_csr_words_pkg;",
         "",
@@ -87,7 +99,8 @@ def words_pkg(docs: Sequence[RegisterDoc], package: Package) -> str:
     ]
     for block in WORD_BLOCKS:
         registers = [doc.register for doc in docs if doc.register.path.startswith(f"{block}.")]
-        if [register.address for register in registers] != list(range(registers[0].address, registers[-1].address + 1, 4)):
+        addresses = [register.address for register in registers]
+        if addresses != list(range(addresses[0], addresses[-1] + 1, 4)):
             raise ValueError(f"register block {block} has holes")
         name = sv_name(block)
         lines += ["", f"  localparam int unsigned {name}Words = {len(registers)};"]
@@ -110,7 +123,11 @@ def words_pkg(docs: Sequence[RegisterDoc], package: Package) -> str:
                 return f"words[{index}][{top}:{field.lsb}]" if field.width > 1 else f"words[{index}][{top}]"
         raise ValueError(f"no register {block}.{register_name}")
 
-    lines += ["", "  function automatic timing_t timing_of(input logic [TimingWords-1:0][31:0] words);", "    timing_t timing;"]
+    lines += [
+        "",
+        "  function automatic timing_t timing_of(input logic [TimingWords-1:0][31:0] words);",
+        "    timing_t timing;",
+    ]
     for member in package.structs["timing_t"].members:
         lines.append(f"    timing.{member.name} = {at('timing', member.name, 'ck')};")
     lines += ["    return timing;", "  endfunction", ""]
@@ -121,13 +138,16 @@ def words_pkg(docs: Sequence[RegisterDoc], package: Package) -> str:
         if doc.register.path.startswith("policy.")
         for field in doc.register.fields
     }
-    lines += ["  function automatic policy_t policy_of(input logic [PolicyWords-1:0][31:0] words);", "    policy_t policy;"]
+    lines += [
+        "  function automatic policy_t policy_of(input logic [PolicyWords-1:0][31:0] words);",
+        "    policy_t policy;",
+    ]
     for member in package.structs["policy_t"].members:
         if member.name not in homes:
             raise ValueError(f"hbm_pkg::policy_t.{member.name} has no register field")
         register_name, width = homes[member.name]
         if width != member.width:
-            raise ValueError(f"register field policy.{register_name}.{member.name} has {width} bits, hbm_pkg::policy_t {member.width}")
+            raise ValueError(f"policy.{register_name}.{member.name} has {width} bits, hbm_pkg::policy_t {member.width}")
         value = at("policy", register_name, member.name)
         if member.type_name.endswith("_e"):
             value = f"{member.type_name.removeprefix('hbm_pkg::')}'({value})"

@@ -20,7 +20,7 @@ BUILT_COMMANDS: Final = tuple(
 
 
 def built(rule: Rule) -> bool:
-    """True if the RTL sends commands that the rule is about: its own parameter's feature and a pair of its commands are built."""
+    """True if the RTL sends commands that the rule is about."""
     if rule.needs.startswith("RAA") and not FEATURES["refresh_management"][0]:
         return False
     before = not rule.before or any(command in BUILT_COMMANDS for command in rule.before)

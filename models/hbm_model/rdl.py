@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peakrdl_regblock.udps import ALL_UDPS
-from systemrdl import RDLCompiler
+from systemrdl.compiler import RDLCompiler
 from systemrdl.node import AddrmapNode, FieldNode, RegNode
 
 from hbm_model.csr import Field, Register
@@ -50,8 +50,10 @@ def _access(node: FieldNode) -> str:
 
 def _field(node: FieldNode) -> Field:
     reset = node.get_property("reset")
+    if reset is not None and not isinstance(reset, int):
+        raise ValueError(f"{node.get_path()}: the reset value is not a number")
     name = node.get_property("preset_reset", default="")
-    return Field(node.inst_name, node.lsb, node.width, _access(node), None if reset is None else int(reset), name)
+    return Field(node.inst_name, node.lsb, node.width, _access(node), reset, name)
 
 
 def register_docs(top: AddrmapNode) -> list[RegisterDoc]:

@@ -1,12 +1,13 @@
-"""The packed types of `hbm_pkg`, read from the SystemVerilog source: widths by elaboration (slang), meanings from the comments.
+"""The packed types of `hbm_pkg`, read from its source: widths by elaboration (slang), meanings from the comments.
 
-The package is the record for the shape of what reaches the hardware; registers, decoders and width tests are derived from it.
+The package is the record for the shape of what reaches the hardware; registers, decoders and width tests follow it.
 """
 
 import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pyslang.ast as slang_ast
 from pyslang import driver as slang_driver
@@ -70,7 +71,11 @@ def read_package(geometry_pkg: Path, package: Path) -> Package:
     """Elaborate `package` on the geometry of `geometry_pkg` and return its types."""
     driver = slang_driver.Driver()
     driver.addStandardArgs()
-    if not (driver.parseCommandLine(f"slang {geometry_pkg} {package}") and driver.processOptions() and driver.parseAllSources()):
+    if not (
+        driver.parseCommandLine(f"slang {geometry_pkg} {package}")
+        and driver.processOptions()
+        and driver.parseAllSources()
+    ):
         raise ValueError(f"{package}: does not parse")
     compilation = driver.createCompilation()
     errors = [d for d in compilation.getAllDiagnostics() if d.isError()]
@@ -83,6 +88,7 @@ def read_package(geometry_pkg: Path, package: Path) -> Package:
     structs: dict[str, Struct] = {}
     enums: dict[str, dict[int, str]] = {}
     constants: dict[str, int] = {}
+    item: Any  # slang's Symbol classes are not typed down to their members
     for item in symbol:
         if item.kind == slang_ast.SymbolKind.Parameter:
             constants[item.name] = _integer(item.value)
@@ -90,7 +96,10 @@ def read_package(geometry_pkg: Path, package: Path) -> Package:
             kind = item.targetType.type.canonicalType
             if kind.kind == slang_ast.SymbolKind.PackedStructType:
                 members = tuple(
-                    Member(f.name, f.bitOffset, f.type.bitWidth, meanings.get(item.name, {}).get(f.name, ""), str(f.type)) for f in kind
+                    Member(
+                        f.name, f.bitOffset, f.type.bitWidth, meanings.get(item.name, {}).get(f.name, ""), str(f.type)
+                    )
+                    for f in kind
                 )
                 structs[item.name] = Struct(item.name, kind.bitWidth, members)
             elif kind.kind == slang_ast.SymbolKind.EnumType:

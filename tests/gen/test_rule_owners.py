@@ -2,51 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 from hbm_model.features import BUILT_RULES
+from hbm_model.owners import claims, claims_of, owners
 from hbm_model.rules import RULE
 
 RTL = Path(__file__).resolve().parents[2] / "rtl"
-# Enforced, but no rows of the rule table: waits before the first command, and mean refresh intervals, which a trace cannot break once.
+# Enforced, but no rows of the rule table: waits before the first command, and mean refresh intervals.
 BEYOND_THE_TABLE = {"tINIT1..5", "tREFI", "tREFISB"}
 
 
-def claims_of(text: str) -> list[str]:
-    """Names after `Enforces:` in the header comment, to the end of the sentence; words before `:` and text in parentheses are remarks."""
-    header = re.match(r"(?://[^\n]*\n)+", text)
-    if header is None:
-        return []
-    words = " ".join(line.removeprefix("//").strip() for line in header[0].splitlines())
-    found = re.search(r"Enforces: (.*?)\.(?=\s|$)", words)
-    if found is None:
-        return []
-    listed = re.sub(r"\([^)]*\)", "", found[1])
-    return [name.split(":")[-1].strip() for name in re.split(r"[,;]", listed) if name.strip()]
-
-
-def claims() -> dict[str, list[str]]:
-    """Name in a header -> modules that list it."""
-    found: dict[str, list[str]] = {}
-    for path in sorted(RTL.rglob("*.sv")):
-        for name in claims_of(path.read_text(encoding="utf-8")):
-            found.setdefault(name, []).append(path.stem)
-    return found
-
-
-def owners(rule: str, claimed: dict[str, list[str]]) -> list[str]:
-    """Modules that own `rule`: those with its full name, else those with the longest leading part (tRAS owns tRAS_PREA)."""
-    parts = rule.split("_")
-    for length in range(len(parts), 0, -1):
-        name = "_".join(parts[:length])
-        if name in claimed:
-            return claimed[name]
-    return []
-
-
-CLAIMS = claims()
+CLAIMS = claims(RTL)
 
 
 @pytest.mark.parametrize("rule", [rule.name for rule in BUILT_RULES])
@@ -66,14 +34,28 @@ def test_headers_name_rules_of_the_table(name: str) -> None:
 def test_rules_not_built_are_those_of_absent_features() -> None:
     """The rules without an owner, written out once: a feature that gets built must find its owners."""
     absent = sorted(set(RULE) - {rule.name for rule in BUILT_RULES})
-    power = ["tCKE_PD", "tCKE_PDX", "tCKE_SR", "tCKSR", "tCPDED_PD", "tCPDED_SR", "tRD_PDE", "tRD_SRE", "tROW_PDE", "tWR_PDE", "tXP", "tXS"]
+    power = [
+        "tCKE_PD",
+        "tCKE_PDX",
+        "tCKE_SR",
+        "tCKSR",
+        "tCPDED_PD",
+        "tCPDED_SR",
+        "tRD_PDE",
+        "tRD_SRE",
+        "tROW_PDE",
+        "tWR_PDE",
+        "tXP",
+        "tXS",
+    ]
     rfm = ["RAAMMT", "noCommand", *(name for name in RULE if name.startswith("tRFM"))]
     assert absent == sorted(power + rfm)
 
 
 def test_claims_of_reads_headers() -> None:
     """The parser itself: remarks fall out, the sentence may span lines, text after it does not count."""
-    text = "// Does.\n//\n// Enforces: tA (same bank), tB_C; before MRS: tD,\n// tE. Contract: M1.\n\nmodule m;\n// Enforces: tX.\n"
+    header = "// Does.\n//\n// Enforces: tA (same bank), tB_C; before MRS: tD,\n// tE. Contract: M1.\n\n"
+    text = header + "module m;\n// Enforces: tX.\n"
     assert claims_of(text) == ["tA", "tB_C", "tD", "tE"]
     assert claims_of("module m;\n") == []
     assert owners("tA_PREA", {"tA": ["m"], "tA_REF": ["n"]}) == ["m"]
