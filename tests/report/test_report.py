@@ -211,7 +211,8 @@ PROBE = """
   } seen.zoomed = root.dataset.view; seen.detail1 = root.dataset.detail;
   at("pointerdown", 600, 100, {}); at("pointermove", 500, 100, {}); at("pointerup", 500, 100, {}); await frame();
   seen.panned = root.dataset.view;
-  location.hash = "#ck=2000-2100"; await frame(); await frame();
+  location.hash = "#ck=2000-2100";
+  for (let i = 0; i < 200 && !root.dataset.view.startsWith("2000.0 "); i++) await frame();
   seen.hash = root.dataset.view; seen.drawn = root.dataset.drawn;
   for (let x = 100; x < box.width - 10 && !seen.tip; x += 3) { at("pointermove", x, 20 + 15 * 15, {});
     const t = document.getElementById("tip"); if (t.style.display === "block") seen.tip = t.textContent; }
