@@ -239,9 +239,7 @@ def check_consistent(params: Params) -> None:
     if params["RRDL"] < params["RRDS"]:
         raise ValueError(f"RRDL is {params['RRDL']}, expected at least RRDS, which is {params['RRDS']}")
     if params["bgs"] * params["banks"] > 16:
-        raise ValueError(
-            f"bgs x banks is {params['bgs'] * params['banks']}, expected at most 16 banks per SID (BA[3:0])"
-        )
+        raise ValueError(f"banks is {params['banks']}, expected at most 16 banks per SID; bgs is {params['bgs']}")
 
 
 # ------------------------------------------------------------------ files
@@ -358,8 +356,19 @@ def _mapping_of(text: str, where: str) -> dict[str, object]:
 def _yaml_of(text: str, where: str) -> object:
     import yaml  # only files that are not JSON pay for it
 
+    class Unique(yaml.SafeLoader):
+        """Refuses a key that is given twice, which YAML itself forbids but the library takes."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            keys = [key.value for key, _ in node.value]
+            for key in keys:
+                if keys.count(key) > 1:
+                    raise InputError(f"{where}:{_line_of(text, str(key))}: {key!r} is given twice")
+            mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+            return mapping
+
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Unique)  # a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""

@@ -95,10 +95,12 @@ def _unpacked(data: bytes, name: str) -> bytes:
 
 
 def _read_npz(data: bytes, name: str, params: Params) -> CommandTrace:
+    from zipfile import BadZipFile
+
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             commands = archive["commands"]
-    except (ValueError, OSError, KeyError) as error:
+    except (ValueError, OSError, KeyError, BadZipFile) as error:
         raise InputError(f"{name}: not a command trace in npz form: {error}") from None
     if commands.dtype != CMD_DTYPE or commands.ndim != 1:
         raise InputError(f"{name}: array `commands` has type {commands.dtype}, expected {CMD_DTYPE}")

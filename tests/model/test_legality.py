@@ -1,9 +1,9 @@
 """The legality checker on traces whose expected CK are typed by hand.
 
-Sources of the numbers: AMD HBM IP fit and Samsung PIMSimulator (HBM2 2.0: RCDRD 14, RCDWR 10, RAS 33, RP 14, RC 47, RRDS 4, RRDL 6,
-FAW 16, WR 16, WTRS 4, WTRL 9, RTP 5, RFCSB 160, RREFD 8), AMD HBM IP (RFC 260), Ramulator 2 HBM3 (RFC 560, RFCpb 320, PPD 2,
-RREFD 13) and HBM4 (RFCpb 560); RL 20, WL 8 and RTW 16 are the assumed mode register values of HBM2 2.0. First edges throughout: ACT
-counts from its first edge + 1 CK.
+Sources of the numbers: AMD HBM IP fit and Samsung PIMSimulator (HBM2 2.0: RCDRD 14, RCDWR 10, RAS 33, RP 14, RC 47,
+RRDS 4, RRDL 6, FAW 16, WR 16, WTRS 4, WTRL 9, RTP 5, RFCSB 160, RREFD 8), AMD HBM IP (RFC 260), Ramulator 2 HBM3 (RFC
+560, RFCpb 320, PPD 2, RREFD 13) and HBM4 (RFCpb 560); RL 20, WL 8 and RTW 16 are the assumed mode register values of
+HBM2 2.0. First edges throughout: ACT counts from its first edge + 1 CK.
 """
 
 from __future__ import annotations
@@ -442,7 +442,8 @@ def test_explanation_has_both_commands_and_the_ck() -> None:
     commands = trace("0 ACT bg1 bank2 row7\n10 RD bg1 bank2 col3")
     found = check_trace(commands, HBM2, jit=False)
     assert explain(found[0], commands[1], commands[0], "t.csv:3", "line 2") == (
-        "t.csv:3: RD pc0 sid0 bg1 bank2 col 3 at CK 10 breaks tRCDRD after ACT pc0 sid0 bg1 bank2 row 7 at CK 0 (line 2): legal from CK 15"
+        "t.csv:3: RD pc0 sid0 bg1 bank2 col 3 at CK 10 breaks tRCDRD "
+        "after ACT pc0 sid0 bg1 bank2 row 7 at CK 0 (line 2): legal from CK 15"
     )
 
 

@@ -1,4 +1,4 @@
-"""The checker against a second one that is written from the sentences of the facts, command against command, without the rule table.
+"""The checker against a second one, written from sentences about pairs of commands, without the rule table.
 
 The second checker keeps the list of all commands that took effect and compares each new command with every one of them.
 """
@@ -277,8 +277,9 @@ def _compare(commands: CmdArray, params: Params) -> int:
 
 # Small values, so that short traces meet many rules; HBM4 with .5 values.
 _SMALL = {
-    "RCDRD": 5, "RCDWR": 4, "RAS": 9, "RP": 5, "RC": 13, "RRDS": 2, "RRDL": 3, "FAW": 14, "CCDS": 2, "CCDL": 4, "CCDR": 3,
-    "WTRS": 2, "WTRL": 4, "RTP": 3, "WR": 5, "RTW": 7, "RL": 8, "WL": 4, "RFC": 30, "RFCSB": 20, "RREFD": 4, "MOD": 6, "MRD": 4,
+    "RCDRD": 5, "RCDWR": 4, "RAS": 9, "RP": 5, "RC": 13, "RRDS": 2, "RRDL": 3, "FAW": 14, "CCDS": 2, "CCDL": 4,
+    "CCDR": 3, "WTRS": 2, "WTRL": 4, "RTP": 3, "WR": 5, "RTW": 7, "RL": 8, "WL": 4, "RFC": 30, "RFCSB": 20,
+    "RREFD": 4, "MOD": 6, "MRD": 4,
     "RDMRS": 9, "WRMRS": 11,
 }  # fmt: skip
 _SMALL3 = _SMALL | {"RFMAB": 25, "RFMPB": 15, "PPD": 3}
@@ -317,7 +318,7 @@ def test_random_traces_get_the_same_verdicts(name: str) -> None:
     params = PARAMS[name]
     shape = (params.generation.number > 2, min(2, params.count("bgs")), min(2, params.count("banks")))
 
-    @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(_traces(*shape))
     def agree(commands: CmdArray) -> None:
         _compare(commands, params)
@@ -333,7 +334,7 @@ def test_long_random_traces_get_the_same_verdicts(name: str) -> None:
     kinds = "ACT ACT ACT ACT RD RD RD WR WR PRE PRE PRE RDA WRA PREA REF REFSB REFSB REFSB MRS".split()
     kinds += ["RFM", "RFMSB"] if hbm3 else []
     legal = illegal = 0
-    for seed in range(6):
+    for seed in range(4):
         rng = np.random.default_rng(seed)
         count = 150
         commands = np.zeros(count, CMD_DTYPE)

@@ -161,7 +161,8 @@ def test_every_timing_parameter_has_a_rule() -> None:
         for p in PARAM.values()
         if p.timing and p.key not in used.replace("(", " ").replace(")", " ").replace(",", " ").split()
     }
-    # REFISB is a scheduling interval, not a limit; stopping the clock is not visible in a command trace; RAA counts are states.
+    # REFISB is a scheduling interval, not a limit; stopping the clock is not visible in a command trace; RAA
+    # counts are states.
     assert unused == {"REFISB", "CKSRE", "CKSRX", "RAAIMT", "RAAMMT", "RAADEC"}
 
 

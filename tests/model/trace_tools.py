@@ -11,7 +11,10 @@ Found = tuple[int, str, object, object]  # command, rule, rule_earliest_ck, earl
 
 
 def trace(text: str) -> CmdArray:
-    """Commands from lines such as `12 ACT pc0 bg1 bank2 row5`; fields left out are 0, the row of a column command unknown."""
+    """Commands from lines such as `12 ACT pc0 bg1 bank2 row5`;
+
+    fields left out are 0, the row of a column command unknown.
+    """
     lines = [line.split("#")[0].split() for line in text.strip().splitlines()]
     lines = [words for words in lines if words]
     commands = np.zeros(len(lines), CMD_DTYPE)
