@@ -1,0 +1,299 @@
+"""The pyuvm environment: agents, scoreboard, coverage and the heartbeat that moves batches between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from hbm_model.commands import Cmd
+from hbm_model.legality import LegalityChecker, explain, rule_of
+from hbm_model.params import Params
+from numpy.typing import NDArray
+from pyuvm import uvm_analysis_export, uvm_component, uvm_env, uvm_scoreboard
+
+from hbm_tb import records
+from hbm_tb.agents import ApbAgent, CommandBatch, CommandMonitor, Heartbeat, PortAgent, PortBatch
+from hbm_tb.config import BenchConfig, reset_params
+from hbm_tb.coverage import Coverage
+from hbm_tb.link import Registers, cycles, preset_words, reset_controls
+from hbm_tb.rings import Rings
+from hbm_tb.scoreboard import Mismatch, Scoreboard, Settings
+from hbm_tb.traffic import Chunk
+
+Records = NDArray[np.void]
+
+
+class Sink(uvm_analysis_export):  # type: ignore[misc]
+    """An analysis export that hands what is written to a function."""
+
+    def __init__(self, name: str, parent: uvm_component, take: Callable[[Any], None]) -> None:
+        super().__init__(name, parent)
+        self._take = take
+
+    def write(self, value: Any) -> None:
+        """Called by the analysis port."""
+        self._take(value)
+
+
+class Legality:
+    """The legality checker of the running parameter set; sentences in place of records.
+
+    A commit changes the set while the channel is quiet: the next set takes over at the first MRS.
+    """
+
+    def __init__(self, params: Params) -> None:
+        self.checker = LegalityChecker(params)
+        self.next: LegalityChecker | None = None
+        self.commands = 0
+        self._recent: Records = np.zeros(0, records.CMD)  # last commands, for the sentence
+
+    def switch_at_mrs(self, params: Params) -> None:
+        """From the next MRS on check against other values."""
+        self.next = LegalityChecker(params)
+
+    def check(self, commands: Records) -> list[str]:
+        """Violations of the next commands, one line each."""
+        if self.next is not None:
+            at = np.flatnonzero(commands["cmd"] == Cmd.MRS)
+            if len(at):
+                first = self._check(commands[: at[0]])
+                self.checker, self.next = self.next, None
+                self._recent = self._recent[:0]
+                return first + self._check(commands[at[0] :])
+        return self._check(commands)
+
+    def _check(self, commands: Records) -> list[str]:
+        if not len(commands):
+            return []
+        begin = self.checker.commands
+        found = self.checker.check(commands)
+        known = np.concatenate((self._recent, commands)) if len(self._recent) else commands
+        offset = begin - len(self._recent)
+        lines = []
+        for violation in found[:20]:
+            seq, earlier = int(violation["seq"]), int(violation["earlier"])
+            before = known[earlier - offset] if offset <= earlier < offset + len(known) else None
+            lines.append(explain(violation, known[seq - offset], before, rule_of(violation).name))
+        lines += [f"... and {len(found) - 20} more"] if len(found) > 20 else []
+        self.commands += len(commands)
+        self._recent = known[-512:]
+        return lines
+
+
+class Checks(uvm_scoreboard):  # type: ignore[misc]
+    """The scoreboard as a component: collects the streams of a batch, then checks them together."""
+
+    def __init__(self, name: str, parent: uvm_component, config: BenchConfig) -> None:
+        super().__init__(name, parent)
+        self.config = config
+        # Until something else is programmed the build runs the preset of its reset values.
+        self.legality = Legality(reset_params(config.geometry)) if config.check_legality else None
+        self.board = Scoreboard(
+            Settings(
+                config.address_map,
+                config.base.geometry.has_data_mask,
+                config.memory_seed,
+                config.reproduce,
+                check_commands=config.check_commands,
+            ),
+            self.legality,
+        )
+        self.kept: list[Records] = []
+        self._ports: dict[int, PortBatch] = {}
+        self._commands: CommandBatch | None = None
+
+    def build_phase(self) -> None:
+        self.offered_export = Sink("offered", self, self.offered)
+        self.port_export = Sink("ports", self, self.take_port)
+        self.command_export = Sink("commands", self, self.take_commands)
+
+    def offered(self, what: tuple[int, Chunk]) -> None:
+        """Requests that a driver gives to its port."""
+        port, chunk = what
+        self.board.offered(port, chunk.ar, chunk.aw, chunk.w)
+
+    def take_port(self, batch: PortBatch) -> None:
+        """Streams of one port."""
+        self._ports[batch.port] = batch
+
+    def take_commands(self, batch: CommandBatch) -> None:
+        """Commands and errors."""
+        self._commands = batch
+
+    def check_batch(self) -> None:
+        """Check what the monitors published; raises Mismatch."""
+        commands, ports = self._commands, self._ports
+        if commands is None or len(ports) != records.PORTS:
+            return
+        self._commands, self._ports = None, {}
+        if self.config.keep_commands and len(commands.cmd):
+            self.kept.append(commands.cmd)
+        order = range(records.PORTS)
+        self.board.consume(
+            [ports[p].acc for p in order], [ports[p].r for p in order], [ports[p].b for p in order], commands.cmd, commands.err
+        )
+
+    @property
+    def commands(self) -> Records:
+        """All commands so far (kept unless the settings say otherwise)."""
+        return np.concatenate(self.kept) if self.kept else np.zeros(0, records.CMD)
+
+
+class CoverageCollector(uvm_component):  # type: ignore[misc]
+    """Coverage as a subscriber of all streams."""
+
+    def __init__(self, name: str, parent: uvm_component) -> None:
+        super().__init__(name, parent)
+        self.data = Coverage()
+
+    def build_phase(self) -> None:
+        self.offered_export = Sink("offered", self, lambda what: self.data.offered(*what))
+        self.port_export = Sink("ports", self, lambda batch: self.data.responses_seen(batch.r, batch.b))
+        self.command_export = Sink("commands", self, lambda batch: self.data.commands_seen(batch.cmd))
+
+
+class HbmEnv(uvm_env):  # type: ignore[misc]
+    """Everything that one test needs."""
+
+    def __init__(self, name: str, parent: uvm_component, config: BenchConfig) -> None:
+        super().__init__(name, parent)
+        self.config = config
+        self.rings = Rings.attach()
+        self.heart = Heartbeat()
+        self.registers = Registers(self.rings)
+        self.batch = config.batch
+        self.running = False
+        self.batches = 0
+        self.sv_errors_before = self.rings.sv_errors()
+        self.on_batch: list[Callable[[], None]] = []
+
+    # ------------------------------------------------------------ phases
+
+    def build_phase(self) -> None:
+        self.agents = [PortAgent(f"port{p}", self, p, self.rings, self.heart) for p in range(records.PORTS)]
+        self.apb = ApbAgent("apb", self, self.rings)
+        self.command_monitor = CommandMonitor("command_monitor", self, self.rings)
+        self.checks = Checks("checks", self, self.config)
+        self.coverage = CoverageCollector("coverage", self) if self.config.coverage else None
+
+    def connect_phase(self) -> None:
+        sinks = [self.checks, *([self.coverage] if self.coverage else [])]
+        for sink in sinks:
+            for agent in self.agents:
+                agent.driver.offered.connect(sink.offered_export)
+                agent.monitor.ap.connect(sink.port_export)
+            self.command_monitor.ap.connect(sink.command_export)
+
+    async def run_phase(self) -> None:
+        """The heartbeat: one wake-up a batch, nothing in between."""
+        while True:
+            await cycles(self.batch)
+            if self.running:
+                self.collect()
+
+    def collect(self) -> None:
+        """Take everything from the rings and check it."""
+        for agent in self.agents:
+            agent.monitor.collect()
+        self.command_monitor.collect()
+        self.checks.check_batch()
+        self.batches += 1
+        for hook in self.on_batch:
+            hook()
+        self.heart.beat()
+
+    # ------------------------------------------------------------ start and end
+
+    async def start(self) -> None:
+        """Reset, initialise, program the parameter set; afterwards traffic may begin."""
+        rings = self.rings
+        reset_controls(rings, self.config)
+        rings.ctl["reset"] = 8
+        while rings.ctl["reset"] or rings.ctl["in_reset"]:
+            await cycles(4)
+        for port in range(records.PORTS):
+            rings.pop_acc(port), rings.pop_r(port), rings.pop_b(port)
+        rings.pop_cmd(), rings.pop_err(), rings.pop_apb()
+        self.running = True
+        await self.registers.wait_for("status.init_done", 1, 200_000)
+        await self.program(self.config.programmed, self.config.params)
+        for path, value in self.config.policy.items():
+            await self.registers.write_field(f"policy.{path}", value)
+        self.rings.ctl["fault"] = self.config.fault
+        if self.coverage:
+            for port in range(records.PORTS):
+                self.coverage.data.ready_level(0, self.config.ready_r[port])
+                self.coverage.data.ready_level(1, self.config.ready_b[port])
+
+    async def program(self, programmed: Params, checked: Params) -> int:
+        """Write all registers that differ from the present ones and commit; the number written."""
+        words = preset_words(programmed)
+        amap = self.config.address_map
+        for path in words:
+            if path.startswith("map.mask"):
+                bit = int(path.removeprefix("map.mask").strip("[]"))
+                words[path] = amap.masks[bit] if bit < len(amap.masks) else 0
+        written = 0
+        for path, word in words.items():
+            if await self.registers.read(path) != word:
+                await self.registers.write(path, word)
+                written += 1
+        if written:
+            await self.commit(checked)
+        return written
+
+    async def commit(self, checked: Params) -> None:
+        """Make the shadow set active; the legality checker follows."""
+        if self.checks.legality is not None:
+            self.checks.legality.switch_at_mrs(checked)
+        await self.registers.pulse("ctrl.commit")
+        await cycles(8)
+        await self.registers.wait_for("status.busy", 0, 100_000)
+
+    async def drain(self, limit: int = 400_000) -> None:
+        """Wait until everything that was offered is answered; the watchdog of the timed side reports a hang."""
+        waited = 0
+        while not (self.rings.idle() and self.checks.board.drained()):
+            if waited > limit:
+                break
+            waited += self.batch
+            await self.heart.wait()
+
+    async def finish(self, require_traffic: bool = True) -> None:
+        """Drain, then the checks of the end: nothing open, nothing missing, device memory as expected."""
+        await self.drain()
+        # Column commands of the last writes follow their B: wait until none is due.
+        for _ in range(64):
+            if not any(port.state.due.any() for port in self.checks.board.ports):
+                break
+            await cycles(max(self.batch, 64))
+        await cycles(64)
+        self.collect()
+        self.running = False
+        self.checks.board.finish(require_traffic)
+        self.compare_memory()
+        if self.rings.errors():
+            raise Mismatch(f"the timed side counted {self.rings.errors()} errors\n  reproduce: {self.config.reproduce}")
+        new = self.rings.sv_errors() - self.sv_errors_before
+        if new:
+            raise Mismatch(f"{new} assertions or $error calls fired in the simulator (see sim.log)")
+
+    def compare_memory(self, most: int = 20_000) -> int:
+        """Compare the device's memory with the golden one through the back door; the number of blocks compared."""
+        amap = self.config.address_map
+        compared = 0
+        for port in self.checks.board.ports:
+            packed, _ = port.image()
+            step = max(1, len(packed) // most)
+            chosen = packed[::step]
+            at = amap.unpack(port.port, chosen.astype(np.uint64))
+            bank = (at.sid * amap.bgs + at.bg) * amap.banks + at.bank
+            rows = [
+                np.frombuffer(self.rings.dump(port.port, int(bank[i]), int(at.row[i]), int(at.col[i]), 32), np.uint8)
+                for i in range(len(chosen))
+            ]
+            device = np.stack(rows) if rows else np.zeros((0, 32), np.uint8)
+            compared += self.checks.board.compare_memory(port.port, chosen, device, step)
+        return compared
+
