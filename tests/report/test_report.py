@@ -193,36 +193,43 @@ def test_a_run_folder_becomes_a_page(tmp_path: Path) -> None:
 PROBE = """
 <script>
 (async () => {
-  while (document.documentElement.dataset.ready === undefined) await new Promise((r) => setTimeout(r, 20));
-  const root = document.documentElement, pause = (ms) => new Promise((r) => setTimeout(r, ms));
-  const frame = async () => { await pause(30); while (pending) await pause(10); };  // `pending`: the page's redraw flag
-  // Virtual time may never serve an animation frame.
+  const root = document.documentElement, seen = {}, pause = (ms) => new Promise((r) => setTimeout(r, ms));
+  while (root.dataset.ready === undefined) await pause(20);
+  // Virtual time may never serve an animation frame. `pending` is the page's redraw flag.
   window.requestAnimationFrame = (draw) => setTimeout(draw, 0);
-  pending = false; redraw();
-  const seen = {}, canvas = document.getElementById("timeline"), box = canvas.getBoundingClientRect();
+  const frame = async () => { await pause(30); while (pending) await pause(10); };
+  pending = false; redraw(); await frame();
+  const canvas = document.getElementById("timeline"), box = () => canvas.getBoundingClientRect();
   const at = (type, x, y, more) => canvas.dispatchEvent(new (type === "wheel" ? WheelEvent : PointerEvent)(type,
-    { clientX: box.left + x, clientY: box.top + y, bubbles: true, cancelable: true, ...more }));
-  const ink = (id) => { const c = document.getElementById(id), d = c.getContext("2d").getImageData(0, 0, c.width,
-  c.height).data; let n = 0; for (let i = 3; i < d.length; i += 4) if (d[i]) n++; return n; };
-  await frame();
+    { clientX: box().left + x, clientY: box().top + y, bubbles: true, cancelable: true, ...more }));
+  const ink = (id) => {
+    const c = document.getElementById(id), d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+    let n = 0;
+    for (let i = 3; i < d.length; i += 4) if (d[i]) n++;
+    return n;
+  };
   seen.whole = root.dataset.view; seen.detail0 = root.dataset.detail; seen.all = root.dataset.drawn;
   seen.ink = ["bandwidth", "latency", "histogram", "rows", "timeline", "overview"].map(ink);
-  for (let i = 0; i < 40 && root.dataset.detail !== "1"; i++) { at("wheel", 600, 100, { deltaY: -300 }); await frame();
-  } seen.zoomed = root.dataset.view; seen.detail1 = root.dataset.detail;
+  for (let i = 0; i < 40 && root.dataset.detail !== "1"; i++) { at("wheel", 600, 100, { deltaY: -300 }); await frame(); }
+  seen.zoomed = root.dataset.view; seen.detail1 = root.dataset.detail;
   at("pointerdown", 600, 100, {}); at("pointermove", 500, 100, {}); at("pointerup", 500, 100, {}); await frame();
   seen.panned = root.dataset.view;
   location.hash = "#ck=2000-2100";
   for (let i = 0; i < 200 && !root.dataset.view.startsWith("2000.0 "); i++) await frame();
   seen.hash = root.dataset.view; seen.drawn = root.dataset.drawn;
-  for (let x = 100; x < box.width - 10 && !seen.tip; x += 3) { at("pointermove", x, 20 + 15 * 15, {});
-    const t = document.getElementById("tip"); if (t.style.display === "block") seen.tip = t.textContent; }
+  const tip = document.getElementById("tip");
+  for (let x = 100; x < box().width - 10 && !seen.tip; x += 3) {
+    at("pointermove", x, 20 + 15 * 15, {});
+    if (tip.style.display === "block") seen.tip = tip.textContent;
+  }
   document.getElementById("all").click(); await frame();
   seen.again = root.dataset.view;
   document.getElementById("theme").click(); await frame();
   seen.theme = root.dataset.theme; seen.background = getComputedStyle(document.body).backgroundColor;
   seen.badge = document.getElementById("verdict").textContent;
-  const jump = document.querySelector("#failure button"); if (jump) { jump.click(); await frame(); seen.jump =
-  root.dataset.view; } root.dataset.seen = JSON.stringify(seen);
+  const jump = document.querySelector("#failure button");
+  if (jump) { jump.click(); await frame(); seen.jump = root.dataset.view; }
+  root.dataset.seen = JSON.stringify(seen);
 })().catch((e) => { document.documentElement.dataset.seen = JSON.stringify({ error: String(e) }); });
 </script>
 </body>"""
