@@ -164,11 +164,16 @@ def block_wrappers() -> list[Path]:
 def _blocks_top(wrappers: Sequence[Path]) -> str:
     """Text of tb_blocks: clock, reset and one instance of every wrapper."""
     lines = [
-        "// Generated: all block wrappers under one clock.",
+        "// Generated: all block wrappers under one clock and a power-on reset of four cycles.",
         "module tb_blocks;",
         "  logic clk = 1'b0;",
-        "  logic rst_n /*verilator public_flat_rw*/ = 1'b1;  // a test makes it fall: an edge that all flops see",
+        "  logic rst_n = 1'b1;",
         "  initial forever #1 clk = ~clk;",
+        "  // Falls before the first clock edge: an edge that every flop sees. Wrappers have resets of their own besides.",
+        "  initial begin",
+        "    #0.5 rst_n = 1'b0;",
+        "    #8 rst_n = 1'b1;",
+        "  end",
     ]
     lines += [f"  {w.stem} u_{w.stem.removeprefix('blk_')} (.clk_i(clk), .rst_ni(rst_n));" for w in wrappers]
     return "\n".join([*lines, "endmodule", ""])
