@@ -210,7 +210,9 @@ PROBE = """
   };
   seen.whole = root.dataset.view; seen.detail0 = root.dataset.detail; seen.all = root.dataset.drawn;
   seen.ink = ["bandwidth", "latency", "histogram", "rows", "timeline", "overview"].map(ink);
-  for (let i = 0; i < 40 && root.dataset.detail !== "1"; i++) { at("wheel", 600, 100, { deltaY: -300 }); await frame(); }
+  for (let i = 0; i < 40 && root.dataset.detail !== "1"; i++) {
+    at("wheel", 600, 100, { deltaY: -300 }); await frame();
+  }
   seen.zoomed = root.dataset.view; seen.detail1 = root.dataset.detail;
   at("pointerdown", 600, 100, {}); at("pointermove", 500, 100, {}); at("pointerup", 500, 100, {}); await frame();
   seen.panned = root.dataset.view;
