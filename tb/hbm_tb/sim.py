@@ -169,7 +169,7 @@ def _blocks_top(wrappers: Sequence[Path]) -> str:
         "  logic clk = 1'b0;",
         "  logic rst_n = 1'b1;",
         "  initial forever #1 clk = ~clk;",
-        "  // Falls before the first clock edge: an edge that every flop sees. Wrappers have resets of their own besides.",
+        "  // Falls before the first clock edge: an edge that all flops see.",
         "  initial begin",
         "    #0.5 rst_n = 1'b0;",
         "    #8 rst_n = 1'b1;",

@@ -25,7 +25,7 @@ STATES = ("idle", "reset", "fuse", "clock", "wake", "mode", "run", "drain", "clo
 
 def block(dut: Any) -> Any:
     """The block, whether it is the top or one of several in a bench."""
-    return getattr(dut, "u_blk_phy", dut)
+    return getattr(dut, "u_phy", dut)
 
 
 async def start(dut: Any) -> Any:
