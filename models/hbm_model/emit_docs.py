@@ -39,7 +39,7 @@ def registers_page(
         "",
         "APB4, 32 bits, byte addresses. The record is `rtl/csr/hbm_csr.rdl`; timings, map and counters in it come",
         "from tables. An access to an address without a register and a write to a read-only register answer PSLVERR",
-        "and have no effect. RW: read and write; RO: read only; W1C: writing 1 clears; W1 pulse: writing 1 acts, reads 0.",
+        "and have no effect. RW: read, write; RO: read only; W1C: writing 1 clears; W1 pulse: writing 1 acts, reads 0.",
         "",
         "Timing, address map, row limit and `phy.rd_delay` are a *shadow set*: what is written there takes effect at",
         "the start of the initialisation, and later at a commit (`ctrl.commit`, [contract](microarchitecture.md) M7).",

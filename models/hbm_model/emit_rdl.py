@@ -90,22 +90,14 @@ def counters_rdl(pc: Struct, port: Struct) -> str:
             *_register(f"{name}_hi", at + 4, f"{meaning}, bits {COUNTER_BITS - 1}:32", high),
         ]
 
-    def block(name: str, struct: Struct) -> list[str]:
-        out = [f"regfile {name} {{"]
-        for member in reversed(struct.members):
-            out += counter(member.name, member.meaning or member.name.upper(), 8 * member.lsb)
-        return [*out, "};", ""]
-
+    # Without holes: word i of the block is half i & 1 of counter i >> 1. Flat: pyuvm's maps know no deeper nesting.
     lines = [f"// {NOTE}", "// Performance counters: the members of hbm_pkg::events_t and host_events_t.", ""]
-    lines += block("hbm_csr_pc_counters", pc) + block("hbm_csr_port_counters", port)
-    # Without holes: word i of the block is half i & 1 of counter i >> 1.
-    pc_at, pc_size = 8, 8 * len(pc.members)
-    port_at, port_size = pc_at + 2 * pc_size, 8 * len(port.members)
     lines += ["regfile hbm_csr_counters {", *counter("cycles", "Controller cycles since reset or clear", 0)]
-    lines += [
-        f"  hbm_csr_pc_counters pc[2] @ 0x{pc_at:03x} += 0x{pc_size:02x};",
-        f"  hbm_csr_port_counters port[2] @ 0x{port_at:03x} += 0x{port_size:02x};",
-        "};",
-        "",
-    ]
-    return "\n".join(lines)
+    at = 8
+    for block, struct in (("pc", pc), ("port", port)):
+        for number in (0, 1):
+            for member in reversed(struct.members):
+                title = f"{'PC' if block == 'pc' else 'Port '}{number}: {member.meaning or member.name.upper()}"
+                lines += counter(f"{block}{number}_{member.name}", title, at + 8 * member.lsb)
+            at += 8 * len(struct.members)
+    return "\n".join([*lines, "};", ""])

@@ -705,248 +705,466 @@ typedef struct __attribute__ ((__packed__)) {
 #define HBM_CSR_COUNTERS__CYCLES_HI__COUNT_bp 0
 #define HBM_CSR_COUNTERS__CYCLES_HI__COUNT_bw 16
 
-// reg - hbm_csr_pc_counters::wr_full_lo
-#define HBM_CSR_PC_COUNTERS__WR_FULL_LO__COUNT_bm 0xffffffff
-#define HBM_CSR_PC_COUNTERS__WR_FULL_LO__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__WR_FULL_LO__COUNT_bw 32
+// reg - hbm_csr_counters::pc0_wr_full_lo
+#define HBM_CSR_COUNTERS__PC0_WR_FULL_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_WR_FULL_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_WR_FULL_LO__COUNT_bw 32
 
-// reg - hbm_csr_pc_counters::wr_full_hi
-#define HBM_CSR_PC_COUNTERS__WR_FULL_HI__COUNT_bm 0xffff
-#define HBM_CSR_PC_COUNTERS__WR_FULL_HI__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__WR_FULL_HI__COUNT_bw 16
+// reg - hbm_csr_counters::pc0_wr_full_hi
+#define HBM_CSR_COUNTERS__PC0_WR_FULL_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_WR_FULL_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_WR_FULL_HI__COUNT_bw 16
 
-// reg - hbm_csr_pc_counters::rd_full_lo
-#define HBM_CSR_PC_COUNTERS__RD_FULL_LO__COUNT_bm 0xffffffff
-#define HBM_CSR_PC_COUNTERS__RD_FULL_LO__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__RD_FULL_LO__COUNT_bw 32
+// reg - hbm_csr_counters::pc0_rd_full_lo
+#define HBM_CSR_COUNTERS__PC0_RD_FULL_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_RD_FULL_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_RD_FULL_LO__COUNT_bw 32
 
-// reg - hbm_csr_pc_counters::rd_full_hi
-#define HBM_CSR_PC_COUNTERS__RD_FULL_HI__COUNT_bm 0xffff
-#define HBM_CSR_PC_COUNTERS__RD_FULL_HI__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__RD_FULL_HI__COUNT_bw 16
+// reg - hbm_csr_counters::pc0_rd_full_hi
+#define HBM_CSR_COUNTERS__PC0_RD_FULL_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_RD_FULL_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_RD_FULL_HI__COUNT_bw 16
 
-// reg - hbm_csr_pc_counters::rmw_lo
-#define HBM_CSR_PC_COUNTERS__RMW_LO__COUNT_bm 0xffffffff
-#define HBM_CSR_PC_COUNTERS__RMW_LO__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__RMW_LO__COUNT_bw 32
+// reg - hbm_csr_counters::pc0_rmw_lo
+#define HBM_CSR_COUNTERS__PC0_RMW_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_RMW_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_RMW_LO__COUNT_bw 32
 
-// reg - hbm_csr_pc_counters::rmw_hi
-#define HBM_CSR_PC_COUNTERS__RMW_HI__COUNT_bm 0xffff
-#define HBM_CSR_PC_COUNTERS__RMW_HI__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__RMW_HI__COUNT_bw 16
+// reg - hbm_csr_counters::pc0_rmw_hi
+#define HBM_CSR_COUNTERS__PC0_RMW_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_RMW_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_RMW_HI__COUNT_bw 16
 
-// reg - hbm_csr_pc_counters::turnaround_lo
-#define HBM_CSR_PC_COUNTERS__TURNAROUND_LO__COUNT_bm 0xffffffff
-#define HBM_CSR_PC_COUNTERS__TURNAROUND_LO__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__TURNAROUND_LO__COUNT_bw 32
+// reg - hbm_csr_counters::pc0_turnaround_lo
+#define HBM_CSR_COUNTERS__PC0_TURNAROUND_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_TURNAROUND_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_TURNAROUND_LO__COUNT_bw 32
 
-// reg - hbm_csr_pc_counters::turnaround_hi
-#define HBM_CSR_PC_COUNTERS__TURNAROUND_HI__COUNT_bm 0xffff
-#define HBM_CSR_PC_COUNTERS__TURNAROUND_HI__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__TURNAROUND_HI__COUNT_bw 16
+// reg - hbm_csr_counters::pc0_turnaround_hi
+#define HBM_CSR_COUNTERS__PC0_TURNAROUND_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_TURNAROUND_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_TURNAROUND_HI__COUNT_bw 16
 
-// reg - hbm_csr_pc_counters::row_conflict_lo
-#define HBM_CSR_PC_COUNTERS__ROW_CONFLICT_LO__COUNT_bm 0xffffffff
-#define HBM_CSR_PC_COUNTERS__ROW_CONFLICT_LO__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__ROW_CONFLICT_LO__COUNT_bw 32
+// reg - hbm_csr_counters::pc0_row_conflict_lo
+#define HBM_CSR_COUNTERS__PC0_ROW_CONFLICT_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_ROW_CONFLICT_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_ROW_CONFLICT_LO__COUNT_bw 32
 
-// reg - hbm_csr_pc_counters::row_conflict_hi
-#define HBM_CSR_PC_COUNTERS__ROW_CONFLICT_HI__COUNT_bm 0xffff
-#define HBM_CSR_PC_COUNTERS__ROW_CONFLICT_HI__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__ROW_CONFLICT_HI__COUNT_bw 16
+// reg - hbm_csr_counters::pc0_row_conflict_hi
+#define HBM_CSR_COUNTERS__PC0_ROW_CONFLICT_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_ROW_CONFLICT_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_ROW_CONFLICT_HI__COUNT_bw 16
 
-// reg - hbm_csr_pc_counters::row_closed_lo
-#define HBM_CSR_PC_COUNTERS__ROW_CLOSED_LO__COUNT_bm 0xffffffff
-#define HBM_CSR_PC_COUNTERS__ROW_CLOSED_LO__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__ROW_CLOSED_LO__COUNT_bw 32
+// reg - hbm_csr_counters::pc0_row_closed_lo
+#define HBM_CSR_COUNTERS__PC0_ROW_CLOSED_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_ROW_CLOSED_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_ROW_CLOSED_LO__COUNT_bw 32
 
-// reg - hbm_csr_pc_counters::row_closed_hi
-#define HBM_CSR_PC_COUNTERS__ROW_CLOSED_HI__COUNT_bm 0xffff
-#define HBM_CSR_PC_COUNTERS__ROW_CLOSED_HI__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__ROW_CLOSED_HI__COUNT_bw 16
+// reg - hbm_csr_counters::pc0_row_closed_hi
+#define HBM_CSR_COUNTERS__PC0_ROW_CLOSED_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_ROW_CLOSED_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_ROW_CLOSED_HI__COUNT_bw 16
 
-// reg - hbm_csr_pc_counters::row_hit_lo
-#define HBM_CSR_PC_COUNTERS__ROW_HIT_LO__COUNT_bm 0xffffffff
-#define HBM_CSR_PC_COUNTERS__ROW_HIT_LO__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__ROW_HIT_LO__COUNT_bw 32
+// reg - hbm_csr_counters::pc0_row_hit_lo
+#define HBM_CSR_COUNTERS__PC0_ROW_HIT_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_ROW_HIT_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_ROW_HIT_LO__COUNT_bw 32
 
-// reg - hbm_csr_pc_counters::row_hit_hi
-#define HBM_CSR_PC_COUNTERS__ROW_HIT_HI__COUNT_bm 0xffff
-#define HBM_CSR_PC_COUNTERS__ROW_HIT_HI__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__ROW_HIT_HI__COUNT_bw 16
+// reg - hbm_csr_counters::pc0_row_hit_hi
+#define HBM_CSR_COUNTERS__PC0_ROW_HIT_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_ROW_HIT_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_ROW_HIT_HI__COUNT_bw 16
 
-// reg - hbm_csr_pc_counters::ref_all_lo
-#define HBM_CSR_PC_COUNTERS__REF_ALL_LO__COUNT_bm 0xffffffff
-#define HBM_CSR_PC_COUNTERS__REF_ALL_LO__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__REF_ALL_LO__COUNT_bw 32
+// reg - hbm_csr_counters::pc0_ref_all_lo
+#define HBM_CSR_COUNTERS__PC0_REF_ALL_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_REF_ALL_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_REF_ALL_LO__COUNT_bw 32
 
-// reg - hbm_csr_pc_counters::ref_all_hi
-#define HBM_CSR_PC_COUNTERS__REF_ALL_HI__COUNT_bm 0xffff
-#define HBM_CSR_PC_COUNTERS__REF_ALL_HI__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__REF_ALL_HI__COUNT_bw 16
+// reg - hbm_csr_counters::pc0_ref_all_hi
+#define HBM_CSR_COUNTERS__PC0_REF_ALL_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_REF_ALL_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_REF_ALL_HI__COUNT_bw 16
 
-// reg - hbm_csr_pc_counters::refsb_lo
-#define HBM_CSR_PC_COUNTERS__REFSB_LO__COUNT_bm 0xffffffff
-#define HBM_CSR_PC_COUNTERS__REFSB_LO__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__REFSB_LO__COUNT_bw 32
+// reg - hbm_csr_counters::pc0_refsb_lo
+#define HBM_CSR_COUNTERS__PC0_REFSB_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_REFSB_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_REFSB_LO__COUNT_bw 32
 
-// reg - hbm_csr_pc_counters::refsb_hi
-#define HBM_CSR_PC_COUNTERS__REFSB_HI__COUNT_bm 0xffff
-#define HBM_CSR_PC_COUNTERS__REFSB_HI__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__REFSB_HI__COUNT_bw 16
+// reg - hbm_csr_counters::pc0_refsb_hi
+#define HBM_CSR_COUNTERS__PC0_REFSB_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_REFSB_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_REFSB_HI__COUNT_bw 16
 
-// reg - hbm_csr_pc_counters::wr_lo
-#define HBM_CSR_PC_COUNTERS__WR_LO__COUNT_bm 0xffffffff
-#define HBM_CSR_PC_COUNTERS__WR_LO__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__WR_LO__COUNT_bw 32
+// reg - hbm_csr_counters::pc0_wr_lo
+#define HBM_CSR_COUNTERS__PC0_WR_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_WR_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_WR_LO__COUNT_bw 32
 
-// reg - hbm_csr_pc_counters::wr_hi
-#define HBM_CSR_PC_COUNTERS__WR_HI__COUNT_bm 0xffff
-#define HBM_CSR_PC_COUNTERS__WR_HI__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__WR_HI__COUNT_bw 16
+// reg - hbm_csr_counters::pc0_wr_hi
+#define HBM_CSR_COUNTERS__PC0_WR_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_WR_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_WR_HI__COUNT_bw 16
 
-// reg - hbm_csr_pc_counters::rd_lo
-#define HBM_CSR_PC_COUNTERS__RD_LO__COUNT_bm 0xffffffff
-#define HBM_CSR_PC_COUNTERS__RD_LO__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__RD_LO__COUNT_bw 32
+// reg - hbm_csr_counters::pc0_rd_lo
+#define HBM_CSR_COUNTERS__PC0_RD_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_RD_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_RD_LO__COUNT_bw 32
 
-// reg - hbm_csr_pc_counters::rd_hi
-#define HBM_CSR_PC_COUNTERS__RD_HI__COUNT_bm 0xffff
-#define HBM_CSR_PC_COUNTERS__RD_HI__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__RD_HI__COUNT_bw 16
+// reg - hbm_csr_counters::pc0_rd_hi
+#define HBM_CSR_COUNTERS__PC0_RD_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_RD_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_RD_HI__COUNT_bw 16
 
-// reg - hbm_csr_pc_counters::pre_lo
-#define HBM_CSR_PC_COUNTERS__PRE_LO__COUNT_bm 0xffffffff
-#define HBM_CSR_PC_COUNTERS__PRE_LO__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__PRE_LO__COUNT_bw 32
+// reg - hbm_csr_counters::pc0_pre_lo
+#define HBM_CSR_COUNTERS__PC0_PRE_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_PRE_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_PRE_LO__COUNT_bw 32
 
-// reg - hbm_csr_pc_counters::pre_hi
-#define HBM_CSR_PC_COUNTERS__PRE_HI__COUNT_bm 0xffff
-#define HBM_CSR_PC_COUNTERS__PRE_HI__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__PRE_HI__COUNT_bw 16
+// reg - hbm_csr_counters::pc0_pre_hi
+#define HBM_CSR_COUNTERS__PC0_PRE_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_PRE_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_PRE_HI__COUNT_bw 16
 
-// reg - hbm_csr_pc_counters::act_lo
-#define HBM_CSR_PC_COUNTERS__ACT_LO__COUNT_bm 0xffffffff
-#define HBM_CSR_PC_COUNTERS__ACT_LO__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__ACT_LO__COUNT_bw 32
+// reg - hbm_csr_counters::pc0_act_lo
+#define HBM_CSR_COUNTERS__PC0_ACT_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_ACT_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_ACT_LO__COUNT_bw 32
 
-// reg - hbm_csr_pc_counters::act_hi
-#define HBM_CSR_PC_COUNTERS__ACT_HI__COUNT_bm 0xffff
-#define HBM_CSR_PC_COUNTERS__ACT_HI__COUNT_bp 0
-#define HBM_CSR_PC_COUNTERS__ACT_HI__COUNT_bw 16
+// reg - hbm_csr_counters::pc0_act_hi
+#define HBM_CSR_COUNTERS__PC0_ACT_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_ACT_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_ACT_HI__COUNT_bw 16
 
-// regfile - hbm_csr_pc_counters
-typedef struct __attribute__ ((__packed__)) {
-    uint32_t wr_full_lo;
-    uint32_t wr_full_hi;
-    uint32_t rd_full_lo;
-    uint32_t rd_full_hi;
-    uint32_t rmw_lo;
-    uint32_t rmw_hi;
-    uint32_t turnaround_lo;
-    uint32_t turnaround_hi;
-    uint32_t row_conflict_lo;
-    uint32_t row_conflict_hi;
-    uint32_t row_closed_lo;
-    uint32_t row_closed_hi;
-    uint32_t row_hit_lo;
-    uint32_t row_hit_hi;
-    uint32_t ref_all_lo;
-    uint32_t ref_all_hi;
-    uint32_t refsb_lo;
-    uint32_t refsb_hi;
-    uint32_t wr_lo;
-    uint32_t wr_hi;
-    uint32_t rd_lo;
-    uint32_t rd_hi;
-    uint32_t pre_lo;
-    uint32_t pre_hi;
-    uint32_t act_lo;
-    uint32_t act_hi;
-} hbm_csr_pc_counters_t;
+// reg - hbm_csr_counters::pc1_wr_full_lo
+#define HBM_CSR_COUNTERS__PC1_WR_FULL_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_WR_FULL_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_WR_FULL_LO__COUNT_bw 32
 
-// reg - hbm_csr_port_counters::rob_full_lo
-#define HBM_CSR_PORT_COUNTERS__ROB_FULL_LO__COUNT_bm 0xffffffff
-#define HBM_CSR_PORT_COUNTERS__ROB_FULL_LO__COUNT_bp 0
-#define HBM_CSR_PORT_COUNTERS__ROB_FULL_LO__COUNT_bw 32
+// reg - hbm_csr_counters::pc1_wr_full_hi
+#define HBM_CSR_COUNTERS__PC1_WR_FULL_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_WR_FULL_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_WR_FULL_HI__COUNT_bw 16
 
-// reg - hbm_csr_port_counters::rob_full_hi
-#define HBM_CSR_PORT_COUNTERS__ROB_FULL_HI__COUNT_bm 0xffff
-#define HBM_CSR_PORT_COUNTERS__ROB_FULL_HI__COUNT_bp 0
-#define HBM_CSR_PORT_COUNTERS__ROB_FULL_HI__COUNT_bw 16
+// reg - hbm_csr_counters::pc1_rd_full_lo
+#define HBM_CSR_COUNTERS__PC1_RD_FULL_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_RD_FULL_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_RD_FULL_LO__COUNT_bw 32
 
-// reg - hbm_csr_port_counters::excl_fail_lo
-#define HBM_CSR_PORT_COUNTERS__EXCL_FAIL_LO__COUNT_bm 0xffffffff
-#define HBM_CSR_PORT_COUNTERS__EXCL_FAIL_LO__COUNT_bp 0
-#define HBM_CSR_PORT_COUNTERS__EXCL_FAIL_LO__COUNT_bw 32
+// reg - hbm_csr_counters::pc1_rd_full_hi
+#define HBM_CSR_COUNTERS__PC1_RD_FULL_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_RD_FULL_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_RD_FULL_HI__COUNT_bw 16
 
-// reg - hbm_csr_port_counters::excl_fail_hi
-#define HBM_CSR_PORT_COUNTERS__EXCL_FAIL_HI__COUNT_bm 0xffff
-#define HBM_CSR_PORT_COUNTERS__EXCL_FAIL_HI__COUNT_bp 0
-#define HBM_CSR_PORT_COUNTERS__EXCL_FAIL_HI__COUNT_bw 16
+// reg - hbm_csr_counters::pc1_rmw_lo
+#define HBM_CSR_COUNTERS__PC1_RMW_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_RMW_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_RMW_LO__COUNT_bw 32
 
-// reg - hbm_csr_port_counters::decerr_lo
-#define HBM_CSR_PORT_COUNTERS__DECERR_LO__COUNT_bm 0xffffffff
-#define HBM_CSR_PORT_COUNTERS__DECERR_LO__COUNT_bp 0
-#define HBM_CSR_PORT_COUNTERS__DECERR_LO__COUNT_bw 32
+// reg - hbm_csr_counters::pc1_rmw_hi
+#define HBM_CSR_COUNTERS__PC1_RMW_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_RMW_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_RMW_HI__COUNT_bw 16
 
-// reg - hbm_csr_port_counters::decerr_hi
-#define HBM_CSR_PORT_COUNTERS__DECERR_HI__COUNT_bm 0xffff
-#define HBM_CSR_PORT_COUNTERS__DECERR_HI__COUNT_bp 0
-#define HBM_CSR_PORT_COUNTERS__DECERR_HI__COUNT_bw 16
+// reg - hbm_csr_counters::pc1_turnaround_lo
+#define HBM_CSR_COUNTERS__PC1_TURNAROUND_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_TURNAROUND_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_TURNAROUND_LO__COUNT_bw 32
 
-// reg - hbm_csr_port_counters::slverr_lo
-#define HBM_CSR_PORT_COUNTERS__SLVERR_LO__COUNT_bm 0xffffffff
-#define HBM_CSR_PORT_COUNTERS__SLVERR_LO__COUNT_bp 0
-#define HBM_CSR_PORT_COUNTERS__SLVERR_LO__COUNT_bw 32
+// reg - hbm_csr_counters::pc1_turnaround_hi
+#define HBM_CSR_COUNTERS__PC1_TURNAROUND_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_TURNAROUND_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_TURNAROUND_HI__COUNT_bw 16
 
-// reg - hbm_csr_port_counters::slverr_hi
-#define HBM_CSR_PORT_COUNTERS__SLVERR_HI__COUNT_bm 0xffff
-#define HBM_CSR_PORT_COUNTERS__SLVERR_HI__COUNT_bp 0
-#define HBM_CSR_PORT_COUNTERS__SLVERR_HI__COUNT_bw 16
+// reg - hbm_csr_counters::pc1_row_conflict_lo
+#define HBM_CSR_COUNTERS__PC1_ROW_CONFLICT_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_ROW_CONFLICT_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_ROW_CONFLICT_LO__COUNT_bw 32
 
-// reg - hbm_csr_port_counters::aw_lo
-#define HBM_CSR_PORT_COUNTERS__AW_LO__COUNT_bm 0xffffffff
-#define HBM_CSR_PORT_COUNTERS__AW_LO__COUNT_bp 0
-#define HBM_CSR_PORT_COUNTERS__AW_LO__COUNT_bw 32
+// reg - hbm_csr_counters::pc1_row_conflict_hi
+#define HBM_CSR_COUNTERS__PC1_ROW_CONFLICT_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_ROW_CONFLICT_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_ROW_CONFLICT_HI__COUNT_bw 16
 
-// reg - hbm_csr_port_counters::aw_hi
-#define HBM_CSR_PORT_COUNTERS__AW_HI__COUNT_bm 0xffff
-#define HBM_CSR_PORT_COUNTERS__AW_HI__COUNT_bp 0
-#define HBM_CSR_PORT_COUNTERS__AW_HI__COUNT_bw 16
+// reg - hbm_csr_counters::pc1_row_closed_lo
+#define HBM_CSR_COUNTERS__PC1_ROW_CLOSED_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_ROW_CLOSED_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_ROW_CLOSED_LO__COUNT_bw 32
 
-// reg - hbm_csr_port_counters::ar_lo
-#define HBM_CSR_PORT_COUNTERS__AR_LO__COUNT_bm 0xffffffff
-#define HBM_CSR_PORT_COUNTERS__AR_LO__COUNT_bp 0
-#define HBM_CSR_PORT_COUNTERS__AR_LO__COUNT_bw 32
+// reg - hbm_csr_counters::pc1_row_closed_hi
+#define HBM_CSR_COUNTERS__PC1_ROW_CLOSED_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_ROW_CLOSED_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_ROW_CLOSED_HI__COUNT_bw 16
 
-// reg - hbm_csr_port_counters::ar_hi
-#define HBM_CSR_PORT_COUNTERS__AR_HI__COUNT_bm 0xffff
-#define HBM_CSR_PORT_COUNTERS__AR_HI__COUNT_bp 0
-#define HBM_CSR_PORT_COUNTERS__AR_HI__COUNT_bw 16
+// reg - hbm_csr_counters::pc1_row_hit_lo
+#define HBM_CSR_COUNTERS__PC1_ROW_HIT_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_ROW_HIT_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_ROW_HIT_LO__COUNT_bw 32
 
-// regfile - hbm_csr_port_counters
-typedef struct __attribute__ ((__packed__)) {
-    uint32_t rob_full_lo;
-    uint32_t rob_full_hi;
-    uint32_t excl_fail_lo;
-    uint32_t excl_fail_hi;
-    uint32_t decerr_lo;
-    uint32_t decerr_hi;
-    uint32_t slverr_lo;
-    uint32_t slverr_hi;
-    uint32_t aw_lo;
-    uint32_t aw_hi;
-    uint32_t ar_lo;
-    uint32_t ar_hi;
-} hbm_csr_port_counters_t;
+// reg - hbm_csr_counters::pc1_row_hit_hi
+#define HBM_CSR_COUNTERS__PC1_ROW_HIT_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_ROW_HIT_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_ROW_HIT_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc1_ref_all_lo
+#define HBM_CSR_COUNTERS__PC1_REF_ALL_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_REF_ALL_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_REF_ALL_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc1_ref_all_hi
+#define HBM_CSR_COUNTERS__PC1_REF_ALL_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_REF_ALL_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_REF_ALL_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc1_refsb_lo
+#define HBM_CSR_COUNTERS__PC1_REFSB_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_REFSB_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_REFSB_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc1_refsb_hi
+#define HBM_CSR_COUNTERS__PC1_REFSB_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_REFSB_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_REFSB_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc1_wr_lo
+#define HBM_CSR_COUNTERS__PC1_WR_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_WR_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_WR_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc1_wr_hi
+#define HBM_CSR_COUNTERS__PC1_WR_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_WR_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_WR_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc1_rd_lo
+#define HBM_CSR_COUNTERS__PC1_RD_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_RD_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_RD_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc1_rd_hi
+#define HBM_CSR_COUNTERS__PC1_RD_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_RD_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_RD_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc1_pre_lo
+#define HBM_CSR_COUNTERS__PC1_PRE_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_PRE_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_PRE_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc1_pre_hi
+#define HBM_CSR_COUNTERS__PC1_PRE_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_PRE_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_PRE_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc1_act_lo
+#define HBM_CSR_COUNTERS__PC1_ACT_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_ACT_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_ACT_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc1_act_hi
+#define HBM_CSR_COUNTERS__PC1_ACT_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_ACT_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_ACT_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port0_rob_full_lo
+#define HBM_CSR_COUNTERS__PORT0_ROB_FULL_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT0_ROB_FULL_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_ROB_FULL_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port0_rob_full_hi
+#define HBM_CSR_COUNTERS__PORT0_ROB_FULL_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT0_ROB_FULL_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_ROB_FULL_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port0_excl_fail_lo
+#define HBM_CSR_COUNTERS__PORT0_EXCL_FAIL_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT0_EXCL_FAIL_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_EXCL_FAIL_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port0_excl_fail_hi
+#define HBM_CSR_COUNTERS__PORT0_EXCL_FAIL_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT0_EXCL_FAIL_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_EXCL_FAIL_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port0_decerr_lo
+#define HBM_CSR_COUNTERS__PORT0_DECERR_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT0_DECERR_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_DECERR_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port0_decerr_hi
+#define HBM_CSR_COUNTERS__PORT0_DECERR_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT0_DECERR_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_DECERR_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port0_slverr_lo
+#define HBM_CSR_COUNTERS__PORT0_SLVERR_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT0_SLVERR_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_SLVERR_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port0_slverr_hi
+#define HBM_CSR_COUNTERS__PORT0_SLVERR_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT0_SLVERR_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_SLVERR_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port0_aw_lo
+#define HBM_CSR_COUNTERS__PORT0_AW_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT0_AW_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_AW_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port0_aw_hi
+#define HBM_CSR_COUNTERS__PORT0_AW_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT0_AW_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_AW_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port0_ar_lo
+#define HBM_CSR_COUNTERS__PORT0_AR_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT0_AR_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_AR_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port0_ar_hi
+#define HBM_CSR_COUNTERS__PORT0_AR_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT0_AR_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_AR_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port1_rob_full_lo
+#define HBM_CSR_COUNTERS__PORT1_ROB_FULL_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT1_ROB_FULL_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_ROB_FULL_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port1_rob_full_hi
+#define HBM_CSR_COUNTERS__PORT1_ROB_FULL_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT1_ROB_FULL_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_ROB_FULL_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port1_excl_fail_lo
+#define HBM_CSR_COUNTERS__PORT1_EXCL_FAIL_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT1_EXCL_FAIL_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_EXCL_FAIL_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port1_excl_fail_hi
+#define HBM_CSR_COUNTERS__PORT1_EXCL_FAIL_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT1_EXCL_FAIL_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_EXCL_FAIL_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port1_decerr_lo
+#define HBM_CSR_COUNTERS__PORT1_DECERR_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT1_DECERR_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_DECERR_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port1_decerr_hi
+#define HBM_CSR_COUNTERS__PORT1_DECERR_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT1_DECERR_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_DECERR_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port1_slverr_lo
+#define HBM_CSR_COUNTERS__PORT1_SLVERR_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT1_SLVERR_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_SLVERR_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port1_slverr_hi
+#define HBM_CSR_COUNTERS__PORT1_SLVERR_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT1_SLVERR_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_SLVERR_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port1_aw_lo
+#define HBM_CSR_COUNTERS__PORT1_AW_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT1_AW_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_AW_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port1_aw_hi
+#define HBM_CSR_COUNTERS__PORT1_AW_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT1_AW_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_AW_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port1_ar_lo
+#define HBM_CSR_COUNTERS__PORT1_AR_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT1_AR_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_AR_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port1_ar_hi
+#define HBM_CSR_COUNTERS__PORT1_AR_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT1_AR_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_AR_HI__COUNT_bw 16
 
 // regfile - hbm_csr_counters
 typedef struct __attribute__ ((__packed__)) {
     uint32_t cycles_lo;
     uint32_t cycles_hi;
-    hbm_csr_pc_counters_t pc[2];
-    hbm_csr_port_counters_t port[2];
+    uint32_t pc0_wr_full_lo;
+    uint32_t pc0_wr_full_hi;
+    uint32_t pc0_rd_full_lo;
+    uint32_t pc0_rd_full_hi;
+    uint32_t pc0_rmw_lo;
+    uint32_t pc0_rmw_hi;
+    uint32_t pc0_turnaround_lo;
+    uint32_t pc0_turnaround_hi;
+    uint32_t pc0_row_conflict_lo;
+    uint32_t pc0_row_conflict_hi;
+    uint32_t pc0_row_closed_lo;
+    uint32_t pc0_row_closed_hi;
+    uint32_t pc0_row_hit_lo;
+    uint32_t pc0_row_hit_hi;
+    uint32_t pc0_ref_all_lo;
+    uint32_t pc0_ref_all_hi;
+    uint32_t pc0_refsb_lo;
+    uint32_t pc0_refsb_hi;
+    uint32_t pc0_wr_lo;
+    uint32_t pc0_wr_hi;
+    uint32_t pc0_rd_lo;
+    uint32_t pc0_rd_hi;
+    uint32_t pc0_pre_lo;
+    uint32_t pc0_pre_hi;
+    uint32_t pc0_act_lo;
+    uint32_t pc0_act_hi;
+    uint32_t pc1_wr_full_lo;
+    uint32_t pc1_wr_full_hi;
+    uint32_t pc1_rd_full_lo;
+    uint32_t pc1_rd_full_hi;
+    uint32_t pc1_rmw_lo;
+    uint32_t pc1_rmw_hi;
+    uint32_t pc1_turnaround_lo;
+    uint32_t pc1_turnaround_hi;
+    uint32_t pc1_row_conflict_lo;
+    uint32_t pc1_row_conflict_hi;
+    uint32_t pc1_row_closed_lo;
+    uint32_t pc1_row_closed_hi;
+    uint32_t pc1_row_hit_lo;
+    uint32_t pc1_row_hit_hi;
+    uint32_t pc1_ref_all_lo;
+    uint32_t pc1_ref_all_hi;
+    uint32_t pc1_refsb_lo;
+    uint32_t pc1_refsb_hi;
+    uint32_t pc1_wr_lo;
+    uint32_t pc1_wr_hi;
+    uint32_t pc1_rd_lo;
+    uint32_t pc1_rd_hi;
+    uint32_t pc1_pre_lo;
+    uint32_t pc1_pre_hi;
+    uint32_t pc1_act_lo;
+    uint32_t pc1_act_hi;
+    uint32_t port0_rob_full_lo;
+    uint32_t port0_rob_full_hi;
+    uint32_t port0_excl_fail_lo;
+    uint32_t port0_excl_fail_hi;
+    uint32_t port0_decerr_lo;
+    uint32_t port0_decerr_hi;
+    uint32_t port0_slverr_lo;
+    uint32_t port0_slverr_hi;
+    uint32_t port0_aw_lo;
+    uint32_t port0_aw_hi;
+    uint32_t port0_ar_lo;
+    uint32_t port0_ar_hi;
+    uint32_t port1_rob_full_lo;
+    uint32_t port1_rob_full_hi;
+    uint32_t port1_excl_fail_lo;
+    uint32_t port1_excl_fail_hi;
+    uint32_t port1_decerr_lo;
+    uint32_t port1_decerr_hi;
+    uint32_t port1_slverr_lo;
+    uint32_t port1_slverr_hi;
+    uint32_t port1_aw_lo;
+    uint32_t port1_aw_hi;
+    uint32_t port1_ar_lo;
+    uint32_t port1_ar_hi;
 } hbm_csr_counters_t;
 
 // addrmap - hbm_csr

@@ -308,7 +308,7 @@ class hbm_csr_policy(uvm_reg_block):
         self.starve = hbm_csr_policy__starve("starve")
 
     def build(self) -> None:
-        reg_map = self.create_map("reg_map", 0, 4, uvm_endianness_e.UVM_NO_ENDIAN)
+        reg_map = self.create_map("reg_map", 0, 4, uvm_endianness_e.UVM_LITTLE_ENDIAN)
         self.set_default_map(reg_map)
         self.page = hbm_csr_policy__page("page")
         self.page.configure(self, None, "")
@@ -739,7 +739,7 @@ class hbm_csr_map(uvm_reg_block):
         self.row_limit = hbm_csr_map__row_limit("row_limit")
 
     def build(self) -> None:
-        reg_map = self.create_map("reg_map", 0, 4, uvm_endianness_e.UVM_NO_ENDIAN)
+        reg_map = self.create_map("reg_map", 0, 4, uvm_endianness_e.UVM_LITTLE_ENDIAN)
         self.set_default_map(reg_map)
         self.mask0 = hbm_csr_map__mask0("mask0")
         self.mask0.configure(self, None, "")
@@ -1226,7 +1226,7 @@ class hbm_csr_timing(uvm_reg_block):
         self.t_mod = hbm_csr_timing__t_mod("t_mod")
 
     def build(self) -> None:
-        reg_map = self.create_map("reg_map", 0, 4, uvm_endianness_e.UVM_NO_ENDIAN)
+        reg_map = self.create_map("reg_map", 0, 4, uvm_endianness_e.UVM_LITTLE_ENDIAN)
         self.set_default_map(reg_map)
         self.rl = hbm_csr_timing__rl("rl")
         self.rl.configure(self, None, "")
@@ -1381,10 +1381,10 @@ class hbm_csr_counters__cycles_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::wr_full_lo
-class hbm_csr_pc_counters__wr_full_lo(uvm_reg):
+# Reg - hbm_csr_counters::pc0_wr_full_lo
+class hbm_csr_counters__pc0_wr_full_lo(uvm_reg):
 
-    def __init__(self, name: str = "wr_full_lo"):
+    def __init__(self, name: str = "pc0_wr_full_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1392,10 +1392,10 @@ class hbm_csr_pc_counters__wr_full_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::wr_full_hi
-class hbm_csr_pc_counters__wr_full_hi(uvm_reg):
+# Reg - hbm_csr_counters::pc0_wr_full_hi
+class hbm_csr_counters__pc0_wr_full_hi(uvm_reg):
 
-    def __init__(self, name: str = "wr_full_hi"):
+    def __init__(self, name: str = "pc0_wr_full_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1403,10 +1403,10 @@ class hbm_csr_pc_counters__wr_full_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::rd_full_lo
-class hbm_csr_pc_counters__rd_full_lo(uvm_reg):
+# Reg - hbm_csr_counters::pc0_rd_full_lo
+class hbm_csr_counters__pc0_rd_full_lo(uvm_reg):
 
-    def __init__(self, name: str = "rd_full_lo"):
+    def __init__(self, name: str = "pc0_rd_full_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1414,10 +1414,10 @@ class hbm_csr_pc_counters__rd_full_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::rd_full_hi
-class hbm_csr_pc_counters__rd_full_hi(uvm_reg):
+# Reg - hbm_csr_counters::pc0_rd_full_hi
+class hbm_csr_counters__pc0_rd_full_hi(uvm_reg):
 
-    def __init__(self, name: str = "rd_full_hi"):
+    def __init__(self, name: str = "pc0_rd_full_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1425,10 +1425,10 @@ class hbm_csr_pc_counters__rd_full_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::rmw_lo
-class hbm_csr_pc_counters__rmw_lo(uvm_reg):
+# Reg - hbm_csr_counters::pc0_rmw_lo
+class hbm_csr_counters__pc0_rmw_lo(uvm_reg):
 
-    def __init__(self, name: str = "rmw_lo"):
+    def __init__(self, name: str = "pc0_rmw_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1436,10 +1436,10 @@ class hbm_csr_pc_counters__rmw_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::rmw_hi
-class hbm_csr_pc_counters__rmw_hi(uvm_reg):
+# Reg - hbm_csr_counters::pc0_rmw_hi
+class hbm_csr_counters__pc0_rmw_hi(uvm_reg):
 
-    def __init__(self, name: str = "rmw_hi"):
+    def __init__(self, name: str = "pc0_rmw_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1447,10 +1447,10 @@ class hbm_csr_pc_counters__rmw_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::turnaround_lo
-class hbm_csr_pc_counters__turnaround_lo(uvm_reg):
+# Reg - hbm_csr_counters::pc0_turnaround_lo
+class hbm_csr_counters__pc0_turnaround_lo(uvm_reg):
 
-    def __init__(self, name: str = "turnaround_lo"):
+    def __init__(self, name: str = "pc0_turnaround_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1458,10 +1458,10 @@ class hbm_csr_pc_counters__turnaround_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::turnaround_hi
-class hbm_csr_pc_counters__turnaround_hi(uvm_reg):
+# Reg - hbm_csr_counters::pc0_turnaround_hi
+class hbm_csr_counters__pc0_turnaround_hi(uvm_reg):
 
-    def __init__(self, name: str = "turnaround_hi"):
+    def __init__(self, name: str = "pc0_turnaround_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1469,10 +1469,10 @@ class hbm_csr_pc_counters__turnaround_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::row_conflict_lo
-class hbm_csr_pc_counters__row_conflict_lo(uvm_reg):
+# Reg - hbm_csr_counters::pc0_row_conflict_lo
+class hbm_csr_counters__pc0_row_conflict_lo(uvm_reg):
 
-    def __init__(self, name: str = "row_conflict_lo"):
+    def __init__(self, name: str = "pc0_row_conflict_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1480,10 +1480,10 @@ class hbm_csr_pc_counters__row_conflict_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::row_conflict_hi
-class hbm_csr_pc_counters__row_conflict_hi(uvm_reg):
+# Reg - hbm_csr_counters::pc0_row_conflict_hi
+class hbm_csr_counters__pc0_row_conflict_hi(uvm_reg):
 
-    def __init__(self, name: str = "row_conflict_hi"):
+    def __init__(self, name: str = "pc0_row_conflict_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1491,10 +1491,10 @@ class hbm_csr_pc_counters__row_conflict_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::row_closed_lo
-class hbm_csr_pc_counters__row_closed_lo(uvm_reg):
+# Reg - hbm_csr_counters::pc0_row_closed_lo
+class hbm_csr_counters__pc0_row_closed_lo(uvm_reg):
 
-    def __init__(self, name: str = "row_closed_lo"):
+    def __init__(self, name: str = "pc0_row_closed_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1502,10 +1502,10 @@ class hbm_csr_pc_counters__row_closed_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::row_closed_hi
-class hbm_csr_pc_counters__row_closed_hi(uvm_reg):
+# Reg - hbm_csr_counters::pc0_row_closed_hi
+class hbm_csr_counters__pc0_row_closed_hi(uvm_reg):
 
-    def __init__(self, name: str = "row_closed_hi"):
+    def __init__(self, name: str = "pc0_row_closed_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1513,10 +1513,10 @@ class hbm_csr_pc_counters__row_closed_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::row_hit_lo
-class hbm_csr_pc_counters__row_hit_lo(uvm_reg):
+# Reg - hbm_csr_counters::pc0_row_hit_lo
+class hbm_csr_counters__pc0_row_hit_lo(uvm_reg):
 
-    def __init__(self, name: str = "row_hit_lo"):
+    def __init__(self, name: str = "pc0_row_hit_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1524,10 +1524,10 @@ class hbm_csr_pc_counters__row_hit_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::row_hit_hi
-class hbm_csr_pc_counters__row_hit_hi(uvm_reg):
+# Reg - hbm_csr_counters::pc0_row_hit_hi
+class hbm_csr_counters__pc0_row_hit_hi(uvm_reg):
 
-    def __init__(self, name: str = "row_hit_hi"):
+    def __init__(self, name: str = "pc0_row_hit_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1535,10 +1535,10 @@ class hbm_csr_pc_counters__row_hit_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::ref_all_lo
-class hbm_csr_pc_counters__ref_all_lo(uvm_reg):
+# Reg - hbm_csr_counters::pc0_ref_all_lo
+class hbm_csr_counters__pc0_ref_all_lo(uvm_reg):
 
-    def __init__(self, name: str = "ref_all_lo"):
+    def __init__(self, name: str = "pc0_ref_all_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1546,10 +1546,10 @@ class hbm_csr_pc_counters__ref_all_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::ref_all_hi
-class hbm_csr_pc_counters__ref_all_hi(uvm_reg):
+# Reg - hbm_csr_counters::pc0_ref_all_hi
+class hbm_csr_counters__pc0_ref_all_hi(uvm_reg):
 
-    def __init__(self, name: str = "ref_all_hi"):
+    def __init__(self, name: str = "pc0_ref_all_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1557,10 +1557,10 @@ class hbm_csr_pc_counters__ref_all_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::refsb_lo
-class hbm_csr_pc_counters__refsb_lo(uvm_reg):
+# Reg - hbm_csr_counters::pc0_refsb_lo
+class hbm_csr_counters__pc0_refsb_lo(uvm_reg):
 
-    def __init__(self, name: str = "refsb_lo"):
+    def __init__(self, name: str = "pc0_refsb_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1568,10 +1568,10 @@ class hbm_csr_pc_counters__refsb_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::refsb_hi
-class hbm_csr_pc_counters__refsb_hi(uvm_reg):
+# Reg - hbm_csr_counters::pc0_refsb_hi
+class hbm_csr_counters__pc0_refsb_hi(uvm_reg):
 
-    def __init__(self, name: str = "refsb_hi"):
+    def __init__(self, name: str = "pc0_refsb_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1579,10 +1579,10 @@ class hbm_csr_pc_counters__refsb_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::wr_lo
-class hbm_csr_pc_counters__wr_lo(uvm_reg):
+# Reg - hbm_csr_counters::pc0_wr_lo
+class hbm_csr_counters__pc0_wr_lo(uvm_reg):
 
-    def __init__(self, name: str = "wr_lo"):
+    def __init__(self, name: str = "pc0_wr_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1590,10 +1590,10 @@ class hbm_csr_pc_counters__wr_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::wr_hi
-class hbm_csr_pc_counters__wr_hi(uvm_reg):
+# Reg - hbm_csr_counters::pc0_wr_hi
+class hbm_csr_counters__pc0_wr_hi(uvm_reg):
 
-    def __init__(self, name: str = "wr_hi"):
+    def __init__(self, name: str = "pc0_wr_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1601,10 +1601,10 @@ class hbm_csr_pc_counters__wr_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::rd_lo
-class hbm_csr_pc_counters__rd_lo(uvm_reg):
+# Reg - hbm_csr_counters::pc0_rd_lo
+class hbm_csr_counters__pc0_rd_lo(uvm_reg):
 
-    def __init__(self, name: str = "rd_lo"):
+    def __init__(self, name: str = "pc0_rd_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1612,10 +1612,10 @@ class hbm_csr_pc_counters__rd_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::rd_hi
-class hbm_csr_pc_counters__rd_hi(uvm_reg):
+# Reg - hbm_csr_counters::pc0_rd_hi
+class hbm_csr_counters__pc0_rd_hi(uvm_reg):
 
-    def __init__(self, name: str = "rd_hi"):
+    def __init__(self, name: str = "pc0_rd_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1623,10 +1623,10 @@ class hbm_csr_pc_counters__rd_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::pre_lo
-class hbm_csr_pc_counters__pre_lo(uvm_reg):
+# Reg - hbm_csr_counters::pc0_pre_lo
+class hbm_csr_counters__pc0_pre_lo(uvm_reg):
 
-    def __init__(self, name: str = "pre_lo"):
+    def __init__(self, name: str = "pc0_pre_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1634,10 +1634,10 @@ class hbm_csr_pc_counters__pre_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::pre_hi
-class hbm_csr_pc_counters__pre_hi(uvm_reg):
+# Reg - hbm_csr_counters::pc0_pre_hi
+class hbm_csr_counters__pc0_pre_hi(uvm_reg):
 
-    def __init__(self, name: str = "pre_hi"):
+    def __init__(self, name: str = "pc0_pre_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1645,10 +1645,10 @@ class hbm_csr_pc_counters__pre_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::act_lo
-class hbm_csr_pc_counters__act_lo(uvm_reg):
+# Reg - hbm_csr_counters::pc0_act_lo
+class hbm_csr_counters__pc0_act_lo(uvm_reg):
 
-    def __init__(self, name: str = "act_lo"):
+    def __init__(self, name: str = "pc0_act_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1656,10 +1656,10 @@ class hbm_csr_pc_counters__act_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_pc_counters::act_hi
-class hbm_csr_pc_counters__act_hi(uvm_reg):
+# Reg - hbm_csr_counters::pc0_act_hi
+class hbm_csr_counters__pc0_act_hi(uvm_reg):
 
-    def __init__(self, name: str = "act_hi"):
+    def __init__(self, name: str = "pc0_act_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1667,176 +1667,10 @@ class hbm_csr_pc_counters__act_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Regfile - hbm_csr_pc_counters
-class hbm_csr_pc_counters(uvm_reg_block):
+# Reg - hbm_csr_counters::pc1_wr_full_lo
+class hbm_csr_counters__pc1_wr_full_lo(uvm_reg):
 
-    def __init__(self, name: str = "hbm_csr_pc_counters"):
-        super().__init__(name)
-        self.wr_full_lo = hbm_csr_pc_counters__wr_full_lo("wr_full_lo")
-        self.wr_full_hi = hbm_csr_pc_counters__wr_full_hi("wr_full_hi")
-        self.rd_full_lo = hbm_csr_pc_counters__rd_full_lo("rd_full_lo")
-        self.rd_full_hi = hbm_csr_pc_counters__rd_full_hi("rd_full_hi")
-        self.rmw_lo = hbm_csr_pc_counters__rmw_lo("rmw_lo")
-        self.rmw_hi = hbm_csr_pc_counters__rmw_hi("rmw_hi")
-        self.turnaround_lo = hbm_csr_pc_counters__turnaround_lo("turnaround_lo")
-        self.turnaround_hi = hbm_csr_pc_counters__turnaround_hi("turnaround_hi")
-        self.row_conflict_lo = hbm_csr_pc_counters__row_conflict_lo("row_conflict_lo")
-        self.row_conflict_hi = hbm_csr_pc_counters__row_conflict_hi("row_conflict_hi")
-        self.row_closed_lo = hbm_csr_pc_counters__row_closed_lo("row_closed_lo")
-        self.row_closed_hi = hbm_csr_pc_counters__row_closed_hi("row_closed_hi")
-        self.row_hit_lo = hbm_csr_pc_counters__row_hit_lo("row_hit_lo")
-        self.row_hit_hi = hbm_csr_pc_counters__row_hit_hi("row_hit_hi")
-        self.ref_all_lo = hbm_csr_pc_counters__ref_all_lo("ref_all_lo")
-        self.ref_all_hi = hbm_csr_pc_counters__ref_all_hi("ref_all_hi")
-        self.refsb_lo = hbm_csr_pc_counters__refsb_lo("refsb_lo")
-        self.refsb_hi = hbm_csr_pc_counters__refsb_hi("refsb_hi")
-        self.wr_lo = hbm_csr_pc_counters__wr_lo("wr_lo")
-        self.wr_hi = hbm_csr_pc_counters__wr_hi("wr_hi")
-        self.rd_lo = hbm_csr_pc_counters__rd_lo("rd_lo")
-        self.rd_hi = hbm_csr_pc_counters__rd_hi("rd_hi")
-        self.pre_lo = hbm_csr_pc_counters__pre_lo("pre_lo")
-        self.pre_hi = hbm_csr_pc_counters__pre_hi("pre_hi")
-        self.act_lo = hbm_csr_pc_counters__act_lo("act_lo")
-        self.act_hi = hbm_csr_pc_counters__act_hi("act_hi")
-
-    def build(self) -> None:
-        reg_map = self.create_map("reg_map", 0, 4, uvm_endianness_e.UVM_NO_ENDIAN)
-        self.set_default_map(reg_map)
-        self.wr_full_lo = hbm_csr_pc_counters__wr_full_lo("wr_full_lo")
-        self.wr_full_lo.configure(self, None, "")
-
-        self.wr_full_lo.build()
-        self.get_default_map().add_reg(self.wr_full_lo, 0x0, "RO")
-        self.wr_full_hi = hbm_csr_pc_counters__wr_full_hi("wr_full_hi")
-        self.wr_full_hi.configure(self, None, "")
-
-        self.wr_full_hi.build()
-        self.get_default_map().add_reg(self.wr_full_hi, 0x4, "RO")
-        self.rd_full_lo = hbm_csr_pc_counters__rd_full_lo("rd_full_lo")
-        self.rd_full_lo.configure(self, None, "")
-
-        self.rd_full_lo.build()
-        self.get_default_map().add_reg(self.rd_full_lo, 0x8, "RO")
-        self.rd_full_hi = hbm_csr_pc_counters__rd_full_hi("rd_full_hi")
-        self.rd_full_hi.configure(self, None, "")
-
-        self.rd_full_hi.build()
-        self.get_default_map().add_reg(self.rd_full_hi, 0xc, "RO")
-        self.rmw_lo = hbm_csr_pc_counters__rmw_lo("rmw_lo")
-        self.rmw_lo.configure(self, None, "")
-
-        self.rmw_lo.build()
-        self.get_default_map().add_reg(self.rmw_lo, 0x10, "RO")
-        self.rmw_hi = hbm_csr_pc_counters__rmw_hi("rmw_hi")
-        self.rmw_hi.configure(self, None, "")
-
-        self.rmw_hi.build()
-        self.get_default_map().add_reg(self.rmw_hi, 0x14, "RO")
-        self.turnaround_lo = hbm_csr_pc_counters__turnaround_lo("turnaround_lo")
-        self.turnaround_lo.configure(self, None, "")
-
-        self.turnaround_lo.build()
-        self.get_default_map().add_reg(self.turnaround_lo, 0x18, "RO")
-        self.turnaround_hi = hbm_csr_pc_counters__turnaround_hi("turnaround_hi")
-        self.turnaround_hi.configure(self, None, "")
-
-        self.turnaround_hi.build()
-        self.get_default_map().add_reg(self.turnaround_hi, 0x1c, "RO")
-        self.row_conflict_lo = hbm_csr_pc_counters__row_conflict_lo("row_conflict_lo")
-        self.row_conflict_lo.configure(self, None, "")
-
-        self.row_conflict_lo.build()
-        self.get_default_map().add_reg(self.row_conflict_lo, 0x20, "RO")
-        self.row_conflict_hi = hbm_csr_pc_counters__row_conflict_hi("row_conflict_hi")
-        self.row_conflict_hi.configure(self, None, "")
-
-        self.row_conflict_hi.build()
-        self.get_default_map().add_reg(self.row_conflict_hi, 0x24, "RO")
-        self.row_closed_lo = hbm_csr_pc_counters__row_closed_lo("row_closed_lo")
-        self.row_closed_lo.configure(self, None, "")
-
-        self.row_closed_lo.build()
-        self.get_default_map().add_reg(self.row_closed_lo, 0x28, "RO")
-        self.row_closed_hi = hbm_csr_pc_counters__row_closed_hi("row_closed_hi")
-        self.row_closed_hi.configure(self, None, "")
-
-        self.row_closed_hi.build()
-        self.get_default_map().add_reg(self.row_closed_hi, 0x2c, "RO")
-        self.row_hit_lo = hbm_csr_pc_counters__row_hit_lo("row_hit_lo")
-        self.row_hit_lo.configure(self, None, "")
-
-        self.row_hit_lo.build()
-        self.get_default_map().add_reg(self.row_hit_lo, 0x30, "RO")
-        self.row_hit_hi = hbm_csr_pc_counters__row_hit_hi("row_hit_hi")
-        self.row_hit_hi.configure(self, None, "")
-
-        self.row_hit_hi.build()
-        self.get_default_map().add_reg(self.row_hit_hi, 0x34, "RO")
-        self.ref_all_lo = hbm_csr_pc_counters__ref_all_lo("ref_all_lo")
-        self.ref_all_lo.configure(self, None, "")
-
-        self.ref_all_lo.build()
-        self.get_default_map().add_reg(self.ref_all_lo, 0x38, "RO")
-        self.ref_all_hi = hbm_csr_pc_counters__ref_all_hi("ref_all_hi")
-        self.ref_all_hi.configure(self, None, "")
-
-        self.ref_all_hi.build()
-        self.get_default_map().add_reg(self.ref_all_hi, 0x3c, "RO")
-        self.refsb_lo = hbm_csr_pc_counters__refsb_lo("refsb_lo")
-        self.refsb_lo.configure(self, None, "")
-
-        self.refsb_lo.build()
-        self.get_default_map().add_reg(self.refsb_lo, 0x40, "RO")
-        self.refsb_hi = hbm_csr_pc_counters__refsb_hi("refsb_hi")
-        self.refsb_hi.configure(self, None, "")
-
-        self.refsb_hi.build()
-        self.get_default_map().add_reg(self.refsb_hi, 0x44, "RO")
-        self.wr_lo = hbm_csr_pc_counters__wr_lo("wr_lo")
-        self.wr_lo.configure(self, None, "")
-
-        self.wr_lo.build()
-        self.get_default_map().add_reg(self.wr_lo, 0x48, "RO")
-        self.wr_hi = hbm_csr_pc_counters__wr_hi("wr_hi")
-        self.wr_hi.configure(self, None, "")
-
-        self.wr_hi.build()
-        self.get_default_map().add_reg(self.wr_hi, 0x4c, "RO")
-        self.rd_lo = hbm_csr_pc_counters__rd_lo("rd_lo")
-        self.rd_lo.configure(self, None, "")
-
-        self.rd_lo.build()
-        self.get_default_map().add_reg(self.rd_lo, 0x50, "RO")
-        self.rd_hi = hbm_csr_pc_counters__rd_hi("rd_hi")
-        self.rd_hi.configure(self, None, "")
-
-        self.rd_hi.build()
-        self.get_default_map().add_reg(self.rd_hi, 0x54, "RO")
-        self.pre_lo = hbm_csr_pc_counters__pre_lo("pre_lo")
-        self.pre_lo.configure(self, None, "")
-
-        self.pre_lo.build()
-        self.get_default_map().add_reg(self.pre_lo, 0x58, "RO")
-        self.pre_hi = hbm_csr_pc_counters__pre_hi("pre_hi")
-        self.pre_hi.configure(self, None, "")
-
-        self.pre_hi.build()
-        self.get_default_map().add_reg(self.pre_hi, 0x5c, "RO")
-        self.act_lo = hbm_csr_pc_counters__act_lo("act_lo")
-        self.act_lo.configure(self, None, "")
-
-        self.act_lo.build()
-        self.get_default_map().add_reg(self.act_lo, 0x60, "RO")
-        self.act_hi = hbm_csr_pc_counters__act_hi("act_hi")
-        self.act_hi.configure(self, None, "")
-
-        self.act_hi.build()
-        self.get_default_map().add_reg(self.act_hi, 0x64, "RO")
-
-# Reg - hbm_csr_port_counters::rob_full_lo
-class hbm_csr_port_counters__rob_full_lo(uvm_reg):
-
-    def __init__(self, name: str = "rob_full_lo"):
+    def __init__(self, name: str = "pc1_wr_full_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1844,10 +1678,10 @@ class hbm_csr_port_counters__rob_full_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_port_counters::rob_full_hi
-class hbm_csr_port_counters__rob_full_hi(uvm_reg):
+# Reg - hbm_csr_counters::pc1_wr_full_hi
+class hbm_csr_counters__pc1_wr_full_hi(uvm_reg):
 
-    def __init__(self, name: str = "rob_full_hi"):
+    def __init__(self, name: str = "pc1_wr_full_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1855,10 +1689,10 @@ class hbm_csr_port_counters__rob_full_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_port_counters::excl_fail_lo
-class hbm_csr_port_counters__excl_fail_lo(uvm_reg):
+# Reg - hbm_csr_counters::pc1_rd_full_lo
+class hbm_csr_counters__pc1_rd_full_lo(uvm_reg):
 
-    def __init__(self, name: str = "excl_fail_lo"):
+    def __init__(self, name: str = "pc1_rd_full_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1866,10 +1700,10 @@ class hbm_csr_port_counters__excl_fail_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_port_counters::excl_fail_hi
-class hbm_csr_port_counters__excl_fail_hi(uvm_reg):
+# Reg - hbm_csr_counters::pc1_rd_full_hi
+class hbm_csr_counters__pc1_rd_full_hi(uvm_reg):
 
-    def __init__(self, name: str = "excl_fail_hi"):
+    def __init__(self, name: str = "pc1_rd_full_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1877,10 +1711,10 @@ class hbm_csr_port_counters__excl_fail_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_port_counters::decerr_lo
-class hbm_csr_port_counters__decerr_lo(uvm_reg):
+# Reg - hbm_csr_counters::pc1_rmw_lo
+class hbm_csr_counters__pc1_rmw_lo(uvm_reg):
 
-    def __init__(self, name: str = "decerr_lo"):
+    def __init__(self, name: str = "pc1_rmw_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1888,10 +1722,10 @@ class hbm_csr_port_counters__decerr_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_port_counters::decerr_hi
-class hbm_csr_port_counters__decerr_hi(uvm_reg):
+# Reg - hbm_csr_counters::pc1_rmw_hi
+class hbm_csr_counters__pc1_rmw_hi(uvm_reg):
 
-    def __init__(self, name: str = "decerr_hi"):
+    def __init__(self, name: str = "pc1_rmw_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1899,10 +1733,10 @@ class hbm_csr_port_counters__decerr_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_port_counters::slverr_lo
-class hbm_csr_port_counters__slverr_lo(uvm_reg):
+# Reg - hbm_csr_counters::pc1_turnaround_lo
+class hbm_csr_counters__pc1_turnaround_lo(uvm_reg):
 
-    def __init__(self, name: str = "slverr_lo"):
+    def __init__(self, name: str = "pc1_turnaround_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1910,10 +1744,10 @@ class hbm_csr_port_counters__slverr_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_port_counters::slverr_hi
-class hbm_csr_port_counters__slverr_hi(uvm_reg):
+# Reg - hbm_csr_counters::pc1_turnaround_hi
+class hbm_csr_counters__pc1_turnaround_hi(uvm_reg):
 
-    def __init__(self, name: str = "slverr_hi"):
+    def __init__(self, name: str = "pc1_turnaround_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1921,10 +1755,10 @@ class hbm_csr_port_counters__slverr_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_port_counters::aw_lo
-class hbm_csr_port_counters__aw_lo(uvm_reg):
+# Reg - hbm_csr_counters::pc1_row_conflict_lo
+class hbm_csr_counters__pc1_row_conflict_lo(uvm_reg):
 
-    def __init__(self, name: str = "aw_lo"):
+    def __init__(self, name: str = "pc1_row_conflict_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1932,10 +1766,10 @@ class hbm_csr_port_counters__aw_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_port_counters::aw_hi
-class hbm_csr_port_counters__aw_hi(uvm_reg):
+# Reg - hbm_csr_counters::pc1_row_conflict_hi
+class hbm_csr_counters__pc1_row_conflict_hi(uvm_reg):
 
-    def __init__(self, name: str = "aw_hi"):
+    def __init__(self, name: str = "pc1_row_conflict_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1943,10 +1777,10 @@ class hbm_csr_port_counters__aw_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_port_counters::ar_lo
-class hbm_csr_port_counters__ar_lo(uvm_reg):
+# Reg - hbm_csr_counters::pc1_row_closed_lo
+class hbm_csr_counters__pc1_row_closed_lo(uvm_reg):
 
-    def __init__(self, name: str = "ar_lo"):
+    def __init__(self, name: str = "pc1_row_closed_lo"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1954,10 +1788,10 @@ class hbm_csr_port_counters__ar_lo(uvm_reg):
         self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
 
-# Reg - hbm_csr_port_counters::ar_hi
-class hbm_csr_port_counters__ar_hi(uvm_reg):
+# Reg - hbm_csr_counters::pc1_row_closed_hi
+class hbm_csr_counters__pc1_row_closed_hi(uvm_reg):
 
-    def __init__(self, name: str = "ar_hi"):
+    def __init__(self, name: str = "pc1_row_closed_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1965,87 +1799,423 @@ class hbm_csr_port_counters__ar_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
-# Regfile - hbm_csr_port_counters
-class hbm_csr_port_counters(uvm_reg_block):
+# Reg - hbm_csr_counters::pc1_row_hit_lo
+class hbm_csr_counters__pc1_row_hit_lo(uvm_reg):
 
-    def __init__(self, name: str = "hbm_csr_port_counters"):
-        super().__init__(name)
-        self.rob_full_lo = hbm_csr_port_counters__rob_full_lo("rob_full_lo")
-        self.rob_full_hi = hbm_csr_port_counters__rob_full_hi("rob_full_hi")
-        self.excl_fail_lo = hbm_csr_port_counters__excl_fail_lo("excl_fail_lo")
-        self.excl_fail_hi = hbm_csr_port_counters__excl_fail_hi("excl_fail_hi")
-        self.decerr_lo = hbm_csr_port_counters__decerr_lo("decerr_lo")
-        self.decerr_hi = hbm_csr_port_counters__decerr_hi("decerr_hi")
-        self.slverr_lo = hbm_csr_port_counters__slverr_lo("slverr_lo")
-        self.slverr_hi = hbm_csr_port_counters__slverr_hi("slverr_hi")
-        self.aw_lo = hbm_csr_port_counters__aw_lo("aw_lo")
-        self.aw_hi = hbm_csr_port_counters__aw_hi("aw_hi")
-        self.ar_lo = hbm_csr_port_counters__ar_lo("ar_lo")
-        self.ar_hi = hbm_csr_port_counters__ar_hi("ar_hi")
+    def __init__(self, name: str = "pc1_row_hit_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
 
     def build(self) -> None:
-        reg_map = self.create_map("reg_map", 0, 4, uvm_endianness_e.UVM_NO_ENDIAN)
-        self.set_default_map(reg_map)
-        self.rob_full_lo = hbm_csr_port_counters__rob_full_lo("rob_full_lo")
-        self.rob_full_lo.configure(self, None, "")
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
-        self.rob_full_lo.build()
-        self.get_default_map().add_reg(self.rob_full_lo, 0x0, "RO")
-        self.rob_full_hi = hbm_csr_port_counters__rob_full_hi("rob_full_hi")
-        self.rob_full_hi.configure(self, None, "")
 
-        self.rob_full_hi.build()
-        self.get_default_map().add_reg(self.rob_full_hi, 0x4, "RO")
-        self.excl_fail_lo = hbm_csr_port_counters__excl_fail_lo("excl_fail_lo")
-        self.excl_fail_lo.configure(self, None, "")
+# Reg - hbm_csr_counters::pc1_row_hit_hi
+class hbm_csr_counters__pc1_row_hit_hi(uvm_reg):
 
-        self.excl_fail_lo.build()
-        self.get_default_map().add_reg(self.excl_fail_lo, 0x8, "RO")
-        self.excl_fail_hi = hbm_csr_port_counters__excl_fail_hi("excl_fail_hi")
-        self.excl_fail_hi.configure(self, None, "")
+    def __init__(self, name: str = "pc1_row_hit_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
 
-        self.excl_fail_hi.build()
-        self.get_default_map().add_reg(self.excl_fail_hi, 0xc, "RO")
-        self.decerr_lo = hbm_csr_port_counters__decerr_lo("decerr_lo")
-        self.decerr_lo.configure(self, None, "")
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
-        self.decerr_lo.build()
-        self.get_default_map().add_reg(self.decerr_lo, 0x10, "RO")
-        self.decerr_hi = hbm_csr_port_counters__decerr_hi("decerr_hi")
-        self.decerr_hi.configure(self, None, "")
 
-        self.decerr_hi.build()
-        self.get_default_map().add_reg(self.decerr_hi, 0x14, "RO")
-        self.slverr_lo = hbm_csr_port_counters__slverr_lo("slverr_lo")
-        self.slverr_lo.configure(self, None, "")
+# Reg - hbm_csr_counters::pc1_ref_all_lo
+class hbm_csr_counters__pc1_ref_all_lo(uvm_reg):
 
-        self.slverr_lo.build()
-        self.get_default_map().add_reg(self.slverr_lo, 0x18, "RO")
-        self.slverr_hi = hbm_csr_port_counters__slverr_hi("slverr_hi")
-        self.slverr_hi.configure(self, None, "")
+    def __init__(self, name: str = "pc1_ref_all_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
 
-        self.slverr_hi.build()
-        self.get_default_map().add_reg(self.slverr_hi, 0x1c, "RO")
-        self.aw_lo = hbm_csr_port_counters__aw_lo("aw_lo")
-        self.aw_lo.configure(self, None, "")
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
 
-        self.aw_lo.build()
-        self.get_default_map().add_reg(self.aw_lo, 0x20, "RO")
-        self.aw_hi = hbm_csr_port_counters__aw_hi("aw_hi")
-        self.aw_hi.configure(self, None, "")
 
-        self.aw_hi.build()
-        self.get_default_map().add_reg(self.aw_hi, 0x24, "RO")
-        self.ar_lo = hbm_csr_port_counters__ar_lo("ar_lo")
-        self.ar_lo.configure(self, None, "")
+# Reg - hbm_csr_counters::pc1_ref_all_hi
+class hbm_csr_counters__pc1_ref_all_hi(uvm_reg):
 
-        self.ar_lo.build()
-        self.get_default_map().add_reg(self.ar_lo, 0x28, "RO")
-        self.ar_hi = hbm_csr_port_counters__ar_hi("ar_hi")
-        self.ar_hi.configure(self, None, "")
+    def __init__(self, name: str = "pc1_ref_all_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
 
-        self.ar_hi.build()
-        self.get_default_map().add_reg(self.ar_hi, 0x2c, "RO")
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_refsb_lo
+class hbm_csr_counters__pc1_refsb_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc1_refsb_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_refsb_hi
+class hbm_csr_counters__pc1_refsb_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc1_refsb_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_wr_lo
+class hbm_csr_counters__pc1_wr_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc1_wr_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_wr_hi
+class hbm_csr_counters__pc1_wr_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc1_wr_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_rd_lo
+class hbm_csr_counters__pc1_rd_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc1_rd_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_rd_hi
+class hbm_csr_counters__pc1_rd_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc1_rd_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_pre_lo
+class hbm_csr_counters__pc1_pre_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc1_pre_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_pre_hi
+class hbm_csr_counters__pc1_pre_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc1_pre_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_act_lo
+class hbm_csr_counters__pc1_act_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc1_act_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_act_hi
+class hbm_csr_counters__pc1_act_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc1_act_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_rob_full_lo
+class hbm_csr_counters__port0_rob_full_lo(uvm_reg):
+
+    def __init__(self, name: str = "port0_rob_full_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_rob_full_hi
+class hbm_csr_counters__port0_rob_full_hi(uvm_reg):
+
+    def __init__(self, name: str = "port0_rob_full_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_excl_fail_lo
+class hbm_csr_counters__port0_excl_fail_lo(uvm_reg):
+
+    def __init__(self, name: str = "port0_excl_fail_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_excl_fail_hi
+class hbm_csr_counters__port0_excl_fail_hi(uvm_reg):
+
+    def __init__(self, name: str = "port0_excl_fail_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_decerr_lo
+class hbm_csr_counters__port0_decerr_lo(uvm_reg):
+
+    def __init__(self, name: str = "port0_decerr_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_decerr_hi
+class hbm_csr_counters__port0_decerr_hi(uvm_reg):
+
+    def __init__(self, name: str = "port0_decerr_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_slverr_lo
+class hbm_csr_counters__port0_slverr_lo(uvm_reg):
+
+    def __init__(self, name: str = "port0_slverr_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_slverr_hi
+class hbm_csr_counters__port0_slverr_hi(uvm_reg):
+
+    def __init__(self, name: str = "port0_slverr_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_aw_lo
+class hbm_csr_counters__port0_aw_lo(uvm_reg):
+
+    def __init__(self, name: str = "port0_aw_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_aw_hi
+class hbm_csr_counters__port0_aw_hi(uvm_reg):
+
+    def __init__(self, name: str = "port0_aw_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_ar_lo
+class hbm_csr_counters__port0_ar_lo(uvm_reg):
+
+    def __init__(self, name: str = "port0_ar_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_ar_hi
+class hbm_csr_counters__port0_ar_hi(uvm_reg):
+
+    def __init__(self, name: str = "port0_ar_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_rob_full_lo
+class hbm_csr_counters__port1_rob_full_lo(uvm_reg):
+
+    def __init__(self, name: str = "port1_rob_full_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_rob_full_hi
+class hbm_csr_counters__port1_rob_full_hi(uvm_reg):
+
+    def __init__(self, name: str = "port1_rob_full_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_excl_fail_lo
+class hbm_csr_counters__port1_excl_fail_lo(uvm_reg):
+
+    def __init__(self, name: str = "port1_excl_fail_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_excl_fail_hi
+class hbm_csr_counters__port1_excl_fail_hi(uvm_reg):
+
+    def __init__(self, name: str = "port1_excl_fail_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_decerr_lo
+class hbm_csr_counters__port1_decerr_lo(uvm_reg):
+
+    def __init__(self, name: str = "port1_decerr_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_decerr_hi
+class hbm_csr_counters__port1_decerr_hi(uvm_reg):
+
+    def __init__(self, name: str = "port1_decerr_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_slverr_lo
+class hbm_csr_counters__port1_slverr_lo(uvm_reg):
+
+    def __init__(self, name: str = "port1_slverr_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_slverr_hi
+class hbm_csr_counters__port1_slverr_hi(uvm_reg):
+
+    def __init__(self, name: str = "port1_slverr_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_aw_lo
+class hbm_csr_counters__port1_aw_lo(uvm_reg):
+
+    def __init__(self, name: str = "port1_aw_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_aw_hi
+class hbm_csr_counters__port1_aw_hi(uvm_reg):
+
+    def __init__(self, name: str = "port1_aw_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_ar_lo
+class hbm_csr_counters__port1_ar_lo(uvm_reg):
+
+    def __init__(self, name: str = "port1_ar_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_ar_hi
+class hbm_csr_counters__port1_ar_hi(uvm_reg):
+
+    def __init__(self, name: str = "port1_ar_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
 
 # Regfile - hbm_csr_counters
 class hbm_csr_counters(uvm_reg_block):
@@ -2054,11 +2224,85 @@ class hbm_csr_counters(uvm_reg_block):
         super().__init__(name)
         self.cycles_lo = hbm_csr_counters__cycles_lo("cycles_lo")
         self.cycles_hi = hbm_csr_counters__cycles_hi("cycles_hi")
-        self.pc = create_object_array(hbm_csr_pc_counters, "pc", [2])
-        self.port = create_object_array(hbm_csr_port_counters, "port", [2])
+        self.pc0_wr_full_lo = hbm_csr_counters__pc0_wr_full_lo("pc0_wr_full_lo")
+        self.pc0_wr_full_hi = hbm_csr_counters__pc0_wr_full_hi("pc0_wr_full_hi")
+        self.pc0_rd_full_lo = hbm_csr_counters__pc0_rd_full_lo("pc0_rd_full_lo")
+        self.pc0_rd_full_hi = hbm_csr_counters__pc0_rd_full_hi("pc0_rd_full_hi")
+        self.pc0_rmw_lo = hbm_csr_counters__pc0_rmw_lo("pc0_rmw_lo")
+        self.pc0_rmw_hi = hbm_csr_counters__pc0_rmw_hi("pc0_rmw_hi")
+        self.pc0_turnaround_lo = hbm_csr_counters__pc0_turnaround_lo("pc0_turnaround_lo")
+        self.pc0_turnaround_hi = hbm_csr_counters__pc0_turnaround_hi("pc0_turnaround_hi")
+        self.pc0_row_conflict_lo = hbm_csr_counters__pc0_row_conflict_lo("pc0_row_conflict_lo")
+        self.pc0_row_conflict_hi = hbm_csr_counters__pc0_row_conflict_hi("pc0_row_conflict_hi")
+        self.pc0_row_closed_lo = hbm_csr_counters__pc0_row_closed_lo("pc0_row_closed_lo")
+        self.pc0_row_closed_hi = hbm_csr_counters__pc0_row_closed_hi("pc0_row_closed_hi")
+        self.pc0_row_hit_lo = hbm_csr_counters__pc0_row_hit_lo("pc0_row_hit_lo")
+        self.pc0_row_hit_hi = hbm_csr_counters__pc0_row_hit_hi("pc0_row_hit_hi")
+        self.pc0_ref_all_lo = hbm_csr_counters__pc0_ref_all_lo("pc0_ref_all_lo")
+        self.pc0_ref_all_hi = hbm_csr_counters__pc0_ref_all_hi("pc0_ref_all_hi")
+        self.pc0_refsb_lo = hbm_csr_counters__pc0_refsb_lo("pc0_refsb_lo")
+        self.pc0_refsb_hi = hbm_csr_counters__pc0_refsb_hi("pc0_refsb_hi")
+        self.pc0_wr_lo = hbm_csr_counters__pc0_wr_lo("pc0_wr_lo")
+        self.pc0_wr_hi = hbm_csr_counters__pc0_wr_hi("pc0_wr_hi")
+        self.pc0_rd_lo = hbm_csr_counters__pc0_rd_lo("pc0_rd_lo")
+        self.pc0_rd_hi = hbm_csr_counters__pc0_rd_hi("pc0_rd_hi")
+        self.pc0_pre_lo = hbm_csr_counters__pc0_pre_lo("pc0_pre_lo")
+        self.pc0_pre_hi = hbm_csr_counters__pc0_pre_hi("pc0_pre_hi")
+        self.pc0_act_lo = hbm_csr_counters__pc0_act_lo("pc0_act_lo")
+        self.pc0_act_hi = hbm_csr_counters__pc0_act_hi("pc0_act_hi")
+        self.pc1_wr_full_lo = hbm_csr_counters__pc1_wr_full_lo("pc1_wr_full_lo")
+        self.pc1_wr_full_hi = hbm_csr_counters__pc1_wr_full_hi("pc1_wr_full_hi")
+        self.pc1_rd_full_lo = hbm_csr_counters__pc1_rd_full_lo("pc1_rd_full_lo")
+        self.pc1_rd_full_hi = hbm_csr_counters__pc1_rd_full_hi("pc1_rd_full_hi")
+        self.pc1_rmw_lo = hbm_csr_counters__pc1_rmw_lo("pc1_rmw_lo")
+        self.pc1_rmw_hi = hbm_csr_counters__pc1_rmw_hi("pc1_rmw_hi")
+        self.pc1_turnaround_lo = hbm_csr_counters__pc1_turnaround_lo("pc1_turnaround_lo")
+        self.pc1_turnaround_hi = hbm_csr_counters__pc1_turnaround_hi("pc1_turnaround_hi")
+        self.pc1_row_conflict_lo = hbm_csr_counters__pc1_row_conflict_lo("pc1_row_conflict_lo")
+        self.pc1_row_conflict_hi = hbm_csr_counters__pc1_row_conflict_hi("pc1_row_conflict_hi")
+        self.pc1_row_closed_lo = hbm_csr_counters__pc1_row_closed_lo("pc1_row_closed_lo")
+        self.pc1_row_closed_hi = hbm_csr_counters__pc1_row_closed_hi("pc1_row_closed_hi")
+        self.pc1_row_hit_lo = hbm_csr_counters__pc1_row_hit_lo("pc1_row_hit_lo")
+        self.pc1_row_hit_hi = hbm_csr_counters__pc1_row_hit_hi("pc1_row_hit_hi")
+        self.pc1_ref_all_lo = hbm_csr_counters__pc1_ref_all_lo("pc1_ref_all_lo")
+        self.pc1_ref_all_hi = hbm_csr_counters__pc1_ref_all_hi("pc1_ref_all_hi")
+        self.pc1_refsb_lo = hbm_csr_counters__pc1_refsb_lo("pc1_refsb_lo")
+        self.pc1_refsb_hi = hbm_csr_counters__pc1_refsb_hi("pc1_refsb_hi")
+        self.pc1_wr_lo = hbm_csr_counters__pc1_wr_lo("pc1_wr_lo")
+        self.pc1_wr_hi = hbm_csr_counters__pc1_wr_hi("pc1_wr_hi")
+        self.pc1_rd_lo = hbm_csr_counters__pc1_rd_lo("pc1_rd_lo")
+        self.pc1_rd_hi = hbm_csr_counters__pc1_rd_hi("pc1_rd_hi")
+        self.pc1_pre_lo = hbm_csr_counters__pc1_pre_lo("pc1_pre_lo")
+        self.pc1_pre_hi = hbm_csr_counters__pc1_pre_hi("pc1_pre_hi")
+        self.pc1_act_lo = hbm_csr_counters__pc1_act_lo("pc1_act_lo")
+        self.pc1_act_hi = hbm_csr_counters__pc1_act_hi("pc1_act_hi")
+        self.port0_rob_full_lo = hbm_csr_counters__port0_rob_full_lo("port0_rob_full_lo")
+        self.port0_rob_full_hi = hbm_csr_counters__port0_rob_full_hi("port0_rob_full_hi")
+        self.port0_excl_fail_lo = hbm_csr_counters__port0_excl_fail_lo("port0_excl_fail_lo")
+        self.port0_excl_fail_hi = hbm_csr_counters__port0_excl_fail_hi("port0_excl_fail_hi")
+        self.port0_decerr_lo = hbm_csr_counters__port0_decerr_lo("port0_decerr_lo")
+        self.port0_decerr_hi = hbm_csr_counters__port0_decerr_hi("port0_decerr_hi")
+        self.port0_slverr_lo = hbm_csr_counters__port0_slverr_lo("port0_slverr_lo")
+        self.port0_slverr_hi = hbm_csr_counters__port0_slverr_hi("port0_slverr_hi")
+        self.port0_aw_lo = hbm_csr_counters__port0_aw_lo("port0_aw_lo")
+        self.port0_aw_hi = hbm_csr_counters__port0_aw_hi("port0_aw_hi")
+        self.port0_ar_lo = hbm_csr_counters__port0_ar_lo("port0_ar_lo")
+        self.port0_ar_hi = hbm_csr_counters__port0_ar_hi("port0_ar_hi")
+        self.port1_rob_full_lo = hbm_csr_counters__port1_rob_full_lo("port1_rob_full_lo")
+        self.port1_rob_full_hi = hbm_csr_counters__port1_rob_full_hi("port1_rob_full_hi")
+        self.port1_excl_fail_lo = hbm_csr_counters__port1_excl_fail_lo("port1_excl_fail_lo")
+        self.port1_excl_fail_hi = hbm_csr_counters__port1_excl_fail_hi("port1_excl_fail_hi")
+        self.port1_decerr_lo = hbm_csr_counters__port1_decerr_lo("port1_decerr_lo")
+        self.port1_decerr_hi = hbm_csr_counters__port1_decerr_hi("port1_decerr_hi")
+        self.port1_slverr_lo = hbm_csr_counters__port1_slverr_lo("port1_slverr_lo")
+        self.port1_slverr_hi = hbm_csr_counters__port1_slverr_hi("port1_slverr_hi")
+        self.port1_aw_lo = hbm_csr_counters__port1_aw_lo("port1_aw_lo")
+        self.port1_aw_hi = hbm_csr_counters__port1_aw_hi("port1_aw_hi")
+        self.port1_ar_lo = hbm_csr_counters__port1_ar_lo("port1_ar_lo")
+        self.port1_ar_hi = hbm_csr_counters__port1_ar_hi("port1_ar_hi")
 
     def build(self) -> None:
-        reg_map = self.create_map("reg_map", 0, 4, uvm_endianness_e.UVM_NO_ENDIAN)
+        reg_map = self.create_map("reg_map", 0, 4, uvm_endianness_e.UVM_LITTLE_ENDIAN)
         self.set_default_map(reg_map)
         self.cycles_lo = hbm_csr_counters__cycles_lo("cycles_lo")
         self.cycles_lo.configure(self, None, "")
@@ -2070,14 +2314,386 @@ class hbm_csr_counters(uvm_reg_block):
 
         self.cycles_hi.build()
         self.get_default_map().add_reg(self.cycles_hi, 0x4, "RO")
-        for i, block in enumerate(self.pc.flatten()):
-            block.configure(self)
-            block.build()
-            self.get_default_map().add_submap(block.get_default_map(), 0x8 + i * 0x68)
-        for i, block in enumerate(self.port.flatten()):
-            block.configure(self)
-            block.build()
-            self.get_default_map().add_submap(block.get_default_map(), 0xd8 + i * 0x30)
+        self.pc0_wr_full_lo = hbm_csr_counters__pc0_wr_full_lo("pc0_wr_full_lo")
+        self.pc0_wr_full_lo.configure(self, None, "")
+
+        self.pc0_wr_full_lo.build()
+        self.get_default_map().add_reg(self.pc0_wr_full_lo, 0x8, "RO")
+        self.pc0_wr_full_hi = hbm_csr_counters__pc0_wr_full_hi("pc0_wr_full_hi")
+        self.pc0_wr_full_hi.configure(self, None, "")
+
+        self.pc0_wr_full_hi.build()
+        self.get_default_map().add_reg(self.pc0_wr_full_hi, 0xc, "RO")
+        self.pc0_rd_full_lo = hbm_csr_counters__pc0_rd_full_lo("pc0_rd_full_lo")
+        self.pc0_rd_full_lo.configure(self, None, "")
+
+        self.pc0_rd_full_lo.build()
+        self.get_default_map().add_reg(self.pc0_rd_full_lo, 0x10, "RO")
+        self.pc0_rd_full_hi = hbm_csr_counters__pc0_rd_full_hi("pc0_rd_full_hi")
+        self.pc0_rd_full_hi.configure(self, None, "")
+
+        self.pc0_rd_full_hi.build()
+        self.get_default_map().add_reg(self.pc0_rd_full_hi, 0x14, "RO")
+        self.pc0_rmw_lo = hbm_csr_counters__pc0_rmw_lo("pc0_rmw_lo")
+        self.pc0_rmw_lo.configure(self, None, "")
+
+        self.pc0_rmw_lo.build()
+        self.get_default_map().add_reg(self.pc0_rmw_lo, 0x18, "RO")
+        self.pc0_rmw_hi = hbm_csr_counters__pc0_rmw_hi("pc0_rmw_hi")
+        self.pc0_rmw_hi.configure(self, None, "")
+
+        self.pc0_rmw_hi.build()
+        self.get_default_map().add_reg(self.pc0_rmw_hi, 0x1c, "RO")
+        self.pc0_turnaround_lo = hbm_csr_counters__pc0_turnaround_lo("pc0_turnaround_lo")
+        self.pc0_turnaround_lo.configure(self, None, "")
+
+        self.pc0_turnaround_lo.build()
+        self.get_default_map().add_reg(self.pc0_turnaround_lo, 0x20, "RO")
+        self.pc0_turnaround_hi = hbm_csr_counters__pc0_turnaround_hi("pc0_turnaround_hi")
+        self.pc0_turnaround_hi.configure(self, None, "")
+
+        self.pc0_turnaround_hi.build()
+        self.get_default_map().add_reg(self.pc0_turnaround_hi, 0x24, "RO")
+        self.pc0_row_conflict_lo = hbm_csr_counters__pc0_row_conflict_lo("pc0_row_conflict_lo")
+        self.pc0_row_conflict_lo.configure(self, None, "")
+
+        self.pc0_row_conflict_lo.build()
+        self.get_default_map().add_reg(self.pc0_row_conflict_lo, 0x28, "RO")
+        self.pc0_row_conflict_hi = hbm_csr_counters__pc0_row_conflict_hi("pc0_row_conflict_hi")
+        self.pc0_row_conflict_hi.configure(self, None, "")
+
+        self.pc0_row_conflict_hi.build()
+        self.get_default_map().add_reg(self.pc0_row_conflict_hi, 0x2c, "RO")
+        self.pc0_row_closed_lo = hbm_csr_counters__pc0_row_closed_lo("pc0_row_closed_lo")
+        self.pc0_row_closed_lo.configure(self, None, "")
+
+        self.pc0_row_closed_lo.build()
+        self.get_default_map().add_reg(self.pc0_row_closed_lo, 0x30, "RO")
+        self.pc0_row_closed_hi = hbm_csr_counters__pc0_row_closed_hi("pc0_row_closed_hi")
+        self.pc0_row_closed_hi.configure(self, None, "")
+
+        self.pc0_row_closed_hi.build()
+        self.get_default_map().add_reg(self.pc0_row_closed_hi, 0x34, "RO")
+        self.pc0_row_hit_lo = hbm_csr_counters__pc0_row_hit_lo("pc0_row_hit_lo")
+        self.pc0_row_hit_lo.configure(self, None, "")
+
+        self.pc0_row_hit_lo.build()
+        self.get_default_map().add_reg(self.pc0_row_hit_lo, 0x38, "RO")
+        self.pc0_row_hit_hi = hbm_csr_counters__pc0_row_hit_hi("pc0_row_hit_hi")
+        self.pc0_row_hit_hi.configure(self, None, "")
+
+        self.pc0_row_hit_hi.build()
+        self.get_default_map().add_reg(self.pc0_row_hit_hi, 0x3c, "RO")
+        self.pc0_ref_all_lo = hbm_csr_counters__pc0_ref_all_lo("pc0_ref_all_lo")
+        self.pc0_ref_all_lo.configure(self, None, "")
+
+        self.pc0_ref_all_lo.build()
+        self.get_default_map().add_reg(self.pc0_ref_all_lo, 0x40, "RO")
+        self.pc0_ref_all_hi = hbm_csr_counters__pc0_ref_all_hi("pc0_ref_all_hi")
+        self.pc0_ref_all_hi.configure(self, None, "")
+
+        self.pc0_ref_all_hi.build()
+        self.get_default_map().add_reg(self.pc0_ref_all_hi, 0x44, "RO")
+        self.pc0_refsb_lo = hbm_csr_counters__pc0_refsb_lo("pc0_refsb_lo")
+        self.pc0_refsb_lo.configure(self, None, "")
+
+        self.pc0_refsb_lo.build()
+        self.get_default_map().add_reg(self.pc0_refsb_lo, 0x48, "RO")
+        self.pc0_refsb_hi = hbm_csr_counters__pc0_refsb_hi("pc0_refsb_hi")
+        self.pc0_refsb_hi.configure(self, None, "")
+
+        self.pc0_refsb_hi.build()
+        self.get_default_map().add_reg(self.pc0_refsb_hi, 0x4c, "RO")
+        self.pc0_wr_lo = hbm_csr_counters__pc0_wr_lo("pc0_wr_lo")
+        self.pc0_wr_lo.configure(self, None, "")
+
+        self.pc0_wr_lo.build()
+        self.get_default_map().add_reg(self.pc0_wr_lo, 0x50, "RO")
+        self.pc0_wr_hi = hbm_csr_counters__pc0_wr_hi("pc0_wr_hi")
+        self.pc0_wr_hi.configure(self, None, "")
+
+        self.pc0_wr_hi.build()
+        self.get_default_map().add_reg(self.pc0_wr_hi, 0x54, "RO")
+        self.pc0_rd_lo = hbm_csr_counters__pc0_rd_lo("pc0_rd_lo")
+        self.pc0_rd_lo.configure(self, None, "")
+
+        self.pc0_rd_lo.build()
+        self.get_default_map().add_reg(self.pc0_rd_lo, 0x58, "RO")
+        self.pc0_rd_hi = hbm_csr_counters__pc0_rd_hi("pc0_rd_hi")
+        self.pc0_rd_hi.configure(self, None, "")
+
+        self.pc0_rd_hi.build()
+        self.get_default_map().add_reg(self.pc0_rd_hi, 0x5c, "RO")
+        self.pc0_pre_lo = hbm_csr_counters__pc0_pre_lo("pc0_pre_lo")
+        self.pc0_pre_lo.configure(self, None, "")
+
+        self.pc0_pre_lo.build()
+        self.get_default_map().add_reg(self.pc0_pre_lo, 0x60, "RO")
+        self.pc0_pre_hi = hbm_csr_counters__pc0_pre_hi("pc0_pre_hi")
+        self.pc0_pre_hi.configure(self, None, "")
+
+        self.pc0_pre_hi.build()
+        self.get_default_map().add_reg(self.pc0_pre_hi, 0x64, "RO")
+        self.pc0_act_lo = hbm_csr_counters__pc0_act_lo("pc0_act_lo")
+        self.pc0_act_lo.configure(self, None, "")
+
+        self.pc0_act_lo.build()
+        self.get_default_map().add_reg(self.pc0_act_lo, 0x68, "RO")
+        self.pc0_act_hi = hbm_csr_counters__pc0_act_hi("pc0_act_hi")
+        self.pc0_act_hi.configure(self, None, "")
+
+        self.pc0_act_hi.build()
+        self.get_default_map().add_reg(self.pc0_act_hi, 0x6c, "RO")
+        self.pc1_wr_full_lo = hbm_csr_counters__pc1_wr_full_lo("pc1_wr_full_lo")
+        self.pc1_wr_full_lo.configure(self, None, "")
+
+        self.pc1_wr_full_lo.build()
+        self.get_default_map().add_reg(self.pc1_wr_full_lo, 0x70, "RO")
+        self.pc1_wr_full_hi = hbm_csr_counters__pc1_wr_full_hi("pc1_wr_full_hi")
+        self.pc1_wr_full_hi.configure(self, None, "")
+
+        self.pc1_wr_full_hi.build()
+        self.get_default_map().add_reg(self.pc1_wr_full_hi, 0x74, "RO")
+        self.pc1_rd_full_lo = hbm_csr_counters__pc1_rd_full_lo("pc1_rd_full_lo")
+        self.pc1_rd_full_lo.configure(self, None, "")
+
+        self.pc1_rd_full_lo.build()
+        self.get_default_map().add_reg(self.pc1_rd_full_lo, 0x78, "RO")
+        self.pc1_rd_full_hi = hbm_csr_counters__pc1_rd_full_hi("pc1_rd_full_hi")
+        self.pc1_rd_full_hi.configure(self, None, "")
+
+        self.pc1_rd_full_hi.build()
+        self.get_default_map().add_reg(self.pc1_rd_full_hi, 0x7c, "RO")
+        self.pc1_rmw_lo = hbm_csr_counters__pc1_rmw_lo("pc1_rmw_lo")
+        self.pc1_rmw_lo.configure(self, None, "")
+
+        self.pc1_rmw_lo.build()
+        self.get_default_map().add_reg(self.pc1_rmw_lo, 0x80, "RO")
+        self.pc1_rmw_hi = hbm_csr_counters__pc1_rmw_hi("pc1_rmw_hi")
+        self.pc1_rmw_hi.configure(self, None, "")
+
+        self.pc1_rmw_hi.build()
+        self.get_default_map().add_reg(self.pc1_rmw_hi, 0x84, "RO")
+        self.pc1_turnaround_lo = hbm_csr_counters__pc1_turnaround_lo("pc1_turnaround_lo")
+        self.pc1_turnaround_lo.configure(self, None, "")
+
+        self.pc1_turnaround_lo.build()
+        self.get_default_map().add_reg(self.pc1_turnaround_lo, 0x88, "RO")
+        self.pc1_turnaround_hi = hbm_csr_counters__pc1_turnaround_hi("pc1_turnaround_hi")
+        self.pc1_turnaround_hi.configure(self, None, "")
+
+        self.pc1_turnaround_hi.build()
+        self.get_default_map().add_reg(self.pc1_turnaround_hi, 0x8c, "RO")
+        self.pc1_row_conflict_lo = hbm_csr_counters__pc1_row_conflict_lo("pc1_row_conflict_lo")
+        self.pc1_row_conflict_lo.configure(self, None, "")
+
+        self.pc1_row_conflict_lo.build()
+        self.get_default_map().add_reg(self.pc1_row_conflict_lo, 0x90, "RO")
+        self.pc1_row_conflict_hi = hbm_csr_counters__pc1_row_conflict_hi("pc1_row_conflict_hi")
+        self.pc1_row_conflict_hi.configure(self, None, "")
+
+        self.pc1_row_conflict_hi.build()
+        self.get_default_map().add_reg(self.pc1_row_conflict_hi, 0x94, "RO")
+        self.pc1_row_closed_lo = hbm_csr_counters__pc1_row_closed_lo("pc1_row_closed_lo")
+        self.pc1_row_closed_lo.configure(self, None, "")
+
+        self.pc1_row_closed_lo.build()
+        self.get_default_map().add_reg(self.pc1_row_closed_lo, 0x98, "RO")
+        self.pc1_row_closed_hi = hbm_csr_counters__pc1_row_closed_hi("pc1_row_closed_hi")
+        self.pc1_row_closed_hi.configure(self, None, "")
+
+        self.pc1_row_closed_hi.build()
+        self.get_default_map().add_reg(self.pc1_row_closed_hi, 0x9c, "RO")
+        self.pc1_row_hit_lo = hbm_csr_counters__pc1_row_hit_lo("pc1_row_hit_lo")
+        self.pc1_row_hit_lo.configure(self, None, "")
+
+        self.pc1_row_hit_lo.build()
+        self.get_default_map().add_reg(self.pc1_row_hit_lo, 0xa0, "RO")
+        self.pc1_row_hit_hi = hbm_csr_counters__pc1_row_hit_hi("pc1_row_hit_hi")
+        self.pc1_row_hit_hi.configure(self, None, "")
+
+        self.pc1_row_hit_hi.build()
+        self.get_default_map().add_reg(self.pc1_row_hit_hi, 0xa4, "RO")
+        self.pc1_ref_all_lo = hbm_csr_counters__pc1_ref_all_lo("pc1_ref_all_lo")
+        self.pc1_ref_all_lo.configure(self, None, "")
+
+        self.pc1_ref_all_lo.build()
+        self.get_default_map().add_reg(self.pc1_ref_all_lo, 0xa8, "RO")
+        self.pc1_ref_all_hi = hbm_csr_counters__pc1_ref_all_hi("pc1_ref_all_hi")
+        self.pc1_ref_all_hi.configure(self, None, "")
+
+        self.pc1_ref_all_hi.build()
+        self.get_default_map().add_reg(self.pc1_ref_all_hi, 0xac, "RO")
+        self.pc1_refsb_lo = hbm_csr_counters__pc1_refsb_lo("pc1_refsb_lo")
+        self.pc1_refsb_lo.configure(self, None, "")
+
+        self.pc1_refsb_lo.build()
+        self.get_default_map().add_reg(self.pc1_refsb_lo, 0xb0, "RO")
+        self.pc1_refsb_hi = hbm_csr_counters__pc1_refsb_hi("pc1_refsb_hi")
+        self.pc1_refsb_hi.configure(self, None, "")
+
+        self.pc1_refsb_hi.build()
+        self.get_default_map().add_reg(self.pc1_refsb_hi, 0xb4, "RO")
+        self.pc1_wr_lo = hbm_csr_counters__pc1_wr_lo("pc1_wr_lo")
+        self.pc1_wr_lo.configure(self, None, "")
+
+        self.pc1_wr_lo.build()
+        self.get_default_map().add_reg(self.pc1_wr_lo, 0xb8, "RO")
+        self.pc1_wr_hi = hbm_csr_counters__pc1_wr_hi("pc1_wr_hi")
+        self.pc1_wr_hi.configure(self, None, "")
+
+        self.pc1_wr_hi.build()
+        self.get_default_map().add_reg(self.pc1_wr_hi, 0xbc, "RO")
+        self.pc1_rd_lo = hbm_csr_counters__pc1_rd_lo("pc1_rd_lo")
+        self.pc1_rd_lo.configure(self, None, "")
+
+        self.pc1_rd_lo.build()
+        self.get_default_map().add_reg(self.pc1_rd_lo, 0xc0, "RO")
+        self.pc1_rd_hi = hbm_csr_counters__pc1_rd_hi("pc1_rd_hi")
+        self.pc1_rd_hi.configure(self, None, "")
+
+        self.pc1_rd_hi.build()
+        self.get_default_map().add_reg(self.pc1_rd_hi, 0xc4, "RO")
+        self.pc1_pre_lo = hbm_csr_counters__pc1_pre_lo("pc1_pre_lo")
+        self.pc1_pre_lo.configure(self, None, "")
+
+        self.pc1_pre_lo.build()
+        self.get_default_map().add_reg(self.pc1_pre_lo, 0xc8, "RO")
+        self.pc1_pre_hi = hbm_csr_counters__pc1_pre_hi("pc1_pre_hi")
+        self.pc1_pre_hi.configure(self, None, "")
+
+        self.pc1_pre_hi.build()
+        self.get_default_map().add_reg(self.pc1_pre_hi, 0xcc, "RO")
+        self.pc1_act_lo = hbm_csr_counters__pc1_act_lo("pc1_act_lo")
+        self.pc1_act_lo.configure(self, None, "")
+
+        self.pc1_act_lo.build()
+        self.get_default_map().add_reg(self.pc1_act_lo, 0xd0, "RO")
+        self.pc1_act_hi = hbm_csr_counters__pc1_act_hi("pc1_act_hi")
+        self.pc1_act_hi.configure(self, None, "")
+
+        self.pc1_act_hi.build()
+        self.get_default_map().add_reg(self.pc1_act_hi, 0xd4, "RO")
+        self.port0_rob_full_lo = hbm_csr_counters__port0_rob_full_lo("port0_rob_full_lo")
+        self.port0_rob_full_lo.configure(self, None, "")
+
+        self.port0_rob_full_lo.build()
+        self.get_default_map().add_reg(self.port0_rob_full_lo, 0xd8, "RO")
+        self.port0_rob_full_hi = hbm_csr_counters__port0_rob_full_hi("port0_rob_full_hi")
+        self.port0_rob_full_hi.configure(self, None, "")
+
+        self.port0_rob_full_hi.build()
+        self.get_default_map().add_reg(self.port0_rob_full_hi, 0xdc, "RO")
+        self.port0_excl_fail_lo = hbm_csr_counters__port0_excl_fail_lo("port0_excl_fail_lo")
+        self.port0_excl_fail_lo.configure(self, None, "")
+
+        self.port0_excl_fail_lo.build()
+        self.get_default_map().add_reg(self.port0_excl_fail_lo, 0xe0, "RO")
+        self.port0_excl_fail_hi = hbm_csr_counters__port0_excl_fail_hi("port0_excl_fail_hi")
+        self.port0_excl_fail_hi.configure(self, None, "")
+
+        self.port0_excl_fail_hi.build()
+        self.get_default_map().add_reg(self.port0_excl_fail_hi, 0xe4, "RO")
+        self.port0_decerr_lo = hbm_csr_counters__port0_decerr_lo("port0_decerr_lo")
+        self.port0_decerr_lo.configure(self, None, "")
+
+        self.port0_decerr_lo.build()
+        self.get_default_map().add_reg(self.port0_decerr_lo, 0xe8, "RO")
+        self.port0_decerr_hi = hbm_csr_counters__port0_decerr_hi("port0_decerr_hi")
+        self.port0_decerr_hi.configure(self, None, "")
+
+        self.port0_decerr_hi.build()
+        self.get_default_map().add_reg(self.port0_decerr_hi, 0xec, "RO")
+        self.port0_slverr_lo = hbm_csr_counters__port0_slverr_lo("port0_slverr_lo")
+        self.port0_slverr_lo.configure(self, None, "")
+
+        self.port0_slverr_lo.build()
+        self.get_default_map().add_reg(self.port0_slverr_lo, 0xf0, "RO")
+        self.port0_slverr_hi = hbm_csr_counters__port0_slverr_hi("port0_slverr_hi")
+        self.port0_slverr_hi.configure(self, None, "")
+
+        self.port0_slverr_hi.build()
+        self.get_default_map().add_reg(self.port0_slverr_hi, 0xf4, "RO")
+        self.port0_aw_lo = hbm_csr_counters__port0_aw_lo("port0_aw_lo")
+        self.port0_aw_lo.configure(self, None, "")
+
+        self.port0_aw_lo.build()
+        self.get_default_map().add_reg(self.port0_aw_lo, 0xf8, "RO")
+        self.port0_aw_hi = hbm_csr_counters__port0_aw_hi("port0_aw_hi")
+        self.port0_aw_hi.configure(self, None, "")
+
+        self.port0_aw_hi.build()
+        self.get_default_map().add_reg(self.port0_aw_hi, 0xfc, "RO")
+        self.port0_ar_lo = hbm_csr_counters__port0_ar_lo("port0_ar_lo")
+        self.port0_ar_lo.configure(self, None, "")
+
+        self.port0_ar_lo.build()
+        self.get_default_map().add_reg(self.port0_ar_lo, 0x100, "RO")
+        self.port0_ar_hi = hbm_csr_counters__port0_ar_hi("port0_ar_hi")
+        self.port0_ar_hi.configure(self, None, "")
+
+        self.port0_ar_hi.build()
+        self.get_default_map().add_reg(self.port0_ar_hi, 0x104, "RO")
+        self.port1_rob_full_lo = hbm_csr_counters__port1_rob_full_lo("port1_rob_full_lo")
+        self.port1_rob_full_lo.configure(self, None, "")
+
+        self.port1_rob_full_lo.build()
+        self.get_default_map().add_reg(self.port1_rob_full_lo, 0x108, "RO")
+        self.port1_rob_full_hi = hbm_csr_counters__port1_rob_full_hi("port1_rob_full_hi")
+        self.port1_rob_full_hi.configure(self, None, "")
+
+        self.port1_rob_full_hi.build()
+        self.get_default_map().add_reg(self.port1_rob_full_hi, 0x10c, "RO")
+        self.port1_excl_fail_lo = hbm_csr_counters__port1_excl_fail_lo("port1_excl_fail_lo")
+        self.port1_excl_fail_lo.configure(self, None, "")
+
+        self.port1_excl_fail_lo.build()
+        self.get_default_map().add_reg(self.port1_excl_fail_lo, 0x110, "RO")
+        self.port1_excl_fail_hi = hbm_csr_counters__port1_excl_fail_hi("port1_excl_fail_hi")
+        self.port1_excl_fail_hi.configure(self, None, "")
+
+        self.port1_excl_fail_hi.build()
+        self.get_default_map().add_reg(self.port1_excl_fail_hi, 0x114, "RO")
+        self.port1_decerr_lo = hbm_csr_counters__port1_decerr_lo("port1_decerr_lo")
+        self.port1_decerr_lo.configure(self, None, "")
+
+        self.port1_decerr_lo.build()
+        self.get_default_map().add_reg(self.port1_decerr_lo, 0x118, "RO")
+        self.port1_decerr_hi = hbm_csr_counters__port1_decerr_hi("port1_decerr_hi")
+        self.port1_decerr_hi.configure(self, None, "")
+
+        self.port1_decerr_hi.build()
+        self.get_default_map().add_reg(self.port1_decerr_hi, 0x11c, "RO")
+        self.port1_slverr_lo = hbm_csr_counters__port1_slverr_lo("port1_slverr_lo")
+        self.port1_slverr_lo.configure(self, None, "")
+
+        self.port1_slverr_lo.build()
+        self.get_default_map().add_reg(self.port1_slverr_lo, 0x120, "RO")
+        self.port1_slverr_hi = hbm_csr_counters__port1_slverr_hi("port1_slverr_hi")
+        self.port1_slverr_hi.configure(self, None, "")
+
+        self.port1_slverr_hi.build()
+        self.get_default_map().add_reg(self.port1_slverr_hi, 0x124, "RO")
+        self.port1_aw_lo = hbm_csr_counters__port1_aw_lo("port1_aw_lo")
+        self.port1_aw_lo.configure(self, None, "")
+
+        self.port1_aw_lo.build()
+        self.get_default_map().add_reg(self.port1_aw_lo, 0x128, "RO")
+        self.port1_aw_hi = hbm_csr_counters__port1_aw_hi("port1_aw_hi")
+        self.port1_aw_hi.configure(self, None, "")
+
+        self.port1_aw_hi.build()
+        self.get_default_map().add_reg(self.port1_aw_hi, 0x12c, "RO")
+        self.port1_ar_lo = hbm_csr_counters__port1_ar_lo("port1_ar_lo")
+        self.port1_ar_lo.configure(self, None, "")
+
+        self.port1_ar_lo.build()
+        self.get_default_map().add_reg(self.port1_ar_lo, 0x130, "RO")
+        self.port1_ar_hi = hbm_csr_counters__port1_ar_hi("port1_ar_hi")
+        self.port1_ar_hi.configure(self, None, "")
+
+        self.port1_ar_hi.build()
+        self.get_default_map().add_reg(self.port1_ar_hi, 0x134, "RO")
 
 # Addrmap - hbm_csr
 class hbm_csr(uvm_reg_block):
@@ -2100,7 +2716,7 @@ class hbm_csr(uvm_reg_block):
         self.counters = hbm_csr_counters("counters")
 
     def build(self) -> None:
-        reg_map = self.create_map("reg_map", 0, 4, uvm_endianness_e.UVM_NO_ENDIAN)
+        reg_map = self.create_map("reg_map", 0, 4, uvm_endianness_e.UVM_LITTLE_ENDIAN)
         self.set_default_map(reg_map)
         self.id = hbm_csr__id("id")
         self.id.configure(self, None, "")
