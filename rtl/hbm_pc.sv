@@ -119,7 +119,9 @@ module hbm_pc
 
   // ---------------------------------------------------------------- order of requests to the same bytes
   rd_vec_t rd_free;
-  wr_vec_t wr_free, wr_free_of_wr, wr_complete;
+  wr_vec_t wr_free, wr_free_of_wr, wr_started, wr_complete;
+  rd_vec_t rd_able;  // could use an open row
+  wr_vec_t wr_able;
   logic    merge;
   logic [WrIdxWidth-1:0]   merge_idx;
   logic [AxiDataWidth-1:0] merge_data;
@@ -136,8 +138,12 @@ module hbm_pc
     .clk_i, .rst_ni, .wr_ins_i(wr_ins), .wr_slot_i(wr_slot), .wr_partial_i(~&wr_req_i.strb),
     .wr_valid_i(wr_valid), .wr_free_of_wr_i(wr_free_of_wr), .wr_aged_i(wr_aged), .wr_urgent_i(wr_urgent), .age_tick_i(age_tick),
     .start_set_o(rmw_set), .start_pick_i(rmw_pick), .space_i(rmw_space), .start_o(rmw_start), .start_idx_o(rmw_idx),
-    .start_aged_o(rmw_aged), .start_urgent_o(rmw_urgent), .done_i(merge), .done_idx_i(merge_idx), .ready_o(wr_complete)
+    .start_aged_o(rmw_aged), .start_urgent_o(rmw_urgent), .done_i(merge), .done_idx_i(merge_idx),
+    .started_o(wr_started), .ready_o(wr_complete)
   );
+
+  assign rd_able = rd_valid & rd_free;
+  assign wr_able = wr_valid & wr_free & wr_started;
 
   // ---------------------------------------------------------------- banks and timers
   hbm_gaps u_gaps (.clk_i, .rst_ni, .timing_i, .ap_min_ras_i(policy_i.ap_min_ras), .gaps_o(gaps));
@@ -152,8 +158,8 @@ module hbm_pc
   hbm_pc_timers #(.Pc(Pc)) u_pc_timers (.clk_i, .rst_ni, .gaps_i(gaps), .cmd_i(cmd), .set_end_i(set_end), .ok_o(pc_ok));
 
   hbm_bank_demand u_bank_demand (
-    .open_i(ok.open), .rd_valid_i(rd_valid), .rd_hit_i(rd_hit), .rd_urgent_i(rd_urgent), .rd_of_bank_i(rd_of_bank),
-    .wr_valid_i(wr_valid), .wr_hit_i(wr_hit), .wr_urgent_i(wr_urgent), .wr_of_bank_i(wr_of_bank), .demand_o(demand)
+    .open_i(ok.open), .rd_able_i(rd_able), .rd_hit_i(rd_hit), .rd_urgent_i(rd_urgent), .rd_of_bank_i(rd_of_bank),
+    .wr_able_i(wr_able), .wr_hit_i(wr_hit), .wr_urgent_i(wr_urgent), .wr_of_bank_i(wr_of_bank), .demand_o(demand)
   );
 
   // ---------------------------------------------------------------- columns
@@ -194,8 +200,8 @@ module hbm_pc
     .clk_i, .rst_ni, .enable_i, .writing_i(writing), .rrd_l_long_i(gaps.rrd_l_long),
     .ok_i(ok), .pc_ok_i(pc_ok), .group_ok0_i(group_ok0), .group_ok1_i(group_ok1), .group_next1_i(group_next1),
     .demand_i(demand), .wish_i(wish),
-    .rd_valid_i(rd_valid), .rd_hit_i(rd_hit), .rd_urgent_i(rd_urgent), .rd_of_bank_i(rd_of_bank),
-    .wr_valid_i(wr_valid), .wr_hit_i(wr_hit), .wr_urgent_i(wr_urgent), .wr_of_bank_i(wr_of_bank),
+    .rd_able_i(rd_able), .rd_hit_i(rd_hit), .rd_urgent_i(rd_urgent), .rd_of_bank_i(rd_of_bank),
+    .wr_able_i(wr_able), .wr_hit_i(wr_hit), .wr_urgent_i(wr_urgent), .wr_of_bank_i(wr_of_bank),
     .rd_act_set_o(rd_act_set), .rd_act_loc_i(rd_act_loc), .rd_pre_set_o(rd_pre_set), .rd_pre_bank_i(rd_pre_bank),
     .wr_act_set_o(wr_act_set), .wr_act_loc_i(wr_act_loc), .wr_pre_set_o(wr_pre_set), .wr_pre_bank_i(wr_pre_bank),
     .act_o, .short_o, .short_a_ok_o, .act_gnt_i, .short_gnt_i(short_gnt), .pending_o(row_pending)

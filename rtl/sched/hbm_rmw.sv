@@ -32,7 +32,8 @@ module hbm_rmw
   input logic                  done_i,
   input logic [WrIdxWidth-1:0] done_idx_i,
 
-  output wr_vec_t ready_o  // complete: may be written
+  output wr_vec_t started_o, // no read needed, or the read has its entry
+  output wr_vec_t ready_o    // complete: may be written
 );
 
   if (HasDataMask) begin : g_mask
@@ -41,6 +42,7 @@ module hbm_rmw
     assign start_idx_o = '0;
     assign start_aged_o = 1'b0;
     assign start_urgent_o = 1'b0;
+    assign started_o = '1;
     assign ready_o = '1;
 
     logic unused_inputs;
@@ -77,6 +79,7 @@ module hbm_rmw
       end
     end
 
+    assign started_o = ~need_q;
     assign ready_o = ~need_q & ~wait_q;
 
 `ifndef SYNTHESIS

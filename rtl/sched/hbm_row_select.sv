@@ -23,11 +23,12 @@ module hbm_row_select
   input demand_t    demand_i,
   input ref_wish_t  wish_i,
 
-  input rd_vec_t rd_valid_i,
+  // Entries that could use an open row: they wait for no other entry.
+  input rd_vec_t rd_able_i,
   input rd_vec_t rd_hit_i,
   input rd_vec_t rd_urgent_i,
   input rd_vec_t rd_of_bank_i [NumBanks],
-  input wr_vec_t wr_valid_i,
+  input wr_vec_t wr_able_i,
   input wr_vec_t wr_hit_i,
   input wr_vec_t wr_urgent_i,
   input wr_vec_t wr_of_bank_i [NumBanks],
@@ -136,10 +137,10 @@ module hbm_row_select
         wr_pre |= wr_of_bank_i[b] & {WrDepth{pre_banks[b]}};
       end
     end
-    rd_act &= rd_valid_i;
-    wr_act &= wr_valid_i;
-    rd_pre &= rd_valid_i & ~rd_hit_i;
-    wr_pre &= wr_valid_i & ~wr_hit_i;
+    rd_act &= rd_able_i;
+    wr_act &= wr_able_i;
+    rd_pre &= rd_able_i & ~rd_hit_i;
+    wr_pre &= wr_able_i & ~wr_hit_i;
     act_urgent = (rd_act & rd_urgent_i) != '0 || (wr_act & wr_urgent_i) != '0;
     pre_urgent = (rd_pre & rd_urgent_i) != '0 || (wr_pre & wr_urgent_i) != '0;
     if (act_urgent) begin

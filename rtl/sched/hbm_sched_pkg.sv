@@ -103,9 +103,9 @@ package hbm_sched_pkg;
     bank_vec_t queued;           // any entry
     bank_vec_t hit;              // an entry hits the open row
     bank_vec_t lone_hit;         // exactly one entry hits
-    bank_vec_t conflict;         // an entry wants another row than the open one
+    bank_vec_t conflict;         // an able entry wants another row than the open one
     bank_vec_t urgent_conflict;  // ... and is urgent: younger (not urgent) hits are masked
-    bank_vec_t keep_open;        // a hit that is not masked
+    bank_vec_t keep_open;        // an able entry hits, and is not masked
   } demand_t;
 
   // Wishes of the refresh unit.

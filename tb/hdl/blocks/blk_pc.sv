@@ -54,7 +54,9 @@ module blk_pc
     void'($value$plusargs("policy=%h", policy_drv));
     void'($value$plusargs("pc_record=%d", record_drv));
     void'($value$plusargs("pc_number=%d", number_drv));
+    // Bare loop: start at once, requests in trace order (pc_auto) or each list on its own (pc_free).
     if ($test$plusargs("pc_auto") != 0) {enable_drv, run_drv, ordered_drv} = '1;
+    if ($test$plusargs("pc_free") != 0) {enable_drv, run_drv} = '1;
   end
 
   timing_t timing;
