@@ -333,10 +333,7 @@ def params_of_mapping(
 
 def _mapping_of(text: str, where: str) -> dict[str, object]:
     def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        keys = [key for key, _ in pairs]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise InputError(f"{where}:{_line_of(text, key)}: {key!r} is given twice")
+        _refuse_twice([key for key, _ in pairs], text, where)
         return dict(pairs)
 
     def no_constant(name: str) -> object:
@@ -356,24 +353,22 @@ def _mapping_of(text: str, where: str) -> dict[str, object]:
 def _yaml_of(text: str, where: str) -> object:
     import yaml  # only files that are not JSON pay for it
 
-    class Unique(yaml.SafeLoader):
-        """Refuses a key that is given twice, which YAML itself forbids but the library takes."""
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-            keys = [key.value for key, _ in node.value]
-            for key in keys:
-                if keys.count(key) > 1:
-                    raise InputError(f"{where}:{_line_of(text, str(key))}: {key!r} is given twice")
-            mapping: dict[Any, Any] = super().construct_mapping(node, deep)
-            return mapping
-
     try:
-        return yaml.load(text, Unique)  # a SafeLoader
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if isinstance(root, yaml.MappingNode):  # YAML forbids a key given twice, but the library takes it
+            _refuse_twice([str(key.value) for key, _ in root.value], text, where)
+        return yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or "cannot be parsed"
         raise InputError(f"{where}{line}: neither JSON nor YAML: {problem}") from None
+
+
+def _refuse_twice(keys: list[str], text: str, where: str) -> None:
+    for key in keys:
+        if keys.count(key) > 1:
+            raise InputError(f"{where}:{_line_of(text, key)}: {key!r} is given twice")
 
 
 def _line_of(text: str, key: str) -> int | None:
