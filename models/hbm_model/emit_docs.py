@@ -99,7 +99,7 @@ def rules_page(presets: Sequence[Params], claimed: Mapping[str, list[str]]) -> s
         "enforces those with an owner, the module whose header names the rule. Not built in the RTL: " + absent + ".",
         "",
         "The time of a command is its first edge, of ACT its first edge + 1 CK. A gap is the least difference of two",
-        "times.",
+        "times. What the checker does where sources are silent or disagree: [checker.md](checker.md).",
         "",
         _row(["rule", "from", "to", "scope", "gap", *(f"{name} (CK)" for name in names), "owner", "source"]),
         _row(["---"] * (7 + len(names))),
