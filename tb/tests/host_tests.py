@@ -20,7 +20,7 @@ ID_BITS, ADDR_BITS = 6, 40
 
 def block_of(dut: Any) -> Any:
     """The wrapper, whether it is the top or one of several in tb_blocks."""
-    return getattr(dut, "u_blk_host", dut)
+    return getattr(dut, "u_host", dut)
 
 
 class Bench:
