@@ -209,7 +209,7 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
         """Reset, initialise, program the parameter set; afterwards traffic may begin."""
         rings = self.rings
         reset_controls(rings, self.config)
-        rings.ctl["reset"] = 8
+        rings.restart()
         while rings.ctl["reset"] or rings.ctl["in_reset"]:
             await cycles(4)
         for port in range(records.PORTS):

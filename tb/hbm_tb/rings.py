@@ -188,6 +188,20 @@ class Rings:
         waiting = any(self.rings[spec.name].pending for spec in records.RINGS if spec.to_device)
         return not waiting and not self.ctl["reads_open"].any() and not self.ctl["writes_open"].any()
 
+    def restart(self, cycles: int = 8) -> None:
+        """Begin anew, as a fresh process would: reset for `cycles`, no requests, empty memory, error counts 0.
+
+        Takes effect at the next clock edge. The caller waits until ctl["reset"] and ctl["in_reset"] are 0, then calls
+        `forget` and may push requests again.
+        """
+        self.ctl["reset"] = cycles
+
+    def forget(self) -> None:
+        """Drop all responses and records that were not taken."""
+        for spec in records.RINGS:
+            if not spec.to_device:
+                self.rings[spec.name].pop()
+
     # ------------------------------------------------------------ back door of the device's memory
 
     def load(self, pc: int, bank: int, row: int, col: int, data: bytes) -> None:

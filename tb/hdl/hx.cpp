@@ -229,6 +229,7 @@ using Port1 = Port<Ring_ar1, Ring_aw1, Ring_w1, Ring_r1, Ring_b1, Ring_acc1, 1>;
 Port0 port0;
 Port1 port1;
 
+bool reset_requested = false;
 bool apb_up = false;
 bool watchdog_barked = false;
 
@@ -245,6 +246,12 @@ void watch(uint64_t cycle) {
 }
 
 }  // namespace
+
+void forget_requests() {
+  for (unsigned ring : {HX_RING_AR0, HX_RING_AR1, HX_RING_AW0, HX_RING_AW1, HX_RING_W0, HX_RING_W1, HX_RING_APB_REQ})
+    hx_rings[ring].rd = hx_rings[ring].wr;
+  hx_ctl.errors = hx_ctl.lost = hx_ctl.fault_hits = 0;
+}
 
 void reset_masters() {
   port0 = Port0{};
@@ -264,7 +271,15 @@ void reset_masters() {
 
 extern "C" {
 
+void hx_mem_clear();
+
+// In the last cycle of a reset. One that was asked for also starts with empty memory and forgets requests and errors.
 void hx_reset() {
+  if (hx::reset_requested) {
+    hx::reset_requested = false;
+    hx::forget_requests();
+    hx_mem_clear();
+  }
   hx::reset_masters();
   hx::reset_device();
 }
@@ -315,6 +330,7 @@ unsigned hx_cycle(unsigned long long cycle, unsigned irq) {
 unsigned hx_take_reset() {
   const unsigned cycles = static_cast<unsigned>(hx_ctl.reset);
   hx_ctl.reset = 0;
+  hx::reset_requested = true;
   return cycles;
 }
 

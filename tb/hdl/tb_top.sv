@@ -7,7 +7,7 @@ module tb_top
   import hbm_tb_pkg::*;
 #(
   /// Shift that shortens the waits of the init sequence in simulation.
-  parameter int unsigned InitShift = 10,
+  parameter int unsigned InitShift = 16,
   /// 1: the channel initialises itself after reset; 0: when a register says so.
   parameter bit          AutoInit = 1'b1
 );
@@ -37,11 +37,14 @@ module tb_top
     int unsigned act;
     apb_start_q <= 1'b0;
     if (reset_left != 0) begin
-      // Released with the clock edge: flops see the old level at that edge.
-      if (reset_left == ResetCycles) hx_reset();
+      // Released with the clock edge: flops see the old level at that edge. The masters make no calls while in reset, so that
+      // their state starts anew in its last cycle.
       reset_left <= reset_left - 1;
       rst_q      <= reset_left == 1;
-      if (reset_left == 1) hx_set_in_reset(0);
+      if (reset_left == 1) begin
+        hx_reset();
+        hx_set_in_reset(0);
+      end
     end else begin
       act = hx_cycle(cycle_q, {31'd0, irq});
       temp_q      <= act[4:2];
@@ -49,7 +52,6 @@ module tb_top
       if (act[1]) begin
         hx_set_in_reset(1);
         reset_left <= hx_take_reset();
-        hx_reset();
         rst_q      <= 1'b0;
       end
     end

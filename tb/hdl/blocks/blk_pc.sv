@@ -113,7 +113,9 @@ module blk_pc
         if (rd_missing) missing[p] <= 1'b1;
         if (32'(status.refresh_debt) > most_debt[p]) most_debt[p] <= 32'(status.refresh_debt);
       end
-      if (done[p]) differences[p] <= u_side.differences();
+      // Once, when all is done.
+      if (!done[p]) differences[p] <= '1;
+      else if (differences[p] == '1) differences[p] <= u_side.differences();
     end
   end
 
