@@ -113,6 +113,9 @@ def _print_json(trace: CommandTrace, violations: ViolationArray) -> None:
 def presets_command(
     name: Annotated[str | None, typer.Argument(help="a preset, to see every value with its source")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print as a parameter file")] = False,
+    densities: Annotated[
+        bool, typer.Option("--densities", help="print die densities, stack heights, refresh times, assumed pins")
+    ] = False,
 ) -> None:
     """List the presets, or print all values of one with their sources."""
     import json
@@ -122,6 +125,9 @@ def presets_command(
     from hbm_model.params import PARAMS
     from hbm_model.presets import DEFAULT_PRESET, PRESET_NAMES, legal_sids, preset
 
+    if densities:
+        _print_densities()
+        return
     if as_json:
         wanted = [name] if name else list(PRESET_NAMES)
         files = {each: preset(each).as_file() for each in wanted}
@@ -161,6 +167,30 @@ def presets_command(
             cells = (f"{float(values.tck_ns):.4g}", f"{rate:.1f}", sids, str(shape.num_banks), str(shape.rows))
             table.add_row(label, values.std, *cells, str(values["RFC"]), shape.name)
     _console().print(table)
+
+
+def _print_densities() -> None:
+    from rich.table import Table
+
+    from hbm_model.geometry import DENSITIES, HBM2E_EXTRA_PINS, STACKS
+    from hbm_model.presets import RFC_NS, RFCSB_NS
+
+    dies = Table("std", "Gb per die", "Gb per channel and SID", "rows per bank", "source", title="Dies")
+    for die in DENSITIES:
+        dies.add_row(die.std, str(die.die_gb), str(die.channel_gb), str(die.rows), die.source)
+    stacks = Table("std", "dies high", "SIDs", "source", title="Stacks")
+    for stack in STACKS:
+        stacks.add_row(stack.std, str(stack.height), str(stack.sids), stack.source)
+    refresh = Table("generation", "Gb per channel, up to", "RFC ns", "RFCSB ns", "source", title="Refresh times")
+    for number, rows in RFC_NS.items():
+        for gb, ns, source in rows:
+            single = next(sb for limit, sb, _ in RFCSB_NS[number] if gb <= limit)
+            refresh.add_row(f"HBM{number}", str(gb), ns, single, source)
+    pins = Table("field", "command", "pin", "edge", "source", title="Further pins of 16 Gb HBM2E dies")
+    for pin in HBM2E_EXTRA_PINS:
+        pins.add_row(pin.field, pin.command, f"{pin.bus}{pin.pin}", pin.edge, pin.source)
+    for table in (dies, stacks, refresh, pins):
+        _console().print(table)
 
 
 def rules_command(preset: PresetOption = None, params: ParamsOption = None) -> None:

@@ -295,6 +295,8 @@ def test_presets_and_rules_are_printed() -> None:
     assert "hbm2_2000_eng (default)" in listing and "peers_hbm3" in listing
     assert "assumed" in _hbm("presets", "hbm3_6400_eng").stdout
     assert json.loads(_hbm("presets", "peers_hbm2", "--json").stdout)["RTW"] == 14
+    dies = _hbm("presets", "--densities").stdout
+    assert "24576" in dies and "RA14" in dies and "450" in dies
     rules = _hbm("rules", "--preset", "hbm3_6400_eng").stdout
     assert "tRFMPB" in rules and "pairing" in rules and "WL + nBL + WTRL" in rules
 
