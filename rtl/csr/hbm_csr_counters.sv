@@ -1,7 +1,8 @@
 // Counts one-cycle pulses and holds a snapshot of the counts, read as halves.
 //
 // A snapshot takes the pulses of all earlier cycles; a clear in the same cycle N restarts from zero, and the pulses of cycle N
-// count for the new interval. Latency: snapshot_i in cycle N -> readable with req_i in N+3; req_i in cycle N -> ack, data in N+1.
+// count for the new interval.
+// Latency: req_i in cycle N -> ack and data in N+1+Stages, so that a read that follows a snapshot sees all of it.
 //
 // Kept bit-sliced: slice k holds bit k of every counter, and the carries ripple from slice to slice. A stage of StageBits slices is one
 // pipeline step: carry, clear and snapshot reach stage s with s cycles delay, so the parts of a snapshot fit together.
@@ -92,32 +93,36 @@ module hbm_csr_counters #(
   end
 
   // ---------------------------------------------------------------- read
+  logic [Stages:0]      req_q;    // req_q[Stages]: acknowledge
+  logic                 wr_q;
+  logic [AddrWidth-1:0] addr_q;
   logic [AddrWidth-2:0] index;
   logic [31:0]          rd_data_q;
 
-  assign index = addr_i[AddrWidth-1:1];
+  assign index = addr_q[AddrWidth-1:1];
 
   always_ff @(posedge clk_i) begin
     if (req_i) begin
+      addr_q <= addr_i;
+      wr_q   <= wr_i;
+    end
+    if (req_q[Stages-1]) begin
       rd_data_q <= '0;
       for (int unsigned s = 0; s < Stages; s++) begin
         for (int unsigned k = 0; k < StageBits; k++) begin
-          if ((s >> 1) == 32'(addr_i[0])) rd_data_q[StageBits*(s%2)+k] <= held[s][k][index];
+          if ((s >> 1) == 32'(addr_q[0])) rd_data_q[StageBits*(s%2)+k] <= held[s][k][index];
         end
       end
     end
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      rd_ack_o <= 1'b0;
-      wr_ack_o <= 1'b0;
-    end else begin
-      rd_ack_o <= req_i && !wr_i;
-      wr_ack_o <= req_i && wr_i;
-    end
+    if (!rst_ni) req_q <= '0;
+    else         req_q <= {req_q[Stages-1:0], req_i};
   end
 
+  assign rd_ack_o  = req_q[Stages] && !wr_q;
+  assign wr_ack_o  = req_q[Stages] && wr_q;
   assign rd_data_o = rd_data_q;
 
   // The wrap is not reported.

@@ -75,8 +75,9 @@ module hbm_csr_top
 
   // PeakRDL takes every access to an external block as legal; the counters are read-only.
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) counter_write_q <= 1'b0;
-    else         counter_write_q <= regs.counters.req && regs.counters.req_is_wr;
+    if (!rst_ni)                counter_write_q <= 1'b0;
+    else if (regs.counters.req) counter_write_q <= regs.counters.req_is_wr;
+    else if (pready_o)          counter_write_q <= 1'b0;
   end
 
   assign pslverr_o = slverr || (pready_o && counter_write_q);
