@@ -1,4 +1,4 @@
-"""Block tests of the registers (bench: blk_csr): the pyuvm register model over APB pins, then what the fields drive and report."""
+"""Block tests of the registers (bench: blk_csr): the pyuvm register model over APB pins, then what fields drive."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ LAST_ADDRESS = (1 << 13) - 4
 WORD = 0xFFFFFFFF
 
 INPUTS = (
-    "psel penable pwrite paddr pwdata pstrb load state init_done busy temp idle closed aerr derr rdata status events host_events"
+    "psel penable pwrite paddr pwdata pstrb load state init_done busy temp idle closed aerr derr rdata "
+    "status events host_events"
 ).split()
 
 
@@ -226,7 +227,7 @@ class RegisterTest(uvm_test):  # type: ignore[misc]
 
 @pyuvm.test()
 class registers_reset_to_the_preset(RegisterTest):
-    """Each register reads its reset value: those of the geometry's default preset, and what the build reports of itself."""
+    """Each register reads its reset value: those of the geometry's default preset, and the build's identity."""
 
     async def body(self) -> None:
         """Read all, and compare the model's own resets where no preset matters."""
@@ -248,7 +249,7 @@ class registers_reset_to_the_preset(RegisterTest):
 
 @pyuvm.test()
 class every_bit_of_every_register_works_alone(RegisterTest):
-    """Bit-bash: each bit of a read/write register takes 1 and 0 without touching another; the others stay as they are."""
+    """Bit-bash: each bit of a read/write register takes 1 and 0 without touching another; the others stay."""
 
     async def body(self) -> None:
         """Walk a one, then a zero, through every register that keeps what is written."""
@@ -516,7 +517,7 @@ def event_names(geometry: str) -> tuple[list[str], list[str]]:
 
 @cocotb.test()
 async def counters_count_their_own_event(dut: Any) -> None:
-    """Random pulses on all event inputs: every counter equals the number of its own pulses, cycles the cycles between clears."""
+    """Random pulses on all event inputs: every counter equals the number of its own pulses."""
     apb = await start(dut)
     blk = apb.blk
     geometry, _ = await geometry_of(apb)
@@ -543,7 +544,7 @@ async def counters_count_their_own_event(dut: Any) -> None:
 
 @cocotb.test()
 async def counters_carry_and_clear_exactly(dut: Any) -> None:
-    """Past 2^16 and through the pipeline of carries: one count per cycle; snapshot and clear in one write lose nothing."""
+    """Past 2^16 and through the pipeline of carries; snapshot and clear in one write lose nothing."""
     apb = await start(dut)
     blk = apb.blk
     geometry, _ = await geometry_of(apb)
