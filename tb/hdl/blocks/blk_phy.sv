@@ -18,6 +18,7 @@ module blk_phy
   logic block_rst_drv /* verilator public_flat_rw */;
   logic rst_n;
   assign rst_n = rst_ni && !block_rst_drv;
+  initial block_rst_drv = 1'b1;  // quiet until its own tests start
 
   // ---------------------------------------------------------------- encoders (no state)
   // {valid, pc, sid[1:0], ba[3:0], row[14:0]}; slots {valid, cmd[4:0], pc, sid, ba}; columns {valid, cmd, pc, sid, ba, col[4:0]}.
