@@ -125,8 +125,6 @@ module hbm_rd_path
 
 `ifndef SYNTHESIS
   NoReadOverflow_A: assert property (@(posedge clk_i) disable iff (!rst_ni) pick_i |-> ready_o);
-  NoSurplusReadData_A: assert property (@(posedge clk_i) disable iff (!rst_ni) !surplus_o);
-  NoMissingReadData_A: assert property (@(posedge clk_i) disable iff (!rst_ni) !missing_o);
 `endif
 
 endmodule

@@ -39,7 +39,7 @@ STOPPED = "HBM_TB_STOPPED"
 
 # Controller cycles are 2 ns: 1 ns of simulation is 1 CK.
 VERILATOR_FLAGS = (
-    "--cc --vpi --timing --assert --trace-fst --timescale 1ns/1ps --no-sched-zero-delay "
+    "--cc --vpi --timing --assert --trace-fst --trace-structs --timescale 1ns/1ps --no-sched-zero-delay "
     "--x-assign unique --x-initial unique --prefix Vtop -Wno-fatal -O3"
 ).split()
 COVERAGE_FLAGS = ("--coverage-line", "--coverage-user")
@@ -334,7 +334,7 @@ def build(
     if top == "tb_blocks":
         wrappers = block_wrappers()
         generated = _blocks_top(wrappers)
-        bench = wrappers
+        bench = sorted((hdl / "blocks").glob("*.sv"))  # the wrappers and what they share
     else:
         wrappers = []
         generated = ""

@@ -91,7 +91,7 @@ module blk_pc
       .rd_surplus_o(rd_surplus), .rd_missing_o(rd_missing)
     );
 
-    blk_pc_side #(.Pc(p)) u_side (
+    pc_side #(.Pc(p)) u_side (
       .clk_i, .rst_ni(rst_n), .run_i(run_drv), .ordered_i(ordered_drv), .load_i(load_drv), .number_i(number_drv), .seed_i(seed_drv),
       .rl_i(timing.rl), .wl_i(timing.wl), .rd_delay_i(rd_delay_drv), .surplus_i(surplus_drv[p]),
       .rd_req_o(rd_req), .rd_req_valid_o(rd_req_valid), .rd_req_ready_i(rd_req_ready),

@@ -4,7 +4,7 @@
 // gap: cycles to wait after the request before. order: in ordered mode a request is offered when that many were taken before it.
 // Expected data: the bytes after all writes that were enqueued before the read, those of the same cycle included (M3.2).
 
-module blk_pc_side
+module pc_side
   import hbm_geometry_pkg::*;
   import hbm_pkg::*;
 #(
