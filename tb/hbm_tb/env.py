@@ -129,10 +129,14 @@ class Checks(uvm_scoreboard):  # type: ignore[misc]
         self._commands, self._ports = None, {}
         if self.config.keep_commands and len(commands.cmd):
             self.kept.append(commands.cmd)
-        order = range(records.PORTS)
-        self.board.consume(
-            [ports[p].acc for p in order], [ports[p].r for p in order], [ports[p].b for p in order], commands.cmd, commands.err
-        )
+        acc, r, b = ([getattr(ports[p], name) for p in range(records.PORTS)] for name in ("acc", "r", "b"))
+        try:
+            self.board.consume(acc, r, b, commands.cmd, commands.err)
+        except Mismatch:
+            # The evidence, in the run folder: all commands, and the streams of the batch that failed.
+            streams = {f"{name}{p}": rows[p] for name, rows in (("acc", acc), ("r", r), ("b", b)) for p in range(2)}
+            np.savez(f"failure_{self.config.test}.npz", cmd=self.commands, err=commands.err, **streams)
+            raise
 
     @property
     def commands(self) -> Records:

@@ -681,18 +681,12 @@ def process_w_beats(m: I64, u: U64, w: U64, page_of: I32, meta: I32, due: U16, c
             if beat == 0:
                 m[S_OPEN_STRB] = 0
                 m[S_JOIN_STRB] = 0
-                m[S_OPEN_BLOCK] = addr >> 5
                 if m[row + W_LOCK]:
                     responses = 1
                     if exclusive_shape(m[row + W_ADDR], length, m[row + W_SIZE], m[row + W_BURST]):
                         responses = exclusive_write_responses(m, row)
                     m[row + W_RESP] = responses
-            block = addr >> 5
-            if block != m[S_OPEN_BLOCK]:
-                if close_request(m, u, page_of, meta, due, row, cycle, False):
-                    return m[X_CODE]
-                m[S_OPEN_STRB] = 0
-                m[S_OPEN_BLOCK] = block
+            m[S_OPEN_BLOCK] = addr >> 5
             m[S_OPEN_STRB] |= strobes
             for i in range(4):
                 mask = byte_mask(strobes, i)
@@ -708,9 +702,14 @@ def process_w_beats(m: I64, u: U64, w: U64, page_of: I32, meta: I32, due: U16, c
                     bits += 1
             m[at + T_WR_BYTES] += bits
             m[N_WR_BYTES] += bits
-            if beat == length:
-                if close_request(m, u, page_of, meta, due, row, cycle, True):
+            # The request ends with its last beat in the block, not with the first beat of the next one.
+            if (
+                beat == length
+                or beat_address(m[row + W_ADDR], length, m[row + W_SIZE], m[row + W_BURST], beat + 1) >> 5 != addr >> 5
+            ):
+                if close_request(m, u, page_of, meta, due, row, cycle, beat == length):
                     return m[X_CODE]
+                m[S_OPEN_STRB] = 0
         m[S_OPEN_BEAT] = beat + 1
         if beat == length:
             m[S_OPEN_BEAT] = 0
