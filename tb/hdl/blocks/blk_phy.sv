@@ -18,7 +18,6 @@ module blk_phy
   logic block_rst_drv /* verilator public_flat_rw */;
   logic rst_n;
   assign rst_n = rst_ni && !block_rst_drv;
-  initial block_rst_drv = 1'b1;  // quiet until its own tests start
 
   // ---------------------------------------------------------------- encoders (no state)
   // {valid, pc, sid[1:0], ba[3:0], row[14:0]}; slots {valid, cmd[4:0], pc, sid, ba}; columns {valid, cmd, pc, sid, ba, col[4:0]}.
@@ -207,6 +206,12 @@ module blk_phy
 
     assign init_obs[g] = {state, seq_mrs, seq_pins, enable, quiesce, close, load, done, busy};
     assign waits[g] = {init_cycles(g + 2, Init5Ns), init3_cycles(g + 2), init_cycles(g + 2, Init1Ns)};
+  end
+
+  // Quiet until its own tests start.
+  initial begin
+    block_rst_drv = 1'b1;
+    {act_drv, slot_drv, col_drv, mrs_drv, wr_en_drv, rd_en_drv} = '0;
   end
 
 endmodule
