@@ -8,5 +8,6 @@ tb/hdl/hbm_pins_hbm34.sv
 tb/hdl/hbm_power_check.sv
 tb/hdl/hbm_device.sv
 tb/hdl/hbm_recorder.sv
+tb/hdl/hbm_wave_view.sv
 tb/hdl/hbm_wave_window.sv
 tb/hdl/tb_top.sv

@@ -123,6 +123,10 @@ module tb_top
     .clk_i(clk), .rst_ni(rst_n), .cycle_i(cycle_q), .valid_i(cmd_valid), .row_i(row_cmd), .col_i(col_cmd), .flip_o(flip)
   );
 
+  hbm_wave_view u_view (
+    .pins_i(pins_out), .pins_back_i(pins_in), .valid_i(cmd_valid), .row_i(row_cmd), .col_i(col_cmd)
+  );
+
   hbm_wave_window u_waves (.rst_ni(rst_n));
 
 endmodule

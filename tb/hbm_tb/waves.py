@@ -1,0 +1,305 @@
+"""Set-ups for wave viewers: a GTKWave save file and a Surfer command file beside `waves.fst`.
+
+Both are made from the names that the wave file really holds, picked and grouped by the table below; what a build does
+not have is left out. Commands and states show as mnemonics: the wave file carries the tables of all enums.
+
+1 ns of simulation is 1 CK; CK 0 is where the cycle counter of the test top begins.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hbm_model.errors import InputError
+
+TOP = "tb_top."
+PS_PER_CK = 1000
+ENUM_FLAG = 1 << 32  # GTKWave >= 3.3.107: show a value as the text of its enum
+
+# A row: what to look for below the test top (a regular expression, whole path), the name shown, GTKWave's data format.
+# `{p}` is the port or PC; groups of the expression are available as \1, \2. Order of rows is order on the screen.
+Rows = Sequence[tuple[str, str, str]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Signals under one heading. per_pc: once for each port or PC; closed: folded at first (GTKWave)."""
+
+    title: str
+    rows: Rows
+    per_pc: bool = False
+    closed: bool = False
+
+
+GROUPS: Sequence[Group] = (
+    Group(
+        "Clock and run",
+        (
+            ("clk", "clk", "bin"),
+            ("rst_n", "rst_n", "bin"),
+            ("cycle_q", "cycle", "dec"),
+            (r"u_channel\.u_init\.state_o", "init state", "hex"),
+            (r"u_channel\.(init_busy|init_done|quiesce)", r"\1", "bin"),
+        ),
+    ),
+    Group(
+        "Commands on the pins",
+        (
+            (r"u_view\.row_(p\d)_(rise|fall)", r"row \1 \2", "hex"),
+            (r"u_view\.col_(p\d)", r"col \1", "hex"),
+        ),
+    ),
+    Group(
+        "AXI port {p}",
+        (
+            (r"g_port\[{p}\]\.u_master\.ar_(valid|ready)_[io]", r"ar \1", "bin"),
+            (r"g_port\[{p}\]\.u_master\.ar_o\.(addr|id|len|size|burst|lock|qos)", r"ar \1", "hex"),
+            (r"g_port\[{p}\]\.u_master\.aw_(valid|ready)_[io]", r"aw \1", "bin"),
+            (r"g_port\[{p}\]\.u_master\.aw_o\.(addr|id|len|size|burst|lock|qos)", r"aw \1", "hex"),
+            (r"g_port\[{p}\]\.u_master\.w_(valid|ready)_[io]", r"w \1", "bin"),
+            (r"g_port\[{p}\]\.u_master\.w_o\.(last|strb|data)", r"w \1", "hex"),
+            (r"g_port\[{p}\]\.u_master\.r_(valid|ready)_[io]", r"r \1", "bin"),
+            (r"g_port\[{p}\]\.u_master\.r_i\.(id|resp|last|data)", r"r \1", "hex"),
+            (r"g_port\[{p}\]\.u_master\.b_(valid|ready)_[io]", r"b \1", "bin"),
+            (r"g_port\[{p}\]\.u_master\.b_i\.(id|resp)", r"b \1", "hex"),
+        ),
+        per_pc=True,
+    ),
+    Group(
+        "Requests and queues PC{p}",
+        (
+            (r"u_channel\.g_pc\[{p}\]\.rd_req_(valid|ready)", r"read request \1", "bin"),
+            (r"u_channel\.g_pc\[{p}\]\.rd_req\.(?:addr\.)?(sid|bg|ba|row|col|tag)", r"read request \1", "hex"),
+            (r"u_channel\.g_pc\[{p}\]\.wr_(req_valid|credit)", r"write \1", "bin"),
+            (r"u_channel\.g_pc\[{p}\]\.wr_req\.addr\.(sid|bg|ba|row|col)", r"write request \1", "hex"),
+            (r"u_channel\.g_pc\[{p}\]\.u_pc\.(rd|wr)_level", r"\1 queue level", "dec"),
+            (r"u_channel\.g_pc\[{p}\]\.u_pc\.(rd|wr)_(valid|hit|urgent)", r"\1 entries \2", "hex"),
+            (r"u_channel\.g_pc\[{p}\]\.u_pc\.writing", "direction: writing", "bin"),
+            (r"u_channel\.g_pc\[{p}\]\.rd_rsp\.(valid|tag)", r"read data \1", "hex"),
+        ),
+        per_pc=True,
+    ),
+    Group(
+        "Selection PC{p}",
+        (
+            (r"u_channel\.col\[{p}\]\.(valid|cmd)", r"column \1", "hex"),
+            (r"u_channel\.col\[{p}\]\.addr\.(sid|bg|ba|col)", r"column \1", "hex"),
+            (r"u_channel\.act\[{p}\]\.(valid)", r"ACT wanted \1", "hex"),
+            (r"u_channel\.act\[{p}\]\.addr\.(sid|bg|ba|row)", r"ACT wanted \1", "hex"),
+            (r"u_channel\.g_pc\[{p}\]\.u_pc\.act_gnt_i", "ACT granted", "bin"),
+            (r"u_channel\.short_cmd\[{p}\]\.(valid|cmd)", r"short \1", "hex"),
+            (r"u_channel\.short_cmd\[{p}\]\.addr\.(sid|bg|ba)", r"short \1", "hex"),
+            (r"u_channel\.g_pc\[{p}\]\.u_pc\.short_gnt_(a|b)_i", r"short granted slot \1", "bin"),
+            (r"u_channel\.g_pc\[{p}\]\.u_pc\.debt.*", "refresh debt", "dec"),
+            (r"u_channel\.g_pc\[{p}\]\.u_pc\.(stop|idle_o|closed_o)", r"\1", "bin"),
+        ),
+        per_pc=True,
+    ),
+    Group(
+        "Banks PC{p}",
+        (
+            (
+                r"u_channel\.g_pc\[{p}\]\.u_pc\.u_bank_array\.g_bank\[(\d+)\]\.u_bank\.(open|row)_o",
+                r"bank \1 \2",
+                "hex",
+            ),
+        ),
+        per_pc=True,
+    ),
+    Group(
+        "Row bus",
+        (
+            (r"u_channel\.row_bus\.(act|slot_a|slot_b)\.(valid|cmd)", r"\1 \2", "hex"),
+            (r"u_channel\.row_bus\.(act|slot_a|slot_b)_pc", r"\1 pc", "bin"),
+            (r"u_channel\.row_bus\.(act|slot_a|slot_b)\.addr\.(sid|bg|ba|row)", r"\1 \2", "hex"),
+        ),
+    ),
+    Group(
+        "Pins",
+        (
+            (r"u_view\.g_phase\[(\d)\]\.(r|c)_(rise|fall)", r"\2 p\1 \3", "bin"),
+            (r"u_view\.g_phase\[(\d)\]\.cke", r"cke p\1", "bin"),
+            (r"u_view\.g_phase\[(\d)\]\.(wr_oe|wr_dq|rd_dq)_(pc\d)", r"\2 \3 p\1", "hex"),
+        ),
+        closed=True,
+    ),
+    Group(
+        "Decoded by the device",
+        (
+            (r"u_device\.row_o\[(\d)\]\.(pc|sid|bg|bank|row)", r"row slot \1 \2", "hex"),
+            (r"u_device\.col_o\[(\d)\]\.(pc|sid|bg|bank|col)", r"column slot \1 \2", "hex"),
+        ),
+        closed=True,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One signal of a wave file; `path` has the bit range of GTKWave's names left out."""
+
+    path: str
+    bits: int
+    enum: tuple[tuple[str, str], ...] = ()  # (binary value, mnemonic)
+    ranged: bool = True
+
+    @property
+    def gtkwave(self) -> str:
+        """Name as GTKWave wants it: vectors carry their range, numbers of a C kind (longint) none."""
+        return f"{self.path}[{self.bits - 1}:0]" if self.bits > 1 and self.ranged else self.path
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A signal with the name and format it is shown with."""
+
+    signal: Signal
+    name: str
+    fmt: str
+
+
+def _open(path: str | Path) -> Any:
+    import pywellen
+
+    try:
+        return pywellen.Waveform(str(path))
+    except Exception as error:  # the library raises no type of its own
+        raise InputError(f"{path}: not a readable wave file ({error})") from error
+
+
+def origin_of(path: str | Path) -> int:
+    """Time, in ps of the wave file, at which CK 0 of the (last) run begins: told by the cycle counter of the test
+    top.
+    """
+    for var in _open(path).all_vars():
+        if var.full_name == f"{TOP}cycle_q":
+            counted = [(when, cycle) for when, cycle in var.tv if cycle]
+            if counted:
+                when, cycle = counted[-1]
+                return int(when) - 2 * PS_PER_CK * int(cycle)
+    raise InputError(f"{path}: holds no running {TOP}cycle_q")
+
+
+def signals_of(path: str | Path) -> list[Signal]:
+    """All signals of a wave file, in its order."""
+    wave = _open(path)
+    out = []
+    for var in wave.all_vars():
+        if var.var_type == "Parameter":
+            continue
+        enum = var.enum_type
+        table = tuple((str(value), str(text)) for value, text in enum[1]) if enum else ()
+        ranged = var.var_type not in ("Integer", "Int", "LongInt", "ShortInt", "Byte")
+        out.append(Signal(var.full_name, var.bitwidth or 1, table, ranged))
+    return out
+
+
+def _rank(part: str, words: dict[str, int]) -> tuple[int, str]:
+    """Sort key of one group of a match: numbers by value, words in the order that the pattern names them."""
+    return (int(part), "") if part.isdigit() else (words.get(part, 0), "" if part in words else part)
+
+
+def _compact(path: str) -> str:
+    """Path below the test top in one spelling: array elements as `name[1]`."""
+    return path.removeprefix(TOP).replace(".[", "[")
+
+
+def arrange(signals: Iterable[Signal], pcs: int = 2) -> Iterator[tuple[Group, str, list[Shown]]]:
+    """Groups with their titles and the signals found for them, in table order; empty groups are left out."""
+    known = {_compact(signal.path): signal for signal in signals if signal.path.startswith(TOP)}
+    for group in GROUPS:
+        for pc in range(pcs) if group.per_pc else (0,):
+            shown: list[Shown] = []
+            for pattern, name, fmt in group.rows:
+                regex = re.compile(pattern.replace("{p}", str(pc)))
+                found = [(path, match) for path in known if (match := regex.fullmatch(path))]
+                wanted = _alternatives(pattern)
+                found.sort(key=lambda item: ([_rank(part or "", wanted) for part in item[1].groups()], item[0]))
+                shown += [Shown(known[path], match.expand(name).strip(), fmt) for path, match in found]
+            if shown:
+                yield group, group.title.replace("{p}", str(pc)), shown
+
+
+def _alternatives(pattern: str) -> dict[str, int]:
+    """Rank of each word of the pattern's (a|b|c) groups, so that they are shown in the order written."""
+    rank: dict[str, int] = {}
+    for inside in re.findall(r"\(([a-z_|]+)\)", pattern):
+        for place, word in enumerate(inside.split("|")):
+            rank.setdefault(word, place)
+    return rank
+
+
+def write_gtkwave(path: str | Path, waves: str | Path, signals: Sequence[Signal], marker_ps: int | None = None) -> None:
+    """Write a GTKWave save file."""
+    from vcd.gtkw import GTKWFlag, GTKWSave
+
+    save = Path(path)
+    with save.open("w") as out:
+        gtkw = GTKWSave(out)
+        gtkw.dumpfile(str(Path(waves).resolve()), abspath=True)
+        gtkw.savefile(str(save.resolve()), abspath=True)
+        gtkw.timestart(0 if marker_ps is None else max(0, marker_ps - 100 * PS_PER_CK))
+        # Zoom exponent -17: about 130 CK on a screen, so that single commands can be read.
+        gtkw.zoom_markers(-17.0, -1 if marker_ps is None else marker_ps)
+        gtkw.treeopen(TOP)
+        gtkw.signals_width(260)
+        gtkw.sst_expanded(False)
+        for group, title, shown in arrange(signals):
+            gtkw.begin_group(title, closed=group.closed)
+            for item in shown:
+                # GTKWave looks values up in the enum tables of the wave file in binary.
+                fmt, flags = ("bin", GTKWFlag(ENUM_FLAG)) if item.signal.enum else (item.fmt, GTKWFlag.none)
+                gtkw.trace(item.signal.gtkwave, alias=item.name, datafmt=fmt, extraflags=flags)
+            gtkw.end_group(title, closed=group.closed)
+
+
+def write_surfer(path: str | Path, waves: str | Path, signals: Sequence[Signal], marker_ps: int | None = None) -> None:
+    """Write a Surfer command file: `surfer waves.fst --command-file waves.surfer.sucl`. Enums show as text by
+    themselves.
+    """
+    lines = []
+    for _, title, shown in arrange(signals):
+        lines.append(f"divider_add {title.replace(' ', '_')}")
+        lines += [f"variable_add {item.signal.path}" for item in shown]
+    if marker_ps is not None:
+        lines.append(f"cursor_set {marker_ps}")
+    lines.append("zoom_fit")
+    Path(path).write_text("\n".join(lines) + "\n")
+
+
+def write_setups(waves: str | Path, marker_ck: float | None = None) -> tuple[Path, Path]:
+    """Write both set-ups beside a wave file; marker_ck: a CK to point at (of the first failure, say)."""
+    file = Path(waves)
+    signals = signals_of(file)
+    marker = None if marker_ck is None else origin_of(file) + round(marker_ck * PS_PER_CK)
+    gtkw, surfer = file.with_suffix(".gtkw"), file.with_suffix(".surfer.sucl")
+    write_gtkwave(gtkw, file, signals, marker)
+    write_surfer(surfer, file, signals, marker)
+    return gtkw, surfer
+
+
+def open_viewer(waves: str | Path) -> list[str]:
+    """Start a viewer on a wave file with its set-up (Surfer if installed, else GTKWave); returns the command."""
+    import shutil
+
+    file = Path(waves)
+    if not file.exists():
+        raise InputError(f"{file} does not exist; record waves with WAVES=1")
+    gtkw, surfer = file.with_suffix(".gtkw"), file.with_suffix(".surfer.sucl")
+    if not (gtkw.exists() and surfer.exists()):
+        write_setups(file)
+    if shutil.which("surfer"):
+        command = ["surfer", str(file), "--command-file", str(surfer)]
+    elif shutil.which("gtkwave"):
+        command = ["gtkwave", str(gtkw)]
+    else:
+        raise InputError(
+            "no wave viewer found: install surfer >= 0.7.0 (cargo, brew) or gtkwave (apt-get install gtkwave)"
+        )
+    subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    return command
