@@ -138,6 +138,15 @@ class LegalityChecker:
                 raise ValueError(f"command {self._state[_scan.S_SEQ]} ({describe_raw(chunk[done])}): {_ERRORS[error]}")
         return np.concatenate(found) if found else np.empty(0, VIOLATION_DTYPE)
 
+    def continued(self, params: Params) -> LegalityChecker:
+        """A checker for what follows after the channel was drained and other timings took effect.
+
+        All banks are idle then and every gap has passed; the single-bank refreshes of the running set still count.
+        """
+        other = LegalityChecker(params, jit=self._jit)
+        other._mutable[3][:] = self._mutable[3]
+        return other
+
     def _reserve(self, commands: int) -> None:
         """Make room for the violations of a call; a full buffer only costs another call."""
         want = min(_scan.MAX_OUT + commands, 4096)

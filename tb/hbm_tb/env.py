@@ -44,13 +44,13 @@ class Legality:
 
     def __init__(self, params: Params) -> None:
         self.checker = LegalityChecker(params)
-        self.next: LegalityChecker | None = None
+        self.next: Params | None = None
         self.commands = 0
         self._recent: Records = np.zeros(0, records.CMD)  # last commands, for the sentence
 
     def switch_at_mrs(self, params: Params) -> None:
         """From the next MRS on check against other values."""
-        self.next = LegalityChecker(params)
+        self.next = params
 
     def check(self, commands: Records) -> list[str]:
         """Violations of the next commands, one line each."""
@@ -58,7 +58,7 @@ class Legality:
             at = np.flatnonzero(commands["cmd"] == Cmd.MRS)
             if len(at):
                 first = self._check(commands[: at[0]])
-                self.checker, self.next = self.next, None
+                self.checker, self.next = self.checker.continued(self.next), None
                 self._recent = self._recent[:0]
                 return first + self._check(commands[at[0] :])
         return self._check(commands)
@@ -216,9 +216,7 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
         rings.restart()
         while rings.ctl["reset"] or rings.ctl["in_reset"]:
             await cycles(4)
-        for port in range(records.PORTS):
-            rings.pop_acc(port), rings.pop_r(port), rings.pop_b(port)
-        rings.pop_cmd(), rings.pop_err(), rings.pop_apb()
+        rings.forget()
         self.running = True
         await self.registers.wait_for("status.init_done", 1, 200_000)
         await self.program(self.config.programmed, self.config.params)
