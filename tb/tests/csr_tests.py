@@ -553,19 +553,24 @@ async def counters_carry_and_clear_exactly(dut: Any) -> None:
     blk.events_drv.value = (1 << len(pc_names)) - 1
     blk.host_events_drv.value = (1 << len(port_names)) - 1
     await apb.write("ctrl", both)
-    total = 0
-    # Lengths around the carry into the second stage, so that the snapshot meets a carry on its way.
-    for length in (65536 - 40, 65536 - 20, 65536 - 2, 65536, 65536 + 3, 7):
+
+    async def interval(wait: int) -> int:
+        """Counts between two snapshots that clear, `wait` cycles and some accesses apart."""
         before = cocotb.utils.get_sim_time("ns")
         await apb.write("ctrl", both)
         first = await apb.held()
-        await Timer(CYCLE_NS * length, "ns")
+        await Timer(CYCLE_NS * wait, "ns")
         await apb.write("ctrl", both)
         cycles = round((cocotb.utils.get_sim_time("ns") - before) / CYCLE_NS)
         second = await apb.held()
         assert len(set(first.values())) == 1 and len(set(second.values())) == 1
-        # Both writes take the same time, so the distance of the two snapshots is known up to the first write itself.
-        write_cycles = 2
-        assert cycles - write_cycles == second["cycles"], (cycles, second["cycles"])
-        total += second["cycles"]
-    assert total > 5 * 65000
+        # The distance of two snapshots, each at the end of a write of two cycles.
+        assert second["cycles"] == cycles - 2
+        return second["cycles"]
+
+    accesses = await interval(1)
+    # Around the carry into the second stage: snapshot and clear meet it one cycle before, on its way, and after.
+    for count in (*range(65533, 65540), 2 * 65536 - 1, 2 * 65536):
+        assert await interval(count - accesses + 1) == count
+    # A carry that a clear did not stop would show in the next interval.
+    assert await interval(1) == accesses
