@@ -1,6 +1,8 @@
 // Row state of one bank, and the distances that only this bank can see.
 //
-// Enforces: tRCDRD, tRCDWR, tRAS, tRTP, tWR, tRDA, tWRA, tRC, tRP, tRFCSB (same bank), bankOpen, bankClosed, refreshOpen.
+// Enforces: tRCDRD, tRCDWR, tRAS, tRAS_PREA, tRC, tRC_REFSB, tRC_REF, tRTP, tRTP_PREA, tWR, tWR_PREA, tWR_RDA, tRDA_ACT,
+// tRDA_REFSB, tRDA_REF, tWRA_ACT, tWRA_REFSB, tWRA_REF, tRP, tRP_PREA, tRP_REFSB, tRP_PREA_REFSB, tRP_REF, tRFCSB, tRFCSB_REFSB,
+// bankOpen, bankClosed, refreshOpen.
 // Leaves to others: bank groups (hbm_group_timers), the PC (hbm_pc_timers), longest open time (hbm_refresh).
 
 module hbm_bank

@@ -1,6 +1,6 @@
 // Distances between commands of one bank group, for every group of a PC.
 //
-// Enforces: tRRDL, tCCDL, tWTRL.
+// Enforces: tRRDL, tRRDL_REFSB, tCCDL_RD, tCCDL_WR, tWTRL.
 
 module hbm_group_timers
   import hbm_geometry_pkg::*;

@@ -1,6 +1,7 @@
 // Distances between any two commands of one PC.
 //
-// Enforces: tRRDS, tCCDS, tCCDR, tWTRS, tRTW, dataBus, tRREFD, tPPD, tRFC, tRFCSB_REF (and to PREA), tRFCSB_SET.
+// Enforces: tRRDS, tRRDS_REFSB, tCCDS_RD, tCCDS_WR, tCCDR, tWTRS, tRTW, dataBus_RD, dataBus_WR, dataBus_RD_WR, dataBus_WR_RD,
+// tRREFD, tRREFD_REFSB, tPPD, tRFC, tRFC_REF, tRFC_PRE, tRFCSB_SET, tRFCSB_REF.
 
 module hbm_pc_timers
   import hbm_geometry_pkg::*;

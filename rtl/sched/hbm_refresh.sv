@@ -1,6 +1,6 @@
 // Owes refreshes to one PC and says which bank to hold, to close, to refresh.
 //
-// Enforces: tREFI, tREFISB, tREFImax, refreshSet, tRASmax. Contract: M6.
+// Enforces: tREFImax, tRASmax, refreshSet. Contract: M6.
 
 module hbm_refresh
   import hbm_geometry_pkg::*;

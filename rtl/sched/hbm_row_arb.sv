@@ -1,6 +1,6 @@
 // Shares the row bus of the channel between its two PCs and registers what goes out.
 //
-// Enforces: rowBus, pairing (M1.3). Contract: M5.3.
+// Enforces: rowBus, pairing. Contract: M1.3, M5.3.
 //
 // HBM2: {ACT} or {slot A, slot B}. HBM3/4: {ACT, PRE or PREA in slot B} or {slot A, slot B}. Latency: a grant of cycle g stands in
 // row_o in g+1.

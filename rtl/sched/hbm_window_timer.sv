@@ -1,6 +1,6 @@
 // Lets at most four activations of a PC fall into any window of tFAW.
 //
-// Enforces: tFAW (ACT and REFSB count).
+// Enforces: tFAW. REFSB counts as an activation.
 //
 // A ring of four gap timers: each activation loads the oldest; the next one waits for the timer that it will replace.
 
