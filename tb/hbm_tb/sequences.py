@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import cocotb
@@ -24,6 +24,20 @@ class PlaySequence(uvm_sequence):  # type: ignore[misc]
         item = ChunkItem(self.get_name(), self.chunk)
         await self.start_item(item)
         await self.finish_item(item)
+
+
+class SliceSequence(uvm_sequence):  # type: ignore[misc]
+    """Gives a port one chunk after the other, each made when its turn comes."""
+
+    def __init__(self, name: str, chunks: Iterator[Chunk]) -> None:
+        super().__init__(name)
+        self.chunks = chunks
+
+    async def body(self) -> None:
+        for chunk in self.chunks:
+            item = ChunkItem(self.get_name(), chunk)
+            await self.start_item(item)
+            await self.finish_item(item)
 
 
 class RandomSequence(uvm_sequence):  # type: ignore[misc]

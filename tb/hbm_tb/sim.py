@@ -20,7 +20,7 @@ import sys
 import sysconfig
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +34,8 @@ MEMORY_LIMIT = 12 << 30  # bytes of address space: some SVA shapes make Verilato
 
 # Printed by the Python test base as the last line of each test: CLOSING, test name, counts.
 CLOSING = "HBM_TB_DONE"
+POLL_S = 0.1
+
 # Printed by hbm_wave_window when the window ends.
 STOPPED = "HBM_TB_STOPPED"
 
@@ -533,11 +535,13 @@ def run(
     plusargs: Sequence[str] = (),
     timeout: float = 600.0,
     echo: bool = False,
+    poll: Callable[[], None] | None = None,
 ) -> Result:
     """Run the cocotb tests of a module that match `test_filter` (a regular expression).
 
     `waves`: True, or (from, to) in CK since reset release, writes run_dir/waves.fst; a run that ends with the window is
-    `stopped`. `timeout` in seconds of wall time. `echo` copies the log to the terminal.
+    `stopped`. `timeout` in seconds of wall time. `echo` copies the log to the terminal. `poll` is called a few times a
+    second while the simulation runs.
     """
     run_dir = run_dir.resolve()
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -570,7 +574,15 @@ def run(
             stderr=subprocess.STDOUT if not echo else None,
         )
         try:
-            returncode = process.wait(timeout=timeout)
+            while returncode is None:
+                left = start + timeout - time.monotonic()
+                try:
+                    returncode = process.wait(timeout=max(0.0, min(left, POLL_S) if poll else left))
+                except subprocess.TimeoutExpired:
+                    if time.monotonic() - start >= timeout:
+                        raise
+                if poll:
+                    poll()
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
