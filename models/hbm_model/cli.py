@@ -23,6 +23,8 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "pattern": (_TRAFFIC, "write a defined traffic pattern"),
     "traces": (_TRAFFIC, "list or rebuild the recorded traces"),
     "map": (_TRAFFIC, "explain an address map"),
+    "report": ("hbm_tb.cli_view", "write the report page of a run again"),
+    "waves": ("hbm_tb.cli_view", "open the waves of a run in a viewer"),
     "gen": ("hbm_model.cli_gen", "write the generated files: packages, registers, register model, pages"),
 }
 

@@ -19,7 +19,6 @@ from hbm_model.errors import InputError
 
 TOP = "tb_top."
 PS_PER_CK = 1000
-ENUM_FLAG = 1 << 32  # GTKWave >= 3.3.107: show a value as the text of its enum
 
 # A row: what to look for below the test top (a regular expression, whole path), the name shown, GTKWave's data format.
 # `{p}` is the port or PC; groups of the expression are available as \1, \2. Order of rows is order on the screen.
@@ -234,28 +233,39 @@ def _alternatives(pattern: str) -> dict[str, int]:
     return rank
 
 
+# Flags of GTKWave's save files (hexadecimal in front of what they hold for).
+_FORMAT = {"hex": 0x2, "dec": 0x4, "bin": 0x8}
+_RIGHT, _BLANK, _COLLAPSED, _CLOSED, _BEGIN, _END = 0x20, 0x200, 0x1000, 0x400000, 0x800000, 0x1000000
+_ENUM = 1 << 32  # >= 3.3.107: show the text of the wave file's enum table, which it looks up in binary
+
+
 def write_gtkwave(path: str | Path, waves: str | Path, signals: Sequence[Signal], marker_ps: int | None = None) -> None:
     """Write a GTKWave save file."""
-    from vcd.gtkw import GTKWFlag, GTKWSave
-
-    save = Path(path)
-    with save.open("w") as out:
-        gtkw = GTKWSave(out)
-        gtkw.dumpfile(str(Path(waves).resolve()), abspath=True)
-        gtkw.savefile(str(save.resolve()), abspath=True)
-        gtkw.timestart(0 if marker_ps is None else max(0, marker_ps - 100 * PS_PER_CK))
+    start = 0 if marker_ps is None else max(0, marker_ps - 100 * PS_PER_CK)
+    marker = -1 if marker_ps is None else marker_ps
+    lines = [
+        f'[dumpfile] "{Path(waves).resolve()}"',
+        f'[savefile] "{Path(path).resolve()}"',
+        f"[timestart] {start}",
+        "[size] 1600 1000",
         # Zoom exponent -17: about 130 CK on a screen, so that single commands can be read.
-        gtkw.zoom_markers(-17.0, -1 if marker_ps is None else marker_ps)
-        gtkw.treeopen(TOP)
-        gtkw.signals_width(260)
-        gtkw.sst_expanded(False)
-        for group, title, shown in arrange(signals):
-            gtkw.begin_group(title, closed=group.closed)
-            for item in shown:
-                # GTKWave looks values up in the enum tables of the wave file in binary.
-                fmt, flags = ("bin", GTKWFlag(ENUM_FLAG)) if item.signal.enum else (item.fmt, GTKWFlag.none)
-                gtkw.trace(item.signal.gtkwave, alias=item.name, datafmt=fmt, extraflags=flags)
-            gtkw.end_group(title, closed=group.closed)
+        f"*-17.000000 {marker}" + " -1" * 26,
+        f"[treeopen] {TOP}",
+        "[sst_width] 200",
+        "[signals_width] 260",
+        "[sst_expanded] 0",
+    ]
+    for group, title, shown in arrange(signals):
+        lines += [f"@{_BEGIN | _BLANK | (_CLOSED if group.closed else 0):x}", f"-{title}"]
+        flags = 0
+        for item in shown:
+            wanted = _RIGHT | (_FORMAT["bin"] | _ENUM if item.signal.enum else _FORMAT[item.fmt])
+            if wanted != flags:
+                lines.append(f"@{wanted:x}")
+                flags = wanted
+            lines.append(f"+{{{item.name}}} {item.signal.gtkwave}")
+        lines += [f"@{_END | _BLANK | (_CLOSED | _COLLAPSED if group.closed else 0):x}", f"-{title}"]
+    Path(path).write_text("\n".join(lines) + "\n")
 
 
 def write_surfer(path: str | Path, waves: str | Path, signals: Sequence[Signal], marker_ps: int | None = None) -> None:

@@ -1,0 +1,69 @@
+"""Subcommands of `hbm` that show a finished run: report, waves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from hbm_model.errors import InputError
+
+RUNS = Path(__file__).resolve().parents[2] / "build" / "runs"
+
+RunOption = Annotated[
+    str, typer.Option("--run", help="name of a run in build/runs, or its folder (default: the latest)")
+]
+
+
+def run_folder(run: str, needs: str, runs: Path = RUNS) -> Path:
+    """Folder of a run by name or path; without either the latest run that has the file `needs`."""
+    if run:
+        for folder in (runs / run, Path(run)):
+            if folder.is_dir():
+                return folder
+        known = sorted(path.name for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
+        raise InputError(f"no run `{run}`; " + (f"known: {', '.join(known[:20])}" if known else "nothing was run yet"))
+    found = sorted(runs.glob(f"*/{needs}"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        hint = "make run WAVES=1" if needs.endswith(".fst") else "make run"
+        raise InputError(f"no run has a {needs} yet; `{hint}` makes one")
+    return found[-1].parent
+
+
+def report_command(
+    run: RunOption = "",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="page to write (default: in the run folder)")
+    ] = None,
+) -> None:
+    """Write report.html of a run again from its result, commands and series."""
+    from hbm_tb.report import report_of_folder, write_report
+
+    folder = run_folder(run, "result.json")
+    path = output or folder / "report.html"
+    write_report(path, report_of_folder(folder))
+    print(path)
+
+
+def waves_command(
+    run: RunOption = "",
+    at: Annotated[float | None, typer.Option(help="CK to point at")] = None,
+    setup_only: Annotated[bool, typer.Option("--setup-only", help="write the viewer set-ups, open nothing")] = False,
+) -> None:
+    """Open the waves of a run in a viewer, with named groups of signals and command mnemonics."""
+    from hbm_tb.waves import open_viewer, write_setups
+
+    waves = run_folder(run, "waves.fst") / "waves.fst"
+    if not waves.exists():
+        raise InputError(f"{waves} does not exist; record it with WAVES=1")
+    if setup_only or at is not None:
+        for path in write_setups(waves, at):
+            print(path)
+    if not setup_only:
+        print(" ".join(open_viewer(waves)))
+
+
+def register(app: typer.Typer) -> None:
+    """Add these subcommands to the `hbm` command."""
+    app.command("report")(report_command)
+    app.command("waves")(waves_command)
