@@ -310,6 +310,14 @@ def _make(
         raise SimError(f"compilation failed: {first} (log: {folder / 'compile.log'})")
 
 
+def _prune(prefix: str, keep: int = 6) -> None:
+    """Remove builds of one kind but the `keep` that were used last."""
+    stamps = sorted(BUILD_ROOT.glob(f"{prefix}" + "[0-9a-f]" * 16 + "/done.json"), key=lambda s: s.stat().st_mtime)
+    for stamp in stamps[:-keep]:
+        (BUILD_ROOT / f"{stamp.parent.name}.lock").unlink(missing_ok=True)
+        shutil.rmtree(stamp.parent, ignore_errors=True)
+
+
 def build(
     geometry: str,
     top: str = "tb_top",
@@ -364,6 +372,7 @@ def build(
     stamp = folder / "done.json"
 
     def found(fresh: bool) -> Build:
+        os.utime(stamp)  # `_prune` keeps what was used last
         return Build(geometry, top, folder, coverage, fresh, float(json.loads(stamp.read_text())["seconds"]))
 
     if stamp.exists():
@@ -418,8 +427,12 @@ def build(
                 runtime.with_suffix(".new").rename(runtime)
         _make(folder, env, workers, opt, targets, progress)
         seconds = time.monotonic() - start
+        for pattern in ("*.gch", "*.o", "*.a", "*.d"):
+            for leftover in folder.glob(pattern):
+                leftover.unlink()
         stamp.write_text(json.dumps({"seconds": seconds, "verilator": verilator.version, "opt": opt, "flags": flags}))
         progress.end()
+        _prune(folder.name.removesuffix(key))
         return found(True)
 
 
