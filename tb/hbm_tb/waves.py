@@ -241,15 +241,15 @@ _ENUM = 1 << 32  # >= 3.3.107: show the text of the wave file's enum table, whic
 
 def write_gtkwave(path: str | Path, waves: str | Path, signals: Sequence[Signal], marker_ps: int | None = None) -> None:
     """Write a GTKWave save file."""
-    start = 0 if marker_ps is None else max(0, marker_ps - 100 * PS_PER_CK)
+    start = 0 if marker_ps is None else max(0, marker_ps - 80 * PS_PER_CK)
     marker = -1 if marker_ps is None else marker_ps
     lines = [
         f'[dumpfile] "{Path(waves).resolve()}"',
         f'[savefile] "{Path(path).resolve()}"',
         f"[timestart] {start}",
         "[size] 1600 1000",
-        # Zoom exponent -17: about 130 CK on a screen, so that single commands can be read.
-        f"*-17.000000 {marker}" + " -1" * 26,
+        # Zoom exponent -15: about 200 CK on a screen, so that single commands can be read.
+        f"*-15.000000 {marker}" + " -1" * 26,
         f"[treeopen] {TOP}",
         "[sst_width] 200",
         "[signals_width] 260",

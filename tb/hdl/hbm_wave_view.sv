@@ -1,6 +1,6 @@
 // Shows the pins and the commands on them under plain names, for a person with a wave viewer.
 //
-// The commands are as the device decodes them, one cycle (2 CK) after their pins; CmdNop is an idle slot.
+// The commands are as the device decodes them, one cycle (2 CK) after their pins; NOP is an idle slot.
 
 module hbm_wave_view
   import hbm_geometry_pkg::*;
@@ -14,10 +14,20 @@ module hbm_wave_view
   input pin_cmd_t [1:0] col_i
 );
 
-  cmd_e row_p0_rise, row_p0_fall, row_p1_rise, row_p1_fall, col_p0, col_p1;
+  // cmd_e by the names of the standard: short enough to be read in a wave of one cycle.
+  typedef enum logic [4:0] {
+    NOP, ACT, PRE, PREA, RD, RDA, WR, WRA, REF, REFSB, RFM, RFMSB, MRS, PDE, PDX, SRE, SRX
+  } command_e;
 
-  function automatic cmd_e named(input logic valid, input pin_cmd_t what);
-    return valid ? cmd_e'(what.cmd[4:0]) : CmdNop;
+  if (int'(RDA) != int'(CmdRda) || int'(REFSB) != int'(CmdRefsb) || int'(MRS) != int'(CmdMrs) || int'(SRX) != int'(CmdSrx))
+  begin : g_bad_codes
+    $fatal(1, "hbm_wave_view: command_e must follow hbm_pkg::cmd_e");
+  end
+
+  command_e row_p0_rise, row_p0_fall, row_p1_rise, row_p1_fall, col_p0, col_p1;
+
+  function automatic command_e named(input logic valid, input pin_cmd_t what);
+    return valid ? command_e'(what.cmd[4:0]) : NOP;
   endfunction
 
   assign row_p0_rise = named(valid_i.row_valid[0], row_i[0]);

@@ -49,7 +49,7 @@ def test_gtkwave_gets_names_ranges_and_mnemonics(tmp_path: Path) -> None:
     write_gtkwave(tmp_path / "w.gtkw", tmp_path / "w.fst", build_signals(), marker_ps=2_000_000)
     text = (tmp_path / "w.gtkw").read_text()
     assert f'[dumpfile] "{tmp_path / "w.fst"}"' in text
-    assert "*-17.000000 2000000" in text
+    assert "*-15.000000 2000000" in text
     assert "+{bank 3 row} tb_top.u_channel.g_pc[0].u_pc.u_bank_array.g_bank[3].u_bank.row_o[13:0]" in text
     assert "+{cycle} tb_top.cycle_q\n" in text  # a longint has no range in GTKWave's eyes
     # Enums: right justified, binary, and the enum flag, so that GTKWave shows the text.
@@ -85,7 +85,7 @@ def test_a_marker_stands_at_its_ck(tmp_path: Path) -> None:
     assert {signal.path for signal in signals_of(waves)} >= {"tb_top.clk", "tb_top.cycle_q"}
     assert origin_of(waves) == 33000
     gtkw, surfer = write_setups(waves, marker_ck=10)
-    assert "*-17.000000 43000" in gtkw.read_text()
+    assert "*-15.000000 43000" in gtkw.read_text()
     assert "cursor_set 43000" in surfer.read_text()
     assert "rd queue level" in gtkw.read_text()
 
