@@ -6,6 +6,7 @@ import json
 import os
 import zlib
 from dataclasses import dataclass, field, fields, replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ class BenchConfig:
     map_name: str = DEFAULT_MAP
     masks: tuple[int, ...] = ()  # raw masks of the address map in place of map_name
     row_limit: int = 0  # rows per bank; 0: all
+    tck_ns: str = ""  # of a parameter file, as a fraction; empty: the preset's
     watchdog: int = 20_000  # cycles
     fault: int = 0
     fault_at: int = 0
@@ -97,6 +99,8 @@ class BenchConfig:
     def params(self) -> Params:
         """What the checkers hold true: the preset with the overrides."""
         params = self.base
+        if self.tck_ns:
+            params = replace(params, tck_ns=Fraction(self.tck_ns))
         if self.timing:
             params = params.replaced(**self.timing)
         return params.replaced(rows=self.row_limit) if self.row_limit else params

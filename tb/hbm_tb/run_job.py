@@ -1,3 +1,499 @@
-"""The main job, `hbm run`: a request trace through the RTL with every check on, into a run folder (docs/run-folder.md)."""
+"""The main job, `hbm run`: a request trace through the RTL with every check on, into a run folder (docs/run-folder.md).
+
+Everything that can be wrong with the input is found before anything is built or written. The run works in a staging
+folder that becomes `build/runs/<name>` in one rename, so that an interrupted run leaves nothing behind.
+"""
 
 from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hbm_model.errors import InputError
+
+if TYPE_CHECKING:
+    from hbm_model.params import Params
+    from hbm_model.requests import RequestTrace
+
+    from hbm_tb.config import BenchConfig
+    from hbm_tb.sim import Build, Result
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNS = ROOT / "build" / "runs"
+STAGING = ".staging-"
+DEFAULT_TRACE = "attention"
+# What the simulator writes for the progress bar: bursts answered, bursts in all, controller cycles.
+PROGRESS_FORMAT = "{:>20}{:>20}{:>20}\n"
+CSV_LIMIT = 1_000_000  # commands; longer runs keep commands.npz
+TIMEOUT_S = 24 * 3600.0  # hangs are found by the watchdog of the bench, in cycles
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+EXIT = {"pass": 0, "fail": 1, "timeout": 1, "stopped": 3}
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a user can ask of a run; the names are those of the options of `hbm run`."""
+
+    trace: str = ""
+    pattern: str = ""
+    pcs: int = 2
+    count: int = 0
+    preset: str = ""
+    params: Path | None = None
+    map_name: str = "peers"
+    from_format: str = "auto"
+    fold: bool = False
+    merge: bool = False
+    seed: int = 1
+    settings: tuple[str, ...] = ()
+    name: str = ""
+    waves: bool = False
+    waves_from: int | None = None
+    waves_to: int | None = None
+
+
+@dataclass
+class Plan:
+    """A run that can start: checked input."""
+
+    options: RunOptions
+    config: BenchConfig
+    trace: RequestTrace
+    name: str
+    outstanding: int = 0  # bursts under way at once; 0: no limit
+    job: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def window(self) -> bool | tuple[int | None, int | None]:
+        """`waves` of sim.run."""
+        o = self.options
+        if o.waves_from is not None or o.waves_to is not None:
+            return (o.waves_from, o.waves_to)
+        return o.waves
+
+
+# ---------------------------------------------------------------- input
+
+
+def reproduce_line(options: RunOptions) -> str:
+    """The command line that repeats a run."""
+    words = ["hbm", "run"]
+    for name, value in asdict(options).items():
+        flag = {"map_name": "--map", "from_format": "--from", "settings": "--set"}.get(name, "--" + name.replace("_", "-"))
+        if value == getattr(RunOptions(), name) and name not in ("seed",):
+            continue
+        if isinstance(value, bool):
+            words.append(flag)
+        elif isinstance(value, tuple):
+            words += [word for item in value for word in (flag, item)]
+        else:
+            words += [flag, str(value)]
+    return shlex.join(words)
+
+
+def known_geometries() -> list[str]:
+    """Geometries that the RTL is generated for."""
+    return sorted(p.parent.name for p in (ROOT / "rtl" / "gen").glob("*/hbm_geometry_pkg.sv"))
+
+
+def load_trace(options: RunOptions, config: BenchConfig) -> tuple[RequestTrace, str]:
+    """The requests of a run and their short name."""
+    from hbm_model.patterns import pattern
+    from hbm_model.recordings import recordings
+    from hbm_model.requests import read_requests
+
+    if options.trace and options.pattern:
+        raise InputError("--trace and --pattern exclude each other")
+    if options.pattern:
+        trace = pattern(options.pattern, config.params.geometry, options.pcs, options.count or None)
+        return trace, f"{options.pattern}.p{options.pcs}"
+    wanted = options.trace or DEFAULT_TRACE
+    path = Path(wanted)
+    if not path.exists():
+        recorded = {entry.name: entry.path for entry in recordings()}
+        if wanted not in recorded:
+            raise InputError(f"{wanted}: no such file, and no recording of that name ({', '.join(recorded)})")
+        path = recorded[wanted]
+    trace = read_requests(path, options.from_format)
+    if options.count:
+        trace = trace.head(options.count)
+    if not len(trace):
+        raise InputError(f"{path}: holds no request")
+    trace = trace.folded(config.address_map) if options.fold else trace
+    stem = re.sub(r"(\.(trace|txt|csv|stl|rstl|gz|zst))+$", "", path.name)
+    return trace.check_range(config.address_map), re.sub(r"[^A-Za-z0-9._+-]", "_", stem)
+
+
+def settings_of(texts: Sequence[str]) -> tuple[dict[str, float], dict[str, int]]:
+    """Timing overrides and policy fields from `KEY=VALUE` texts: RP=20, refresh_all=1, page.page=2."""
+    from hbm_model.csr_table import REGISTERS
+    from hbm_model.params import PARAM
+
+    fields = {
+        f"{register.path.removeprefix('policy.')}.{item.name}": item
+        for register in REGISTERS
+        if register.path.startswith("policy.")
+        for item in register.fields
+    }
+    timing: dict[str, float] = {}
+    policy: dict[str, int] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        key = key.strip().removeprefix("policy.")
+        try:
+            number = float(value) if "." in value else int(value, 0)
+        except ValueError:
+            number = None
+        if not equals or number is None:
+            raise InputError(f"--set {text}: write KEY=NUMBER, as RP=20 or refresh_all=1")
+        if key in PARAM:
+            if not PARAM[key].register:
+                raise InputError(f"--set {text}: {key} is not held in a register")
+            timing[key] = number
+            continue
+        paths = [path for path in fields if path == key or path.split(".")[1] == key]
+        if not paths:
+            raise InputError(f"--set {text}: {key} is neither a timing parameter nor one of {', '.join(fields)}")
+        item = fields[paths[0]]
+        if number != int(number) or not 0 <= number < 1 << item.width:
+            raise InputError(f"--set {text}: {paths[0]} holds 0 to {(1 << item.width) - 1}")
+        policy[paths[0]] = int(number)
+    return timing, policy
+
+
+def config_of_params(params: Params) -> dict[str, Any]:
+    """BenchConfig fields that make a run with the values of a parameter file."""
+    from hbm_model.params import PARAM
+    from hbm_model.presets import preset
+
+    stem = re.sub(r"_s\d$", "", params.base)
+    base = next(
+        (p for p in (preset(params.base), preset(stem)) if p["sids"] == params["sids"]),
+        None,
+    ) or preset(f"{stem}_s{params['sids']}")
+    for key in ("pcs", "bgs", "banks", "cols", "dq"):
+        if params[key] != base[key]:
+            raise InputError(f"{params.name}: {key} is {params[key]}, but the RTL is built with {base[key]}")
+    if params["rows"] > base["rows"]:
+        raise InputError(f"{params.name}: rows is {params['rows']}, but the RTL is built for at most {base['rows']}")
+    timing = {p.key: params[p.key] for p in PARAM.values() if p.timing and params[p.key] != base[p.key]}
+    rows = 0 if params["rows"] == base["rows"] else params.count("rows")
+    return {"preset": base.name, "timing": timing, "row_limit": rows, "tck_ns": str(params.tck_ns)}
+
+
+def make_plan(options: RunOptions) -> Plan:
+    """Check everything that the user gave; InputError with one line when something cannot be used."""
+    from hbm_model.params import load_params
+    from hbm_model.patterns import outstanding
+    from hbm_model.presets import DEFAULT_PRESET
+
+    from hbm_tb.config import BenchConfig
+
+    if options.preset and options.params:
+        raise InputError("--preset and --params exclude each other; `base` in the file names a preset")
+    timing, policy = settings_of(options.settings)
+    if options.params:
+        given = config_of_params(load_params(options.params))
+    else:
+        given = {"preset": options.preset or DEFAULT_PRESET, "timing": {}}
+    config = BenchConfig(
+        **{**given, "timing": {**given["timing"], **timing}},
+        policy=policy,
+        map_name=options.map_name,
+        seed=options.seed,
+        batch=1024,
+        coverage=False,
+    )
+    try:
+        geometry = config.geometry
+        config.address_map  # noqa: B018  (raises when the map does not fit)
+        config.params  # noqa: B018
+    except ValueError as error:
+        raise InputError(f"--set: {error}") from None
+    if geometry not in known_geometries():
+        raise InputError(f"{config.preset}: no RTL is generated for {geometry}, only {', '.join(known_geometries())}")
+    window = [at for at in (options.waves_from, options.waves_to) if at is not None]
+    if any(at < 0 for at in window) or (len(window) == 2 and window[1] <= window[0]):
+        raise InputError("the wave window must have 0 <= --waves-from < --waves-to, in CK")
+    trace, short = load_trace(options, config)
+    name = options.name or f"{short}-{Path(options.params).stem if options.params else config.preset}"
+    if not NAME.fullmatch(name):
+        raise InputError(f"--name {name}: use letters, digits and . _ + - only")
+    return Plan(options, config, trace, name, outstanding(options.pattern) if options.pattern else 0)
+
+
+# ---------------------------------------------------------------- run
+
+
+def _sweep() -> None:
+    """Remove staging folders of runs that were killed."""
+    for left in RUNS.glob(f"{STAGING}*"):
+        pid = left.name.removeprefix(STAGING)
+        if not pid.isdigit() or not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+
+
+class ProgressBar:
+    """The progress line of a run on stderr: share done, cycles/s, time left; plain lines when it is no terminal."""
+
+    PLAIN_S = 5.0
+
+    def __init__(self, source: Path) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        self.source = source
+        self.console = Console(stderr=True)
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %  {task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self.task = self.bar.add_task("simulating", total=None, rate="")
+        self.last: tuple[float, int] | None = None
+        self.rate = 0.0
+        self.said = time.monotonic()
+
+    def poll(self) -> None:
+        """Read what the simulator wrote and show it."""
+        try:
+            done, total, cycle = (int(word) for word in self.source.read_text().split())
+        except (OSError, ValueError):
+            return
+        now = time.monotonic()
+        if self.last is None:
+            self.last = (now, cycle)
+        elif cycle > self.last[1] and now > self.last[0]:
+            rate = (cycle - self.last[1]) / (now - self.last[0])
+            self.rate = rate if not self.rate else 0.8 * self.rate + 0.2 * rate
+            self.last = (now, cycle)
+        rate_text = f"{self.rate / 1000:,.0f} thousand cycles/s" if self.rate else ""
+        self.bar.update(self.task, completed=done, total=total or None, rate=rate_text)
+        if not self.console.is_terminal and now - self.said > self.PLAIN_S and total:
+            self.said = now
+            print(f"run: {100 * done / total:.0f} % done, cycle {cycle:,}, {rate_text}", file=sys.stderr, flush=True)
+
+
+def simulate(plan: Plan, build: Build, folder: Path, timeout: float = TIMEOUT_S, quiet: bool = False) -> Result:
+    """Run the plan in `folder`; the simulator leaves its numbers there."""
+    import numpy as np
+
+    from hbm_tb import sim
+    from hbm_tb.test_base import REPRODUCE
+
+    requests = folder / "requests.npz"
+    np.savez(requests, write=plan.trace.write, address=plan.trace.address, cycle=plan.trace.cycle)
+    progress = folder / "progress"
+    job = {
+        "requests": str(requests),
+        "out": str(folder),
+        "merge": plan.options.merge,
+        "outstanding": plan.outstanding,
+        "progress": str(progress),
+        **plan.job,
+    }
+    env = {
+        **plan.config.with_(job=job).to_environment(),
+        REPRODUCE: reproduce_line(plan.options).replace("{", "{{").replace("}", "}}"),
+    }
+    how: dict[str, Any] = {
+        "seed": plan.options.seed,
+        "run_dir": folder,
+        "waves": plan.window,
+        "env": env,
+        "timeout": timeout,
+    }
+    if quiet:
+        result = sim.run(build, "run_tests", "TraceRun$", **how)
+    else:
+        show = ProgressBar(progress)
+        with show.bar:
+            result = sim.run(build, "run_tests", "TraceRun$", poll=show.poll, **how)
+    for used in (requests, progress):
+        used.unlink(missing_ok=True)
+    return result
+
+
+def verdict_of(plan: Plan, result: Result, numbers: Mapping[str, Any]) -> tuple[str, str]:
+    """Status and reason; a pass also needs every request of the trace to be answered, once."""
+    if result.status != "pass":
+        return result.status, result.reason
+    for what, expected in (("read", plan.trace.reads), ("write", plan.trace.writes)):
+        found = numbers.get(f"{what}_requests", 0)
+        if found != expected:
+            return "fail", f"{found} {what} requests were carried out, the trace has {expected}"
+    checked = numbers["checked"]
+    if checked["commands"] == 0 or checked["read_beats"] < plan.trace.reads:
+        return "fail", f"only {checked['commands']} commands and {checked['read_beats']} read beats were checked"
+    return "pass", ""
+
+
+def result_of(plan: Plan, build: Build, result: Result, wall_s: float) -> dict[str, Any]:
+    """The content of result.json."""
+    from hbm_tb import sim
+
+    numbers_file = result.run_dir / "numbers.json"
+    numbers = json.loads(numbers_file.read_text()) if numbers_file.exists() else {}
+    status, reason = verdict_of(plan, result, numbers)
+    loop_s = numbers.pop("loop_s", 0.0)
+    config = plan.config
+    out: dict[str, Any] = {
+        "schema": 1,
+        "name": plan.name,
+        "status": status,
+        "reason": reason,
+        "preset": config.preset,
+        "params": str(plan.options.params or ""),
+        "geometry": config.geometry,
+        "trace": plan.trace.source,
+        "trace_requests": len(plan.trace),
+        "seed": plan.options.seed,
+        "merge": plan.options.merge,
+        "map": config.map_name,
+        "timing": config.timing,
+        "policy": config.policy,
+        **numbers,
+        "wall_s": round(wall_s, 3),
+        "cpu_s": round(result.cpu_s, 3),
+        "build_s": round(build.seconds, 1) if build.fresh else 0.0,
+        "versions": sim.tool_versions(),
+        "reproduce": reproduce_line(plan.options),
+        "command": result.command,
+    }
+    if loop_s and "cycles" in numbers:
+        out["cycles_per_s"] = round(numbers["cycles"] / loop_s)
+    for dropped in ("loop_cpu_s", "process_cpu_s"):
+        out.pop(dropped, None)
+    return out
+
+
+def _junit(path: Path, result: Mapping[str, Any]) -> None:
+    """A results.xml for a run whose simulator could not write one, or whose own one does not tell the whole story."""
+    suite = ET.Element("testsuite", name="hbm run", tests="1", failures="0", errors="0", skipped="0")
+    case = ET.SubElement(suite, "testcase", name=str(result["name"]), classname="run", time=str(result["wall_s"]))
+    if result["status"] == "stopped":
+        suite.set("skipped", "1")
+        ET.SubElement(case, "skipped", message=str(result["reason"]))
+    else:
+        suite.set("failures", "1")
+        ET.SubElement(case, "failure", message=str(result["reason"]))
+    root = ET.Element("testsuites")
+    root.append(suite)
+    ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def fill_folder(plan: Plan, result: Mapping[str, Any], folder: Path) -> None:
+    """Commands, report and verdict files of a run, from what the simulator left."""
+    import numpy as np
+    from hbm_model.trace import write_commands
+
+    from hbm_tb.report import Violation, run_report, write_report
+
+    raw = folder / "commands.npy"
+    commands = np.load(raw) if raw.exists() else np.zeros(0, _command_dtype())
+    raw.unlink(missing_ok=True)
+    write_commands(folder / ("commands.csv" if len(commands) <= CSV_LIMIT else "commands.npz"), commands)
+    (folder / "numbers.json").unlink(missing_ok=True)
+    (folder / "result.json").write_text(json.dumps(result, indent=1) + "\n")
+    if result["status"] != "pass":
+        _junit(folder / "results.xml", result)
+    if len(commands):
+        series_file = folder / "series.npz"
+        series = dict(np.load(series_file)) if series_file.exists() else None
+        found = [Violation(_ck_of(line), line) for line in str(result["reason"]).splitlines() if "CK " in line]
+        shown = commands.copy()
+        shown["row"][shown["row"] == np.uint16(0xFFFF)] = 0
+        report = run_report(result, shown, plan.config.params.geometry, series, found)
+        write_report(folder / "report.html", report)
+
+
+def _command_dtype() -> Any:
+    from hbm_model.commands import CMD_DTYPE
+
+    return CMD_DTYPE
+
+
+def _ck_of(line: str) -> float:
+    match = re.search(r"CK (\d+(?:\.5)?)", line)
+    return float(match[1]) if match else 0.0
+
+
+def publish(staging: Path, name: str) -> Path:
+    """Move the finished folder to its place; an earlier run of that name goes away."""
+    final = RUNS / name
+    old = RUNS / f"{STAGING}{os.getpid()}-old"
+    if final.exists():
+        final.rename(old)
+    staging.rename(final)
+    shutil.rmtree(old, ignore_errors=True)
+    for name_in in ("sim.cmd", "results.xml", "result.json"):
+        file = final / name_in
+        if file.exists():
+            file.write_text(file.read_text().replace(str(staging), str(final)))
+    waves = final / "waves.fst"
+    if waves.exists():
+        from hbm_tb.waves import write_setups
+
+        try:
+            write_setups(waves)
+        except InputError as problem:  # an empty window: the file has no signal to show
+            print(f"hbm: {problem}", file=sys.stderr)
+    return final
+
+
+def run_plan(plan: Plan, quiet: bool = False) -> tuple[dict[str, Any], Path]:
+    """Build, simulate and write the run folder; the content of result.json and the folder."""
+    from hbm_tb import sim
+
+    start = time.monotonic()
+    build = sim.build(plan.config.geometry)
+    RUNS.mkdir(parents=True, exist_ok=True)
+    _sweep()
+    staging = RUNS / f"{STAGING}{os.getpid()}"
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir()
+    try:
+        outcome = simulate(plan, build, staging, quiet=quiet)
+        result = result_of(plan, build, outcome, time.monotonic() - start)
+        fill_folder(plan, result, staging)
+        final = publish(staging, plan.name)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    return result, final
+
+
+def run_command(options: RunOptions) -> int:
+    """`hbm run`: the exit code (0 pass, 1 fail, 2 unusable input, 3 stopped at the end of the wave window)."""
+    from rich.console import Console
+
+    from hbm_tb.run_summary import print_summary
+    from hbm_tb.sim import SimError
+
+    plan = make_plan(options)
+    print(f"run {plan.name}: {len(plan.trace):,} requests of {plan.trace.source} on {plan.config.preset}", flush=True)
+    try:
+        result, folder = run_plan(plan)
+    except SimError as error:
+        print(f"hbm: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nhbm: interrupted; nothing was written, earlier run folders are as they were", file=sys.stderr)
+        return 130
+    print_summary(Console(), result, folder)
+    return EXIT.get(str(result["status"]), 1)

@@ -1,0 +1,63 @@
+"""The summary table that ends a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parents[2]
+COLOURS = {"pass": "green", "stopped": "yellow"}
+
+
+def shown_path(path: Path) -> str:
+    """A path as a user would type it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def rows_of(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Lines of the table; what a run did not get to is left out."""
+    if "requests" in result:
+        reads, writes = result["read_requests"], result["write_requests"]
+        yield "requests", f"{result['requests']:,} ({reads:,} reads, {writes:,} writes)"
+        moved = result["bytes"]
+        yield "bytes", f"{sum(moved.values()):,} ({moved['read']:,} read, {moved['write']:,} written)"
+        yield "cycles", f"{result['cycles']:,} (first request to last data: {result['span_ck']:,} CK)"
+        share = 100 * result["share_of_peak"]
+        yield "bandwidth", f"{result['bandwidth_gb_per_s']:.2f} GB/s, {share:.1f} % of {result['peak_gb_per_s']:.1f} GB/s"
+        latency = result["latency_ck"]
+        text = f"mean {latency['mean']:.1f}, p50 {latency['p50']:,}, p99 {latency['p99']:,}, max {latency['max']:,} CK"
+        yield "read latency", text if latency["count"] else "no reads"
+        row = result["row"]
+        rate = 100 * result["row_hit_rate"]
+        yield "rows", f"{row['hit']:,} hits, {row['closed']:,} closed, {row['conflict']:,} conflicts ({rate:.1f} % hits)"
+        checked = result["checked"]
+        yield "checked", f"{checked['read_beats']:,} read beats, {checked['write_responses']:,} write responses"
+        kinds = ", ".join(f"{name} {count:,}" for name, count in result["commands"].items())
+        yield "commands checked", f"{checked['commands']:,}: {kinds}"
+        yield "violations", f"{result['violations']:,}"
+        yield "refreshes", f"{result['refreshes']:,}"
+    rate = result.get("cycles_per_s")
+    yield "wall time", f"{result['wall_s']:.1f} s" + (f", {rate:,} cycles/s" if rate else "")
+    yield "seed", str(result["seed"])
+
+
+def print_summary(console: Console, result: Mapping[str, Any], folder: Path) -> None:
+    """The table, the verdict, and where to look next."""
+    status = str(result["status"])
+    table = Table(title=f"{result['name']} on {result['preset']}", title_justify="left", show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows_of(result):
+        table.add_row(name, value)
+    console.print(table)
+    if status != "pass":
+        console.print(str(result["reason"]), style="red" if status != "stopped" else "yellow", markup=False)
+    console.print(f"[bold {COLOURS.get(status, 'red')}]{status}[/]  {shown_path(folder)}/", highlight=False)
+    names = [n for n in ("report.html", "waves.gtkw") if (folder / n).exists()]
+    for name in names:
+        console.print(f"  {shown_path(folder / name)}", highlight=False)
+    console.print(f"  again: {result['reproduce']}", highlight=False, markup=False, soft_wrap=True)
