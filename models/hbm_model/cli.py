@@ -14,7 +14,9 @@ from hbm_model.errors import InputError
 # Name -> (module with `register(app)`, line for `hbm --help`), in the order of the help text.
 _CHECK = "hbm_model.cli_check"
 _TRAFFIC = "hbm_model.cli_traffic"
+_JOBS = "hbm_tb.cli_jobs"
 SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "run": (_JOBS, "the main job: a request trace through the RTL with every check on"),
     "check": (_CHECK, "legality of a DRAM command trace"),
     "presets": (_CHECK, "the named value sets, or all values of one with their sources"),
     "rules": (_CHECK, "the rule table, with the gaps of a preset"),
@@ -25,6 +27,7 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "map": (_TRAFFIC, "explain an address map"),
     "report": ("hbm_tb.cli_view", "write the report page of a run again"),
     "waves": ("hbm_tb.cli_view", "open the waves of a run in a viewer"),
+    "doctor": (_JOBS, "the tools in use and what is missing"),
     "gen": ("hbm_model.cli_gen", "write the generated files: packages, registers, register model, pages"),
 }
 
