@@ -209,8 +209,11 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
 
     # ------------------------------------------------------------ start and end
 
-    async def start(self) -> None:
-        """Reset, initialise, program the parameter set; afterwards traffic may begin."""
+    async def start(self, initialise: bool = True) -> None:
+        """Reset, initialise, program the parameter set; afterwards traffic may begin.
+
+        Without `initialise` it returns right after reset, with the values that the build resets to.
+        """
         rings = self.rings
         reset_controls(rings, self.config)
         rings.restart()
@@ -218,10 +221,11 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
             await cycles(4)
         rings.forget()
         self.running = True
-        await self.registers.wait_for("status.init_done", 1, 200_000)
-        await self.program(self.config.programmed, self.config.params)
-        for path, value in self.config.policy.items():
-            await self.registers.write_field(f"policy.{path}", value)
+        if initialise:
+            await self.registers.wait_for("status.init_done", 1, 200_000)
+            await self.program(self.config.programmed, self.config.params)
+            for path, value in self.config.policy.items():
+                await self.registers.write_field(f"policy.{path}", value)
         self.rings.ctl["fault"] = self.config.fault
         if self.coverage:
             for port in range(records.PORTS):

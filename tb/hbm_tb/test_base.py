@@ -31,6 +31,7 @@ class HbmTest(uvm_test):  # type: ignore[misc]
 
     settings: ClassVar[dict[str, Any]] = {}
     traffic_required: ClassVar[bool] = True
+    initialise: ClassVar[bool] = True  # wait for the initialisation and program the preset before the body
 
     def build_phase(self) -> None:
         name = type(self).__name__
@@ -42,7 +43,7 @@ class HbmTest(uvm_test):  # type: ignore[misc]
 
     async def run_phase(self) -> None:
         self.raise_objection()
-        await self.env.start()
+        await self.env.start(self.initialise)
         await self.body()
         await self.end()
         self.drop_objection()

@@ -411,10 +411,13 @@ class WriteOrder(HbmTest):
 
 @pyuvm.test()
 class QuietStart(HbmTest):
-    """Requests offered while the channel initialises are served afterwards."""
+    """Requests offered while the channel initialises wait for it and are served afterwards."""
+
+    initialise = False
 
     async def body(self) -> None:
         rng = self.config.rng()
+        assert await self.env.registers.read_field("status.init_done") == 0, "too late for this test"
         chunk = traffic.write(rng, np.arange(8) * 32) + traffic.read(np.arange(8) * 32, axi_id=1)
         await self.play(both(lambda p: chunk))
         assert self.total(k.N_RD_CHECKED) == 16

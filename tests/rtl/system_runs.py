@@ -1,0 +1,149 @@
+"""Runs of the system tests: many cocotb tests of one module share one simulator process.
+
+A pytest item names one cocotb test; the process of its module is started by the first item that asks, with just those
+tests that pytest selected. Builds are cached by content (tb/hbm_tb/sim.py), so a session needs one per geometry.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hbm_model.presets import preset
+from hbm_tb import sim
+from hbm_tb.config import ENVIRONMENT
+from hbm_tb.test_base import REPRODUCE, test_names
+
+TESTS = sim.ROOT / "tb" / "tests"
+RUNS = sim.ROOT / "build" / "runs" / "test"
+
+# Name in test ids -> preset; one build each.
+PRESETS = {"hbm2": "hbm2_2000_eng", "hbm3": "hbm3_6400_eng", "hbm4": "hbm4_8000_eng"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One cocotb test on one preset."""
+
+    group: str
+    module: str
+    test: str
+
+    @property
+    def name(self) -> str:
+        """Id of the pytest item."""
+        return f"{self.group}-{self.module}-{self.test}"
+
+
+def cases(group: str, *modules: str) -> list[Case]:
+    """All tests of some modules on a preset."""
+    return [Case(group, module, test) for module in modules for test in test_names(TESTS / f"{module}.py")]
+
+
+def params(items: list[Case]) -> list[object]:
+    """Pytest parameters; tests of one process go to one xdist worker."""
+    return [
+        pytest.param(case, id=case.name, marks=[pytest.mark.sim, pytest.mark.xdist_group(f"{case.group}-{case.module}")])
+        for case in items
+    ]
+
+
+@dataclass
+class Run:
+    """Outcome of one process."""
+
+    result: sim.Result
+    messages: dict[str, str] = field(default_factory=dict)  # test -> failure text
+
+
+def _flag(name: str) -> bool:
+    return os.environ.get(name, "0") not in ("", "0", "no")
+
+
+def _number(name: str) -> int | None:
+    return int(os.environ[name], 0) if os.environ.get(name) else None
+
+
+class SystemRuns:
+    """Starts processes on demand and keeps their outcomes for the session."""
+
+    def __init__(self, selected: list[Case]) -> None:
+        self.selected = selected
+        self.runs: dict[tuple[str, str], Run] = {}
+
+    def run_of(self, case: Case, timeout: float = 1500.0) -> Run:
+        """The process that ran this case."""
+        key = (case.group, case.module)
+        if key not in self.runs:
+            self.runs[key] = self._start(case, timeout)
+        return self.runs[key]
+
+    def _start(self, case: Case, timeout: float) -> Run:
+        tests = [c.test for c in self.selected if (c.group, c.module) == (case.group, case.module)]
+        preset_name = os.environ.get("PRESET") or PRESETS[case.group]
+        if preset(preset_name).geometry.generation != preset(PRESETS[case.group]).geometry.generation:
+            pytest.skip(f"{preset_name} is another generation")
+        built = sim.build(preset(preset_name).geometry.name)
+        seed = _number("SEED") or 1
+        folder = RUNS / f"{case.group}-{case.module}"
+        folder.mkdir(parents=True, exist_ok=True)
+        waves: bool | tuple[int | None, int | None] = _flag("WAVES")
+        window = (_number("WAVES_FROM"), _number("WAVES_TO"))
+        if waves and window != (None, None):
+            waves = window
+        extra = f" PRESET={preset_name}" if os.environ.get("PRESET") else ""
+        result = sim.run(
+            built,
+            case.module,
+            rf"^{case.module}\.({'|'.join(tests)})$",
+            seed=seed,
+            run_dir=folder,
+            waves=waves,
+            env={
+                ENVIRONMENT: json.dumps({"preset": preset_name, "seed": seed}),
+                REPRODUCE: f"make test TEST={case.group}-{case.module}-{{test}} SEED={{seed}}{extra}",
+                "HBM_COVERAGE_DIR": str(folder),
+            },
+            timeout=timeout,
+        )
+        if waves and (folder / "waves.fst").exists():
+            from hbm_tb.waves import write_setups
+
+            write_setups(folder / "waves.fst")
+        return Run(result, _messages(result.results_xml))
+
+    def require(self, case: Case) -> None:
+        """Fail unless this case passed, and the process as a whole raised no error of its own."""
+        run = self.run_of(case)
+        result = run.result
+        if result.status == "stopped":
+            pytest.skip(f"stopped: {result.reason} ({result.log})")
+        if case.test in run.messages:
+            pytest.fail(f"{run.messages[case.test]}\n  log: {result.log}", pytrace=False)
+        outcome = result.tests.get(case.test)
+        if outcome != "pass":
+            pytest.fail(f"{case.name} did not finish: {result.reason or outcome}\n  log: {result.log}", pytrace=False)
+        # The process failed although every test says pass: assertions of the simulator, a missing closing line.
+        if not result.passed and not run.messages:
+            pytest.fail(f"{result.reason}\n  log: {result.log}", pytrace=False)
+
+
+def _messages(path: Path) -> dict[str, str]:
+    """Failure text per test."""
+    if not path.exists():
+        return {}
+    try:
+        root = ET.parse(path).getroot()
+    except ET.ParseError:
+        return {}
+    found = {}
+    for item in root.iter("testcase"):
+        for tag in ("failure", "error"):
+            node = item.find(tag)
+            if node is not None:
+                found[item.get("name", "?")] = node.get("message") or (node.text or "failed").strip()
+    return found
