@@ -40,9 +40,10 @@ class _Maker:
     def uniform(self, block: int = ACCESS_BYTES, count: int = FULL) -> U64:
         """Uniform random blocks of memory. Draws that fall outside memory (3 x 2^n rows or SIDs) are drawn again."""
         address = self.rng.integers(0, self.size // block, count, dtype=np.uint64) * np.uint64(block)
-        while (bad := np.flatnonzero(self.outside(address))).size:
-            again = self.rng.integers(0, self.size // block, bad.size, dtype=np.uint64)
-            address[bad] = again * np.uint64(block)
+        bad = np.flatnonzero(self.outside(address))
+        while bad.size:
+            address[bad] = self.rng.integers(0, self.size // block, bad.size, dtype=np.uint64) * np.uint64(block)
+            bad = bad[self.outside(address[bad])]
         return address
 
     def sequential(self, step: int = ACCESS_BYTES) -> U64:

@@ -35,6 +35,7 @@ FORMATS = {
 }
 BURST_BOUNDARY = 4096  # no AXI burst crosses it
 LONGEST_BURST = 256  # beats
+LARGE_FILE = 4 << 20  # bytes
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -155,7 +156,8 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     if file.suffix == ".gz":
         data = gzip.compress(data, 9, mtime=0)
     elif file.suffix == ".zst":
-        data = zstandard.ZstdCompressor(level=19).compress(data)
+        # The slow levels pay for files that are committed, not for a million random lines.
+        data = zstandard.ZstdCompressor(level=19 if len(data) <= LARGE_FILE else 6).compress(data)
     try:
         file.write_bytes(data)
     except OSError as error:
