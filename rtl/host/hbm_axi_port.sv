@@ -64,7 +64,7 @@ module hbm_axi_port
   assign ar_ready_o = ar_fifo_ready && !quiesce_i;
   assign ar_take = ar_valid_i && ar_ready_o;
 
-  hbm_axi_check u_ar_check (.ax_i(ar_i), .burst_o(ar_checked));
+  hbm_axi_check u_ar_check (.ax_i(ar_i), .ax_valid_i(ar_valid_i), .map_i, .burst_o(ar_checked));
 
   hbm_fifo #(.Width($bits(burst_t)), .Depth(ArDepth)) u_ar_fifo (
     .clk_i, .rst_ni,
@@ -74,7 +74,7 @@ module hbm_axi_port
   );
 
   hbm_burst_split u_split (
-    .clk_i, .rst_ni, .map_i,
+    .clk_i, .rst_ni, .mask_i(map_i.mask),
     .burst_i(ar_head), .burst_valid_i(ar_head_valid), .burst_pop_o(ar_pop),
     .slot_ready_i(slot_ready), .slot_i(slot), .error_ready_i(error_ready),
     .slot_take_o(slot_take), .slot_error_o(slot_error), .slot_id_o(slot_id), .slot_beats_o(slot_beats),
@@ -120,7 +120,7 @@ module hbm_axi_port
   assign aw_ready_o = aw_fifo_ready && b_room && !quiesce_i;
   assign aw_take = aw_valid_i && aw_ready_o;
 
-  hbm_axi_check u_aw_check (.ax_i(aw_i), .burst_o(aw_checked));
+  hbm_axi_check u_aw_check (.ax_i(aw_i), .ax_valid_i(aw_valid_i), .map_i, .burst_o(aw_checked));
 
   hbm_fifo #(.Width($bits(burst_t)), .Depth(AwDepth)) u_aw_fifo (
     .clk_i, .rst_ni,
@@ -138,7 +138,7 @@ module hbm_axi_port
   );
 
   hbm_wr_assemble u_assemble (
-    .clk_i, .rst_ni, .map_i,
+    .clk_i, .rst_ni, .mask_i(map_i.mask),
     .burst_i(aw_head), .beat_valid_i(beat_valid), .beat_i(beat), .last_beat_o(last_beat), .beat_used_o(beat_used),
     .excl_match_i(excl_match), .excl_success_o(excl_success),
     .write_o(write), .block_o(write_block), .strb_o(write_strb),

@@ -9,7 +9,7 @@ module hbm_burst_split
 (
   input  logic                   clk_i,
   input  logic                   rst_ni,
-  input  addr_map_t              map_i,
+  input  logic [MapOutBits-1:0][MapInBits-1:0] mask_i,
 
   input  burst_t                 burst_i,
   input  logic                   burst_valid_i,
@@ -49,7 +49,6 @@ module hbm_burst_split
   logic                  ends;      // this request ends the burst
 
   dram_addr_t            addr;
-  logic                  outside;
   logic                  error;
   logic                  stage_free;
   logic                  go;
@@ -72,13 +71,11 @@ module hbm_burst_split
   hbm_addr_map u_map (
     .en_i(burst_valid_i),
     .block_i({burst_i.addr[PortAddrWidth-1:PageWidth], block}),
-    .map_i,
-    .addr_o(addr),
-    .outside_o(outside)
+    .mask_i,
+    .addr_o(addr)
   );
 
-  // Errors are known at the first request; a burst that passed it has none.
-  assign error = first_q && (burst_i.slverr || burst_i.decerr || outside);
+  assign error = burst_i.slverr || burst_i.decerr;
 
   assign stage_free = !rd_req_valid_o || rd_req_ready_i;
   assign go = burst_valid_i && slot_ready_i && (error ? error_ready_i : stage_free);

@@ -37,6 +37,8 @@ module hbm_excl_monitor
   logic [AxiStrbWidth-1:0] bytes_q [NumExcl];       // watched bytes of a block
   logic [1:0]              block_mask_q [NumExcl];  // block address bits that vary within the watched bytes
   logic [NumExcl-1:0]      valid_q;
+  logic [NumExcl-1:0]      valid_d;
+  logic                    any_q;         // a monitor is, or was a cycle ago, armed: else there is nothing to compare
   logic [IdxWidth-1:0]     turn_q;        // replaced next
 
   key_t                    arm_key;
@@ -67,7 +69,7 @@ module hbm_excl_monitor
     match = '0;
     touched = '0;
     same_id = '0;
-    if (valid_q != '0) begin
+    if (any_q) begin
       for (int unsigned i = 0; i < NumExcl; i++) begin
         match[i] = valid_q[i] && key_q[i] == check_key;
         same_id[i] = valid_q[i] && key_q[i].id == arm_key.id;
@@ -87,17 +89,20 @@ module hbm_excl_monitor
   end
   assign replace = same_id == '0 && (&valid_q);
 
+  always_comb begin
+    valid_d = valid_q & ~(write_i ? touched : '0) & ~(release_i ? match : '0);
+    if (arm_i) valid_d[arm_idx] = 1'b1;
+  end
+
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       valid_q <= '0;
+      any_q   <= 1'b0;
       turn_q  <= '0;
     end else begin
-      if (write_i) valid_q <= valid_q & ~touched & ~(release_i ? match : '0);
-      else if (release_i) valid_q <= valid_q & ~match;
-      if (arm_i) begin
-        valid_q[arm_idx] <= 1'b1;
-        if (replace) turn_q <= turn_q + IdxWidth'(1);
-      end
+      valid_q <= valid_d;
+      any_q   <= arm_i || valid_q != '0;
+      if (arm_i && replace) turn_q <= turn_q + IdxWidth'(1);
     end
   end
 

@@ -26,7 +26,7 @@ package hbm_host_pkg;
     logic                     excl;       // AxLOCK
     logic                     excl_ok;    // of the shape that a monitor can watch
     logic                     slverr;     // illegal burst
-    logic                     decerr;     // an address bit above the memory is set
+    logic                     decerr;     // outside the memory
     logic                     one_block;  // all beats lie in one 32-byte block (FIXED, or WRAP of at most 32 bytes)
     logic [8:0]               wrap_mask;  // WRAP: total bytes minus one
   } burst_t;

@@ -30,6 +30,7 @@ module hbm_wr_accept
 
   logic                   valid_q;
   logic [CreditWidth-1:0] credit_q;
+  logic [CreditWidth-1:0] credit_d;   // without the refund
   logic                   known;
   logic                   take;
   logic                   refund;
@@ -40,7 +41,9 @@ module hbm_wr_accept
   assign take = w_valid_i && w_ready_o;
 
   assign beat_valid_o = valid_q && burst_valid_i;
+  // The refund is known late, after the merge of strobes: it only selects.
   assign refund = beat_valid_o && !beat_used_i;
+  assign credit_d = credit_q - CreditWidth'(take) + CreditWidth'(credit_i);
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -48,7 +51,7 @@ module hbm_wr_accept
       credit_q <= CreditWidth'(WrDepth);
     end else begin
       valid_q  <= take || (valid_q && !burst_valid_i);
-      credit_q <= credit_q - CreditWidth'(take) + CreditWidth'(refund) + CreditWidth'(credit_i);
+      credit_q <= refund ? credit_d + CreditWidth'(1) : credit_d;
     end
   end
 

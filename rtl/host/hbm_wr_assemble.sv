@@ -9,7 +9,7 @@ module hbm_wr_assemble
 (
   input  logic                     clk_i,
   input  logic                     rst_ni,
-  input  addr_map_t                map_i,
+  input  logic [MapOutBits-1:0][MapInBits-1:0] mask_i,
 
   input  burst_t                   burst_i,         // stable until its last beat
   input  logic                     beat_valid_i,
@@ -59,7 +59,6 @@ module hbm_wr_assemble
   logic                    bad_last;
 
   dram_addr_t              addr;
-  logic                    outside;
   logic [AxiDataWidth-1:0] data;
   logic [AxiStrbWidth-1:0] strb;
   logic                    unused_excl_ok;
@@ -93,9 +92,8 @@ module hbm_wr_assemble
   hbm_addr_map u_map (
     .en_i(beat_valid_i),
     .block_i(block_o),
-    .map_i,
-    .addr_o(addr),
-    .outside_o(outside)
+    .mask_i,
+    .addr_o(addr)
   );
 
   // The verdict on the burst falls when its first beat is processed, after every older write of the port.
@@ -106,7 +104,7 @@ module hbm_wr_assemble
       resp = RespOkay;
       drop = 1'b1;
       if (burst_i.slverr) resp = RespSlvErr;
-      else if (burst_i.decerr || outside) resp = RespDecErr;
+      else if (burst_i.decerr) resp = RespDecErr;
       else if (!burst_i.excl) drop = 1'b0;
       else if (excl_match_i) begin
         resp = RespExOkay;
