@@ -86,7 +86,7 @@ def rebuild(recording: Recording, folder: Path, progress: Progress | None = None
     trace, _ = record([str(program), *recording.arguments], recording.options, progress)
     header = (recording.about, f"program: traces/programs/{recording.name}.c, gcc -O2", *trace.header)
     path = folder / recording.path.name
-    write_requests(path, trace, header)
+    write_requests(path, trace, header, level=19)
     return path, trace
 
 

@@ -35,7 +35,6 @@ FORMATS = {
 }
 BURST_BOUNDARY = 4096  # no AXI burst crosses it
 LONGEST_BURST = 256  # beats
-LARGE_FILE = 4 << 20  # bytes
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -150,22 +149,21 @@ def _zstd(raw: bytes) -> bytes:
     return b"".join(out)
 
 
-def write_bytes(path: str | Path, data: bytes) -> None:
-    """Write a file, compressed by its suffix (.gz, .zst); the same data gives the same bytes."""
+def write_bytes(path: str | Path, data: bytes, level: int = 6) -> None:
+    """Write a file, compressed by its suffix (.gz, .zst); the same data gives the same bytes. level: of zstd, to 19."""
     file = Path(path)
     if file.suffix == ".gz":
         data = gzip.compress(data, 9, mtime=0)
     elif file.suffix == ".zst":
-        # The slow levels pay for files that are committed, not for a million random lines.
-        data = zstandard.ZstdCompressor(level=19 if len(data) <= LARGE_FILE else 6).compress(data)
+        data = zstandard.ZstdCompressor(level=level).compress(data)
     try:
         file.write_bytes(data)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def write_requests(path: str | Path, trace: RequestTrace, header: Iterable[str] | None = None) -> None:
-    """Write a trace in our format, compressed by the file's suffix (.gz, .zst)."""
+def write_requests(path: str | Path, trace: RequestTrace, header: Iterable[str] | None = None, level: int = 6) -> None:
+    """Write a trace in our format, compressed by the file's suffix (.gz, .zst); level: of zstd, to 19."""
     lines = [f"# {line}".rstrip() for line in (trace.header if header is None else header)]
     kinds = np.where(trace.write, "W", "R").tolist()
     addresses = trace.address.tolist()
@@ -173,7 +171,7 @@ def write_requests(path: str | Path, trace: RequestTrace, header: Iterable[str] 
         lines += [f"{k} {a:#x} {c}" for k, a, c in zip(kinds, addresses, trace.cycle.tolist(), strict=True)]
     else:
         lines += [f"{k} {a:#x}" for k, a in zip(kinds, addresses, strict=True)]
-    write_bytes(path, ("\n".join(lines) + "\n").encode())
+    write_bytes(path, ("\n".join(lines) + "\n").encode(), level)
 
 
 # ---------------------------------------------------------------------- tokens
