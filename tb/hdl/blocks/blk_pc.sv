@@ -22,9 +22,14 @@ module blk_pc
   logic                       ordered_drv /* verilator public_flat_rw */;
   logic                       record_drv /* verilator public_flat_rw */;
   logic [1:0]                 surplus_drv /* verilator public_flat_rw */;
+  logic                       mute_drv /* verilator public_flat_rw */;  // no read data at all
   logic [31:0]                number_drv /* verilator public_flat_rw */;
   logic [63:0]                seed_drv /* verilator public_flat_rw */;
   logic [7:0]                 rd_delay_drv /* verilator public_flat_rw */;
+
+  // {Generation, NumSids, NumBankGroups, BanksPerGroup, HasDataMask, RowWidth}, 16 bits each.
+  logic [5:0][15:0]        sizes /* verilator public_flat_rd */;
+  assign sizes = {16'(Generation), 16'(NumSids), 16'(NumBankGroups), 16'(BanksPerGroup), 16'(HasDataMask), 16'(RowWidth)};
 
   logic [NumPcs-1:0]       done /* verilator public_flat_rd */;
   logic [NumPcs-1:0]       idle /* verilator public_flat_rd */;
@@ -44,7 +49,7 @@ module blk_pc
   logic [NumPcs-1:0][31:0] most_debt /* verilator public_flat_rd */;
 
   initial begin
-    {temp_drv, enable_drv, close_drv, load_drv, run_drv, ordered_drv, record_drv, surplus_drv, number_drv, rst_drv} = '0;
+    {temp_drv, enable_drv, close_drv, load_drv, run_drv, ordered_drv, record_drv, surplus_drv, mute_drv, number_drv, rst_drv} = '0;
     temp_drv = 3'b011;
     rd_delay_drv = '0;
     seed_drv = 64'd1;
@@ -93,7 +98,7 @@ module blk_pc
 
     pc_side #(.Pc(p)) u_side (
       .clk_i, .rst_ni(rst_n), .run_i(run_drv), .ordered_i(ordered_drv), .load_i(load_drv), .number_i(number_drv), .seed_i(seed_drv),
-      .rl_i(timing.rl), .wl_i(timing.wl), .rd_delay_i(rd_delay_drv), .surplus_i(surplus_drv[p]),
+      .rl_i(timing.rl), .wl_i(timing.wl), .rd_delay_i(rd_delay_drv), .surplus_i(surplus_drv[p]), .mute_i(mute_drv),
       .rd_req_o(rd_req), .rd_req_valid_o(rd_req_valid), .rd_req_ready_i(rd_req_ready),
       .wr_req_o(wr_req), .wr_req_valid_o(wr_req_valid), .wr_credit_i(wr_credit), .rd_rsp_i(rd_rsp),
       .col_i(col[p]), .dfi_wr_i(dfi_wr), .rddata_en_i(rddata_en), .dfi_rd_o(dfi_rd),

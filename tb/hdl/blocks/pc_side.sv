@@ -22,7 +22,8 @@ module pc_side
   input logic [7:0]  rl_i,
   input logic [7:0]  wl_i,
   input logic [7:0]  rd_delay_i, // cycles from the announced time to the data
-  input logic        surplus_i,  // fault injection: one surplus half of read data
+  input logic        surplus_i,  // fault injection: one surplus burst of read data
+  input logic        mute_i,     // fault injection: no read data at all
 
   output rd_req_t rd_req_o,
   output logic    rd_req_valid_o,
@@ -256,7 +257,7 @@ module pc_side
           rd.valid = 2'b11;
           surplus_seen = 1'b1;
         end
-        dfi_rd_o <= rd;
+        dfi_rd_o <= mute_i ? '0 : rd;
       end
 
       // ------------------------------------------------------------ next offers

@@ -1,0 +1,559 @@
+"""Block tests of the pseudo-channels (bench: blk_pc): two PCs and their row arbiter, fed from request lists.
+
+The bench checks every byte that is read, every byte that is left in the DRAM, and the CK of every data burst; here each
+command of a run goes through the legality checker, and the run must have done what the test is about.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cocotb
+import numpy as np
+import numpy.typing as npt
+from cocotb.triggers import FallingEdge, Timer
+from hbm_model.commands import Cmd, CmdArray
+from hbm_model.legality import LegalityChecker, rule_of
+from hbm_model.params import REGISTERS, Params
+from hbm_model.presets import preset
+from hbm_model.trace import read_commands
+from hbm_tb.packed import layout_of
+
+Ints = npt.NDArray[np.int64]
+
+FULL_STRB = 0xFFFFFFFF
+CYCLE_NS = 2
+OPEN, LOOKAHEAD, CONFLICT, CLOSED = range(4)
+# Pulses of events_t, first member last in the counters.
+EVENTS = "act pre rd wr refsb ref_all row_hit row_closed row_conflict turnaround rmw rd_full wr_full".split()
+POLICY = dict(
+    page=LOOKAHEAD,
+    ap_allowed=1,
+    ap_min_ras=0,
+    refresh_en=1,
+    refresh_all=0,
+    refresh_hold=6,
+    switch_low=3,
+    switch_gain=2,
+    switch_idle=8,
+    write_high=24,
+    write_low=0,
+    starve_limit=1000,
+)
+PRESETS = {
+    2: ("hbm2_2000_eng", "hbm2e_3200_eng", "hbm2e_3600_eng"),
+    3: ("hbm3_6400_eng",),
+    4: ("hbm4_8000_eng",),
+}
+# Values of shared test traffic: the sets that public simulators were compared with.
+PEERS = {2: "peers_hbm2", 3: "peers_hbm3", 4: "peers_hbm3"}
+
+_numbers = iter(range(10**9))
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Geometry of the build."""
+
+    generation: int
+    sids: int
+    bgs: int
+    banks: int
+    mask: int
+    row_bits: int
+
+    @property
+    def name(self) -> str:
+        """Folder of rtl/gen."""
+        return f"hbm{self.generation}_s{self.sids}"
+
+    def preset(self, index: int = 0) -> Params:
+        """A preset that fits the build."""
+        names = PRESETS[self.generation]
+        return preset(f"{names[index % len(names)]}_s{self.sids}")
+
+    def peers(self) -> Params:
+        """The fitting preset with the timings of the simulators' comparison."""
+        peer = preset(PEERS[self.generation])
+        return self.preset().replaced(**{p.key: peer[p.key] for p in REGISTERS if p.key not in ("MRD", "MOD")})
+
+
+@dataclass
+class Requests:
+    """One list of the bench: requests of one direction of one PC. gap in cycles; order: place among all of the PC."""
+
+    sid: Ints
+    bg: Ints
+    bank: Ints
+    row: Ints
+    col: Ints
+    gap: Ints | None = None
+    strb: Ints | None = None
+    order: Ints | None = None
+
+    def lines(self) -> list[str]:
+        """128-bit words in the form of pc_side.sv."""
+        zero = np.zeros_like(self.row)
+        key = 1 << 31 | self.row << 12 | self.sid << 10 | self.bg << 8 | self.bank << 5 | self.col
+        strb = zero + FULL_STRB if self.strb is None else self.strb
+        gap = zero if self.gap is None else self.gap
+        order = zero if self.order is None else self.order
+        rows = zip(strb.tolist(), gap.tolist(), order.tolist(), key.tolist(), strict=True)
+        return [f"{s:08x}{g:08x}{o:08x}{k:08x}" for s, g, o, k in rows]
+
+    def pick(self, where: npt.NDArray[np.bool_]) -> Requests:
+        """Return a part, with the place of each request as its order."""
+        part = np.flatnonzero(where)
+        return Requests(self.sid[part], self.bg[part], self.bank[part], self.row[part], self.col[part], order=part)
+
+
+Lists = dict[tuple[str, int], Requests]  # ("rd" or "wr", pc)
+
+
+@dataclass
+class Outcome:
+    """What a run left in the bench, per PC."""
+
+    reads: list[int]
+    writes: list[int]
+    first: list[int]
+    last: list[int]
+    worst: list[int]
+    events: list[dict[str, int]]
+    commands: CmdArray = field(repr=False)
+    checker: LegalityChecker = field(repr=False)
+    violations: list[str] = field(default_factory=list)
+
+    def efficiency(self, pc: int) -> float:
+        """Share of the peak bandwidth from the first acceptance to the last data."""
+        return (self.reads[pc] + self.writes[pc]) / (self.last[pc] - self.first[pc] + 1)
+
+
+class Bench:
+    """Runs request lists through the block."""
+
+    def __init__(self, dut: Any) -> None:
+        self.blk = getattr(dut, "u_pc", dut)
+        self.sizes = Sizes(*(int(self.blk.sizes.value) >> 16 * i & 0xFFFF for i in range(5, -1, -1)))
+        self.number = -1
+
+    def packed(self, struct: str, values: Mapping[str, int]) -> int:
+        """Return the bits of a packed struct."""
+        word = 0
+        for name, (lsb, width) in layout_of(struct, self.sizes.name).items():
+            if not 0 <= values[name] < 1 << width:
+                raise ValueError(f"{name} = {values[name]} does not fit in {width} bits")
+            word |= values[name] << lsb
+        return word
+
+    def array(self, name: str, width: int = 32, count: int = 2) -> list[int]:
+        """Elements of a packed array, the first from the lowest bits."""
+        value = int(getattr(self.blk, name).value)
+        return [value >> width * i & (1 << width) - 1 for i in range(count)]
+
+    async def start(
+        self,
+        params: Params,
+        lists: Lists | None = None,
+        policy: Mapping[str, int] | None = None,
+        *,
+        ordered: bool = False,
+        seed: int = 1,
+        rd_delay: int = 0,
+        temp: int = 0b011,
+    ) -> None:
+        """Load the lists, reset the block, let it run."""
+        blk = self.blk
+        self.params = params
+        self.number = next(_numbers)
+        for pc in range(2):
+            for direction in ("rd", "wr"):
+                requests = (lists or {}).get((direction, pc))
+                text = "\n".join(requests.lines()) if requests else "0"
+                Path(f"{direction}{pc}_{self.number}.hex").write_text(text + "\n")
+        await FallingEdge(blk.clk_i)
+        blk.rst_drv.value = 1
+        blk.load_drv.value = 1
+        blk.run_drv.value = 0
+        blk.record_drv.value = 0
+        blk.close_drv.value = 0
+        blk.surplus_drv.value = 0
+        blk.number_drv.value = self.number
+        blk.seed_drv.value = seed
+        blk.ordered_drv.value = int(ordered)
+        blk.rd_delay_drv.value = rd_delay
+        blk.temp_drv.value = temp
+        blk.timing_drv.value = self.packed("timing_t", params.timing)
+        blk.policy_drv.value = self.packed("policy_t", {**POLICY, **(policy or {})})
+        await FallingEdge(blk.clk_i)
+        blk.load_drv.value = 0
+        await FallingEdge(blk.clk_i)
+        blk.rst_drv.value = 0
+        blk.record_drv.value = 1
+        blk.enable_drv.value = 1
+        blk.run_drv.value = 1
+
+    async def finish(self, limit: int = 400_000) -> Outcome:
+        """Wait for the end of the lists, then check data, commands and that something happened."""
+        for _ in range(limit // 256):
+            await Timer(256 * CYCLE_NS, unit="ns")
+            if int(self.blk.done.value) == 3:
+                break
+        await FallingEdge(self.blk.clk_i)
+        await FallingEdge(self.blk.clk_i)
+        await FallingEdge(self.blk.clk_i)
+        assert int(self.blk.done.value) == 3, f"not finished after {limit} cycles: read {self.array('reads')}"
+        assert self.array("errors") == [0, 0], f"data errors: {self.array('errors')} (see the log)"
+        assert self.array("differences") == [0, 0], f"the DRAM differs from the requests: {self.array('differences')}"
+        assert int(self.blk.surplus.value) == int(self.blk.missing.value) == 0
+        outcome = await self.stop()
+        assert not outcome.violations, "\n".join(outcome.violations[:5])
+        assert sum(outcome.reads) + sum(outcome.writes) > 0 and len(outcome.commands) > 0, "nothing was checked"
+        return outcome
+
+    async def stop(self) -> Outcome:
+        """Stop recording, read what was recorded, check it."""
+        blk = self.blk
+        await FallingEdge(blk.clk_i)
+        blk.record_drv.value = 0
+        await FallingEdge(blk.clk_i)
+        await FallingEdge(blk.clk_i)
+        trace = read_commands(f"commands_{self.number}.csv", self.params)
+        checker = LegalityChecker(self.params)
+        found = checker.check(trace.commands)
+        names = [
+            f"{rule_of(v).name} at {v['time'] / 2} CK, legal from {v['rule_earliest'] / 2} (commands_{self.number}.csv,"
+            f" line {trace.lines[v['seq']]})"
+            for v in found
+        ]
+        counts = int(blk.counts.value)
+        events = [
+            {name: counts >> 32 * (13 * pc + 12 - i) & 0xFFFFFFFF for i, name in enumerate(EVENTS)} for pc in range(2)
+        ]
+        for path in Path().glob(f"??[01]_{self.number}.hex"):
+            path.unlink()
+        if not names:
+            Path(f"commands_{self.number}.csv").unlink()
+        return Outcome(
+            self.array("reads"),
+            self.array("writes"),
+            self.array("first"),
+            self.array("last"),
+            self.array("worst"),
+            events,
+            trace.commands,
+            checker,
+            names,
+        )
+
+
+# ---------------------------------------------------------------- traffic
+
+
+def random_lists(sizes: Sizes, rng: np.random.Generator, count: int) -> Lists:
+    """Reads and writes that meet in phases: everywhere, few rows, few columns, one bank, the very same bytes."""
+    rows = 1 << sizes.row_bits
+    kinds = rng.integers(0, 5, 9)
+    few = rng.integers(0, 4, 9)
+    lists: Lists = {}
+    for pc in range(2):
+        for direction in ("rd", "wr"):
+            n = int(count * rng.uniform(0.3, 1))
+            sid = rng.integers(0, sizes.sids, n)
+            bg = rng.integers(0, sizes.bgs, n)
+            bank = rng.integers(0, sizes.banks, n)
+            row = rng.integers(0, rows, n)
+            col = rng.integers(0, 32, n)
+            phase = np.arange(n) * 8 // n
+            for p, kind in enumerate(kinds):
+                here = phase == p
+                if kind == 1:
+                    row[here] = few[p]
+                elif kind == 2:
+                    row[here], col[here], bg[here], bank[here] = row[here] % 3, col[here] % 2, bg[here] % 2, 0
+                elif kind == 3:
+                    row[here], bank[here] = row[here] % 2, bank[here] % 2
+                elif kind == 4:
+                    row[here], col[here], bg[here], bank[here], sid[here] = 5, col[here] % 3, 0, 0, 0
+            slow = rng.random(n) < rng.choice([0, 0.02, 0.3])
+            partial = rng.random(n) < rng.choice([0, 0.1, 0.8])
+            gap = np.where(slow, rng.integers(0, rng.choice([2, 10, 200]), n), 0)
+            strb = np.where(partial, rng.integers(1, FULL_STRB, n), FULL_STRB)
+            lists[direction, pc] = Requests(sid, bg, bank, row, col, gap, strb)
+    return lists
+
+
+def placed(sizes: Sizes, number: Ints) -> Requests:
+    """Requests by access number in the map BG, column, bank, SID, row (LSB first)."""
+    bg, rest = number % sizes.bgs, number // sizes.bgs
+    col, rest = rest % 32, rest // 32
+    bank, rest = rest % sizes.banks, rest // sizes.banks
+    sid, row = rest % sizes.sids, rest // sizes.sids % (1 << sizes.row_bits)
+    return Requests(sid, bg, bank, row, col)
+
+
+def split(requests: Requests, write: npt.NDArray[np.bool_], pc: int) -> Lists:
+    """Reads and writes of one PC, to be offered in their common order."""
+    return {("rd", pc): requests.pick(~write), ("wr", pc): requests.pick(write)}
+
+
+def random_policy(rng: random.Random) -> dict[str, int]:
+    """Policy registers anywhere in their useful ranges."""
+    return dict(
+        page=rng.choice([LOOKAHEAD, LOOKAHEAD, OPEN, CONFLICT, CLOSED]),
+        ap_allowed=int(rng.random() < 0.9),
+        ap_min_ras=rng.choice([0, 0, 40, 70]),
+        refresh_all=int(rng.random() < 0.3),
+        refresh_hold=rng.randrange(9),
+        switch_low=rng.randrange(8),
+        switch_gain=rng.randrange(6),
+        switch_idle=rng.randrange(20),
+        write_high=rng.randrange(1, 33),
+        write_low=rng.randrange(16),
+        starve_limit=rng.choice([0, 16, 64, 200, 1000]),
+    )
+
+
+def random_timing(params: Params, rng: random.Random) -> Params:
+    """Some distances shorter or longer, from the smallest value on."""
+    fixed = {"REFI", "REFISB", "MRD", "MOD"}
+    least = {"RL": 4, "CCDS": 2, "WTRS": 0, "WTRL": 0, "RTP": 0, "WR": 0, "RTW": 0}
+    value = {p.key: params.count(p.key) for p in REGISTERS}
+    for key in value:
+        if key not in fixed and rng.random() < 0.6:
+            low = least.get(key, 1)
+            value[key] = min(rng.randint(low, value[key] * 3 // 2 + 2), 4095 if key in ("RFC", "RFCSB") else 255)
+    for long, short in (("CCDL", "CCDS"), ("RRDL", "RRDS"), ("WTRL", "WTRS"), ("CCDR", "CCDS"), ("FAW", "RRDS")):
+        value[long] = max(value[long], value[short])
+    return params.replaced(**value)
+
+
+# ---------------------------------------------------------------- tests
+
+
+@cocotb.test()
+@cocotb.parametrize(case=list(range(10)))
+async def random_traffic_keeps_order_and_rules(dut: Any, case: int) -> None:
+    """Reads and writes to the same bytes in every policy, refresh mode and timing: right data, legal commands."""
+    bench = Bench(dut)
+    rng = random.Random(cocotb.RANDOM_SEED + case)
+    params = bench.sizes.preset(case)
+    if case % 2:
+        params = random_timing(params, rng)
+    policy = random_policy(rng) if case else POLICY
+    cocotb.log.info("policy %s, timing %s", policy, params.timing)
+    lists = random_lists(bench.sizes, np.random.default_rng(rng.getrandbits(64)), 700)
+    await bench.start(params, lists, policy, seed=rng.getrandbits(64), rd_delay=rng.randrange(4))
+    done = await bench.finish()
+    for pc in range(2):
+        for direction, seen in (("rd", done.reads), ("wr", done.writes)):
+            assert seen[pc] == len(lists[direction, pc].row)
+    kinds = done.checker.counts
+    assert kinds.get("ACT", 0) > 0
+    partial = any((lists["wr", pc].strb != FULL_STRB).any() for pc in range(2))
+    rmw = sum(e["rmw"] for e in done.events)
+    assert (rmw > 0) == (partial and not bench.sizes.mask), f"{rmw} read-modify-writes"
+
+
+@cocotb.test()
+async def traffic_reaches_its_share_of_peak(dut: Any) -> None:
+    """Refresh on, both PCs: streams are close to the bus limit, random reads to the activation limit."""
+    bench = Bench(dut)
+    count = 6000
+    sequence = np.arange(count)
+    rng = np.random.default_rng(12345)
+    anywhere = rng.integers(0, 1 << 24, count)
+    mix = rng.random(count) < 0.3
+    reads = np.zeros(count, bool)
+    floors = {2: (0.97, 0.88, 0.44, 0.40), 3: (0.97, 0.82, 0.29, 0.25), 4: (0.6, 0.5, 0.29, 0.25)}
+    found = []
+    for number, write in ((sequence, reads), (sequence, mix), (anywhere, reads), (anywhere, mix)):
+        lists: Lists = {}
+        for pc in range(2):
+            lists |= split(placed(bench.sizes, number), write, pc)
+        await bench.start(bench.sizes.peers(), lists, ordered=True)
+        done = await bench.finish()
+        found.append(min(done.efficiency(pc) for pc in range(2)))
+    cocotb.log.info("share of peak: stream, streammix, random, mixed: %s", [f"{x:.3f}" for x in found])
+    assert all(x >= floor for x, floor in zip(found, floors[bench.sizes.generation], strict=True)), found
+
+
+@cocotb.test()
+async def page_policies_differ_as_they_say(dut: Any) -> None:
+    """open: never RDA; closed: always; lookahead: the last queued hit; conflict: only with another row waiting."""
+    bench = Bench(dut)
+    sizes = bench.sizes
+    number = np.arange(256)
+    alone = placed(sizes, number)  # hits, nobody wants another row
+    alone.gap = np.where(number % 16 == 15, 300, 0)
+    share = {}
+    for page in (OPEN, LOOKAHEAD, CONFLICT, CLOSED):
+        await bench.start(sizes.preset(), {("rd", 0): alone}, {"page": page, "refresh_en": 0})
+        kinds = (await bench.finish()).checker.counts
+        share[page] = kinds.get("RDA", 0) / (kinds.get("RDA", 0) + kinds.get("RD", 0))
+    assert share[OPEN] == 0 and share[CONFLICT] == 0 and share[CLOSED] == 1 and 0 < share[LOOKAHEAD] < 1, share
+    await bench.start(sizes.preset(), {("rd", 0): alone}, {"page": CLOSED, "ap_allowed": 0, "refresh_en": 0})
+    assert "RDA" not in (await bench.finish()).checker.counts
+    rivals = Requests(*(np.zeros(64, np.int64) for _ in range(3)), np.arange(64) % 2, np.arange(64) % 32)
+    await bench.start(sizes.preset(), {("rd", 0): rivals}, {"page": CONFLICT, "refresh_en": 0})
+    assert (await bench.finish()).checker.counts.get("RDA", 0) > 0
+
+
+@cocotb.test()
+async def auto_precharge_waits_for_its_least_row_time(dut: Any) -> None:
+    """With ap_min_ras, no RDA or WRA whose internal precharge would fall before ACT + ap_min_ras."""
+    bench = Bench(dut)
+    params, least = bench.sizes.preset(), 66
+    rng = np.random.default_rng(cocotb.RANDOM_SEED & 0xFFFFFFFF)
+    lists = random_lists(bench.sizes, rng, 600)
+    await bench.start(params, lists, {"ap_min_ras": least})
+    done = await bench.finish()
+    start = {Cmd.RDA: params.count("RTP"), Cmd.WRA: params.count("WL") + 2 + params.count("WR")}
+    opened: dict[tuple[int, ...], float] = {}
+    closest, seen = 10**9, 0
+    for c in done.commands:
+        bank = (int(c["pc"]), int(c["sid"]), int(c["bg"]), int(c["bank"]))
+        if c["cmd"] == Cmd.ACT:
+            opened[bank] = c["time"] / 2 + 1
+        elif c["cmd"] in start:
+            seen += 1
+            closest = min(closest, c["time"] / 2 + start[Cmd(c["cmd"])] - opened[bank])
+    assert seen and closest >= least, f"{seen} auto-precharges, one {closest} CK after ACT"
+
+
+@cocotb.test()
+@cocotb.parametrize(temp=[0b000, 0b001, 0b011, 0b010, 0b110, 0b111], every_bank=[0, 1])
+async def temperature_scales_the_refresh_interval(dut: Any, temp: int, every_bank: int) -> None:
+    """Idle, each due refresh goes out at once: as many as intervals have passed."""
+    bench = Bench(dut)
+    params = bench.sizes.preset()
+    times = {0b000: 4.0, 0b001: 2.0, 0b010: 0.5, 0b110: 0.25}.get(temp, 1.0)
+    interval = int(params.count("REFI" if every_bank else "REFISB") * times)
+    await bench.start(params, policy={"refresh_all": every_bank}, temp=temp)
+    cycles = interval * 10 // 2 + 200
+    await Timer(cycles * CYCLE_NS, unit="ns")
+    done = await bench.stop()
+    assert not done.violations, done.violations[:3]
+    for events in done.events:
+        count = events["ref_all" if every_bank else "refsb"]
+        assert abs(count - 2 * cycles // interval) <= 1 and count >= 10, f"{count} refreshes in {cycles} cycles"
+
+
+@cocotb.test()
+@cocotb.parametrize(every_bank=[0, 1])
+async def refresh_debt_stays_bounded_under_load(dut: Any, every_bank: int) -> None:
+    """Saturating random reads never push the debt more than a set beyond the hold level."""
+    bench = Bench(dut)
+    number = np.random.default_rng(3).integers(0, 1 << 24, 4000)
+    lists: Lists = {}
+    for pc in range(2):
+        lists |= split(placed(bench.sizes, number), np.zeros(len(number), bool), pc)
+    hold = 4
+    await bench.start(bench.sizes.preset(), lists, {"refresh_all": every_bank, "refresh_hold": hold}, ordered=True)
+    await bench.finish()
+    debts = bench.array("most_debt")
+    assert all(1 <= debt <= hold + 4 for debt in debts), f"debt {debts}"
+
+
+@cocotb.test()
+async def old_requests_overtake_a_hit_stream(dut: Any) -> None:
+    """A read of another row waits about two age intervals behind hits to the open row; without a limit, longer."""
+    bench = Bench(dut)
+    count, every = 3000, 500
+    zero = np.zeros(count, np.int64)
+    row = np.where(np.arange(count) % every == every - 1, 1, 0)
+    requests = Requests(zero, zero, zero, row, np.arange(count) % 32)
+    worst = {}
+    for limit in (0, 32):
+        await bench.start(
+            bench.sizes.preset(), {("rd", 0): requests}, {"starve_limit": limit, "page": OPEN, "refresh_en": 0}
+        )
+        worst[limit] = (await bench.finish()).worst[0]
+    row_cycle = bench.sizes.preset().count("RC") // 2
+    assert worst[32] <= 2 * 32 + 40 * 3 + 2 * row_cycle, worst
+    assert worst[0] > 2 * worst[32], f"the limit has no effect: {worst}"
+
+
+@cocotb.test()
+async def writes_drain_without_starving(dut: Any) -> None:
+    """Endless reads to open rows and some writes: the direction changes, be it by the rules on age and idle."""
+    bench = Bench(dut)
+    count = 2500
+    reads = placed(bench.sizes, np.arange(count))
+    writes = placed(bench.sizes, np.arange(0, count * 4, 40) + (1 << 20))
+    for policy in ({}, {"switch_gain": 63, "write_high": 63, "starve_limit": 64}, {"switch_low": 0, "write_low": 63}):
+        await bench.start(bench.sizes.preset(), {("rd", 0): reads, ("wr", 0): writes}, policy)
+        done = await bench.finish()
+        assert done.events[0]["turnaround"] >= 2, policy
+
+
+@cocotb.test()
+async def maintenance_closes_and_reopens(dut: Any) -> None:
+    """While closed no command leaves and all banks are idle; afterwards the traffic goes on, refreshes are made up for."""
+    bench = Bench(dut)
+    blk = bench.blk
+    lists = random_lists(bench.sizes, np.random.default_rng(5), 500)
+    await bench.start(bench.sizes.preset(), lists, {"page": OPEN, "starve_limit": 0})
+    await Timer(300 * CYCLE_NS, unit="ns")
+    await FallingEdge(blk.clk_i)
+    blk.run_drv.value = 0
+    blk.close_drv.value = 1
+    for _ in range(8000):
+        await FallingEdge(blk.clk_i)
+        if int(blk.closed.value) == 3:
+            break
+    assert int(blk.closed.value) == 3 and int(blk.idle.value) == 3
+    before = int(blk.counts.value)
+    for _ in range(1500):
+        await FallingEdge(blk.clk_i)
+        assert int(blk.closed.value) == 3
+    assert int(blk.counts.value) == before, "a command left a closed PC"
+    blk.close_drv.value = 0
+    blk.run_drv.value = 1
+    await bench.finish()
+
+
+@cocotb.test()
+async def surplus_read_data_is_reported(dut: Any) -> None:
+    """Data that no read waits for raises the surplus output of that PC only."""
+    bench = Bench(dut)
+    await bench.start(bench.sizes.preset(), {("rd", 0): placed(bench.sizes, np.arange(4))})
+    await Timer(200 * CYCLE_NS, unit="ns")
+    assert int(bench.blk.surplus.value) == 0
+    bench.blk.surplus_drv.value = 0b10
+    await Timer(10 * CYCLE_NS, unit="ns")
+    assert int(bench.blk.surplus.value) == 0b10
+    await bench.stop()
+
+
+@cocotb.test()
+async def missing_read_data_is_reported(dut: Any) -> None:
+    """A read whose data does not come back within 1023 quiet cycles raises the missing output."""
+    bench = Bench(dut)
+    await bench.start(bench.sizes.preset(), {("rd", 0): placed(bench.sizes, np.arange(1))}, rd_delay=255)
+    await Timer(900 * CYCLE_NS, unit="ns")
+    assert int(bench.blk.missing.value) == 0
+    await bench.stop()
+    bench.blk.mute_drv.value = 1
+    await bench.start(bench.sizes.preset(), {("rd", 0): placed(bench.sizes, np.arange(1))})
+    await Timer(1200 * CYCLE_NS, unit="ns")
+    bench.blk.mute_drv.value = 0
+    assert int(bench.blk.missing.value) == 0b01
+    await bench.stop()
+
+
+@cocotb.test()
+async def a_short_register_is_seen_by_the_checker(dut: Any) -> None:
+    """The bench can fail: a distance programmed too short gives violations of just that rule."""
+    bench = Bench(dut)
+    params = bench.sizes.preset()
+    lists = random_lists(bench.sizes, np.random.default_rng(7), 200)
+    await bench.start(params.replaced(RCDRD=params.count("RCDRD") - 4), lists)
+    bench.params = params
+    await Timer(4000 * CYCLE_NS, unit="ns")
+    done = await bench.stop()
+    assert done.violations and all(v.startswith("tRCDRD ") for v in done.violations), done.violations[:3]
