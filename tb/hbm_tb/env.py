@@ -259,21 +259,27 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
 
     async def drain(self, limit: int = 400_000) -> None:
         """Wait until everything that was offered is answered; the watchdog of the timed side reports a hang."""
-        waited = 0
-        while not (self.rings.idle() and self.checks.board.drained()):
-            if waited > limit:
+        waited = idle = 0
+        while not (self.rings.idle() and self.checks.board.drained()) and waited <= limit:
+            # The timed side has nothing open and we do: a response was lost, waiting longer brings nothing.
+            idle = idle + 1 if self.rings.idle() else 0
+            if idle > 3:
                 break
             waited += self.batch
             await self.heart.wait()
 
+    async def settle(self, limit: int = 8_000) -> None:
+        """Wait until the column commands of all answered requests were seen: those of the last writes follow their B."""
+        for _ in range(0, limit, 64):
+            if not any(port.state.due.any() for port in self.checks.board.ports):
+                return
+            await cycles(64)
+            self.collect()
+
     async def finish(self, require_traffic: bool = True) -> None:
         """Drain, then the checks of the end: nothing open, nothing missing, device memory as expected."""
         await self.drain()
-        # Column commands of the last writes follow their B: wait until none is due.
-        for _ in range(64):
-            if not any(port.state.due.any() for port in self.checks.board.ports):
-                break
-            await cycles(max(self.batch, 64))
+        await self.settle()
         await cycles(64)
         self.collect()
         self.running = False

@@ -381,7 +381,8 @@ class PortScoreboard:
             wrong = [lane for lane in range(lo, hi + 1) if first[lane] != got[lane]]
             lines.append(f"  lanes that differ from the first: {_spans(wrong)}")
         for word in range(4):
-            if lo <= 8 * word and 8 * word + 7 <= hi:
+            inside = lo <= 8 * word and 8 * word + 7 <= hi
+            if inside and count and self.samples[0, word] != self.samples[1, word]:
                 origin = self.origin(int(self.samples[0, word]), word)
                 if origin:
                     lines.append(f"  the data got is that of {origin}")
@@ -442,7 +443,10 @@ class Scoreboard:
             words = _words(cmd, 2) if len(cmd) else _EMPTY2
             # Legality first: an illegal command explains what follows from it.
             if self.checker is not None and len(cmd):
-                found = self.checker.check(cmd)
+                try:
+                    found = self.checker.check(cmd)
+                except ValueError as error:
+                    raise Mismatch("\n  ".join([f"not a command trace: {error}", *self._reproduce()])) from error
                 if len(found):
                     self.violations += list(found)
                     lines = [str(v) for v in list(found)[:5]]

@@ -110,6 +110,7 @@ class StrobeShapes(HbmTest):
         addr = PAGE * 9 + 512 * (np.arange(len(shape)) % 7)
         await self.play(both(lambda p: traffic.write(rng, addr, length, 5, axi_id=1, shape=shape)))
         assert self.total(k.N_DROPPED) >= 2 * sum(range(1, 13)), "requests without strobes were not dropped"
+        await self.env.settle()
         before = self.total(k.N_WR_CMD)
         await self.play(both(lambda p: traffic.write(rng, addr[:12], length[:12], 5, shape=traffic.NONE)))
         await cycles(400)
