@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -284,12 +285,28 @@ def default_jobs() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def _assert_always(folder: Path) -> None:
+    """Let generated code test assertions without asking first whether $assertoff was called: nothing calls it.
+
+    The question is a call out of line, twice for each of some 200 assertions a cycle: a fifth of the run time.
+    """
+    question = re.compile(
+        r"vlSymsp->_vm_contextp__->assertCtlGet\(VerilatedAssertCtlQuery::ASSERT_CTL_(?:FAIL_)?ON, \d+, \d+\)"
+    )
+    for file in folder.glob("Vtop*.cpp"):
+        text = file.read_text()
+        if "assertCtlGet" in text:
+            file.write_text(question.sub("true", text))
+
+
 def _make(
     folder: Path, env: Mapping[str, str], jobs: int, opt: str, targets: Sequence[str], progress: _Progress
 ) -> None:
     """Run make, counting compiled files on the progress line; raise with the log's first error."""
     total = 10 if targets == ["libverilated.a"] else len(list(folder.glob("*.cpp"))) + 4
-    command = ["make", "-f", "hx.mk", f"-j{jobs}", f"OPT_FAST={opt}", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2", *targets]
+    command = ["make", "-f", "hx.mk", f"-j{jobs}", f"OPT_FAST={opt}", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2"]
+    # Profiled builds only name their functions; the counting calls that gprof wants would take most of the time.
+    command += ["CFG_CXXFLAGS_PROFILE=", *targets]
     if "OBJCACHE" not in env and shutil.which("ccache"):
         command.append("OBJCACHE=ccache")
     done = 0
@@ -418,6 +435,7 @@ def build(
         if out.returncode:
             first = next((line for line in out.stdout.splitlines() if line.startswith("%Error")), "no error line")
             raise SimError(f"verilator failed: {first} (log: {folder / 'verilate.log'})")
+        _assert_always(folder)
         targets = ["sim"] if top == "tb_blocks" else ["sim", "bare"]
         workers = jobs or default_jobs()
         with _locked(runtime.with_suffix(".lock")):
@@ -638,12 +656,58 @@ def run_bare(
     timeout: float = 600.0,
 ) -> BareResult:
     """Feed a stimulus file (rings.save_stimulus) to the bare executable; raise unless it finished without an error."""
-    args = ["+verilator+rand+reset+2", "+verilator+seed+1", f"+stim={stimulus}", f"+seed={seed}", f"+batch={batch}"]
+    args = [f"+seed={seed}", f"+batch={batch}"]
     if commands:
         args.append(f"+cmds={commands}")
+    data = _bare(build, stimulus, args, timeout)
+    return BareResult(
+        int(data["cycles"]), data["cpu_s"], int(data["commands"]), int(data["reads"]), int(data["writes"])
+    )
+
+
+def _bare(build: Build, stimulus: Path, args: Sequence[str], timeout: float) -> dict[str, float]:
+    """Run the bare executable; what it reports."""
+    args = ["+verilator+rand+reset+2", "+verilator+seed+1", f"+stim={stimulus}", *args]
     out = subprocess.run([str(build.bare), *args], capture_output=True, text=True, timeout=timeout)
     last = out.stdout.strip().splitlines()[-1:] or [""]
     if out.returncode or not last[0].startswith("{"):
         raise SimError(f"the bare model failed (exit {out.returncode}): {last[0]} {out.stderr.strip()}")
-    data = json.loads(last[0])
-    return BareResult(data["cycles"], data["cpu_s"], data["commands"], data["reads"], data["writes"])
+    return dict(json.loads(last[0]))
+
+
+# Names functions after the source of their code and keeps them apart, so that samples can be told apart.
+_PROFILE_FLAGS = ("--prof-cfuncs",)
+_PROFILE_OPT = "-O3 -fno-inline-functions-called-once"
+
+
+def time_shares(geometry: str, stimulus: Path, *, seed: int = 0, timeout: float = 600.0) -> dict[str, float]:
+    """Where the bare model's time goes, in shares of 1: `channel` (rtl), `bench` (tb/hdl), `simulator` (Verilator's own).
+
+    From sampled program counters of a separate build: close to the shares of the fast one, not exactly those.
+    """
+    import numpy as np
+
+    profiled = build(geometry, opt=_PROFILE_OPT, extra_flags=_PROFILE_FLAGS)
+    rtl = {file.stem for file in rtl_files(geometry)}
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder) / "samples"
+        _bare(profiled, stimulus, [f"+prof={raw}", f"+seed={seed}"], timeout)
+        counters = np.fromfile(raw, "<u8")
+    out = subprocess.run(["nm", "-n", "--defined-only", str(profiled.bare)], capture_output=True, text=True, check=True)
+    symbols = [
+        (int(address, 16), name) for address, kind, name in map(str.split, out.stdout.splitlines()) if kind in "tTwW"
+    ]
+    starts = np.array([address for address, _ in symbols], "<u8")
+    count = np.bincount(np.searchsorted(starts, counters, side="right"), minlength=len(symbols) + 1)
+    shares = {"channel": 0.0, "bench": 0.0, "simulator": 0.0}
+    for (_, name), hits in zip(symbols, count[1:], strict=True):
+        source = re.search(r"__PROF__(\w+?)__l?\d+", name)
+        if source and source[1] in rtl:
+            shares["channel"] += int(hits)
+        else:
+            shares["bench" if source or "hx" in name else "simulator"] += int(hits)
+    shares["simulator"] += int(count[0])
+    total = sum(shares.values())
+    if total < 100:
+        raise SimError("too few samples to tell shares; use a longer stimulus")
+    return {name: hits / total for name, hits in shares.items()}

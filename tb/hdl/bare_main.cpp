@@ -1,8 +1,11 @@
 // Runs the test top without VPI, Python or checks: fills and drains the same rings from a stimulus file. The base of all speed ratios.
 //
 // +stim=FILE (rings.save_stimulus), +batch=CYCLES between two visits of the rings, +limit=CYCLES, +seed=N of unwritten memory,
-// +cmds=FILE writes the command records. Prints one JSON line.
+// +cmds=FILE writes the command records, +prof=FILE where the time goes (sampled program counters). Prints one JSON line.
+#include <signal.h>
 #include <sys/resource.h>
+#include <sys/time.h>
+#include <ucontext.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -90,6 +93,43 @@ void drain(std::vector<char>& copy, std::FILE* cmds) {
   }
 }
 
+// ---------------------------------------------------------------- sampling of the program counter
+
+extern "C" char __executable_start;  // of the linker: symbols of a relocatable executable count from here
+
+std::vector<uint64_t> samples;
+
+void sample(int, siginfo_t*, void* context) {
+#if defined(__x86_64__)
+  const auto pc = static_cast<uint64_t>(static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]);
+#elif defined(__aarch64__)
+  const auto pc = static_cast<uint64_t>(static_cast<ucontext_t*>(context)->uc_mcontext.pc);
+#else
+  const uint64_t pc = 0;
+#endif
+  // No allocation inside a signal handler: what does not fit is not counted.
+  if (samples.size() < samples.capacity()) samples.push_back(pc - reinterpret_cast<uint64_t>(&__executable_start));
+}
+
+void start_sampling() {
+  samples.reserve(1 << 20);
+  struct sigaction action {};
+  action.sa_sigaction = sample;
+  action.sa_flags = SA_SIGINFO | SA_RESTART;
+  sigaction(SIGPROF, &action, nullptr);
+  const itimerval every{{0, 997}, {0, 997}};  // microseconds of CPU time; not a divisor of anything periodic
+  setitimer(ITIMER_PROF, &every, nullptr);
+}
+
+void save_samples(const std::string& name) {
+  const itimerval never{};
+  setitimer(ITIMER_PROF, &never, nullptr);
+  std::FILE* file = std::fopen(name.c_str(), "wb");
+  if (!file) die("cannot write " + name);
+  std::fwrite(samples.data(), sizeof samples[0], samples.size(), file);
+  std::fclose(file);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -105,6 +145,8 @@ int main(int argc, char** argv) {
   context->traceEverOn(true);
   const auto top = std::make_unique<Vtop>(context.get());
   std::vector<char> copy;
+  const std::string prof_name = plusarg("prof=", "");
+  if (!prof_name.empty()) start_sampling();
   const double start = cpu_seconds();
   bool busy = true;
   while (busy && hx_ctl.cycle < limit && !context->gotFinish()) {
@@ -119,6 +161,7 @@ int main(int argc, char** argv) {
     busy = pending(streams);
   }
   const double spent = cpu_seconds() - start;
+  if (!prof_name.empty()) save_samples(prof_name);
   if (cmds) std::fclose(cmds);
   std::printf("{\"cycles\": %llu, \"cpu_s\": %.6f, \"commands\": %llu, \"reads\": %llu, \"writes\": %llu, \"errors\": %llu, "
               "\"sv_errors\": %d, \"finished\": %s}\n",
