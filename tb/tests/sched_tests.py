@@ -493,7 +493,7 @@ async def writes_drain_without_starving(dut: Any) -> None:
 
 @cocotb.test()
 async def maintenance_closes_and_reopens(dut: Any) -> None:
-    """While closed no command leaves and all banks are idle; afterwards the traffic goes on, refreshes are made up for."""
+    """While closed no command leaves and all banks are idle; afterwards traffic and refreshes go on."""
     bench = Bench(dut)
     blk = bench.blk
     lists = random_lists(bench.sizes, np.random.default_rng(5), 500)

@@ -117,7 +117,7 @@ module pc_side
   burst_t     rd_bursts [$];
   data_t      wr_word;
   logic [31:0] wr_strb;
-  logic [31:0] cycle, order, rd_idx, wr_idx, rd_wait, wr_wait, credits, out_reads, errors;
+  logic [31:0] cycle, order, rd_idx, wr_idx, rd_wait, wr_wait, credits, errors;
   logic [31:0] reads_seen, writes_seen, first, last, worst;
   logic [63:0] latency;
   logic       surplus_seen;
@@ -144,7 +144,7 @@ module pc_side
       golden.delete();
     end
     if (!rst_ni) begin
-      {cycle, order, rd_idx, wr_idx, rd_wait, wr_wait, out_reads, errors} = '0;
+      {cycle, order, rd_idx, wr_idx, rd_wait, wr_wait, errors} = '0;
       {reads_seen, writes_seen, first, last, worst, latency} = '0;
       first = '1;
       credits = WrDepth;
@@ -174,7 +174,6 @@ module pc_side
         key = reads[rd_idx-1][27:0];
         expected[rd_req_o.tag] = golden.exists(key) ? golden[key] : unwritten(key);
         taken_at[rd_req_o.tag] = cycle;
-        out_reads++;
       end
       if ((rd_taken || wr_taken) && first == '1) first = cycle;
       if (rd_taken) order++;
@@ -188,7 +187,6 @@ module pc_side
         else if (rd_rsp_i.data != expected[rd_rsp_i.tag])
           fail($sformatf("tag %0d: data %064x, expected %064x", rd_rsp_i.tag, rd_rsp_i.data, expected[rd_rsp_i.tag]));
         tag_busy[rd_rsp_i.tag] = 1'b0;
-        out_reads--;
         reads_seen++;
         last = cycle;
         latency += 64'(cycle - taken_at[rd_rsp_i.tag]);
@@ -293,7 +291,7 @@ module pc_side
         end
       end
 
-      done_o <= run_i && !reads[rd_idx][31] && !writes[wr_idx][31] && !rd_req_valid_o && !wr_req_valid_o && out_reads == 0
+      done_o <= run_i && !reads[rd_idx][31] && !writes[wr_idx][31] && !rd_req_valid_o && !wr_req_valid_o && tag_busy == '0
                 && credits == WrDepth && wr_queue.size() == 0;
       cycle++;
     end
