@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
 from hbm_model.errors import InputError
 
 OFFSET_BITS = 5  # 32 bytes an access
