@@ -489,6 +489,8 @@ def _cocotb_env(top: str, test_module: str, test_filter: str | None, seed: int, 
         "COCOTB_RANDOM_SEED": str(seed),
         "COCOTB_RESULTS_FILE": str(results),
         "COCOTB_TRUST_INERTIAL_WRITES": "1",
+        # Else cocotb has pytest rewrite the asserts of every module imported later: 3 s for numba alone.
+        "COCOTB_REWRITE_ASSERTION_FILES": "*_tests.py",
         "TOPLEVEL_LANG": "verilog",
         "GPI_USERS": f"{libpython};{cocotb_tools.config.pygpi_entry_point()}",
         "PYGPI_PYTHON_BIN": sys.executable,
