@@ -331,6 +331,8 @@ def simulate(plan: Plan, build: Build, folder: Path, timeout: float = TIMEOUT_S,
 
 def verdict_of(plan: Plan, result: Result, numbers: Mapping[str, Any]) -> tuple[str, str]:
     """Status and reason; a pass also needs every request of the trace to be answered, once."""
+    if result.status == "stopped":
+        return "stopped", f"stopped at the end of the wave window, CK {plan.options.waves_to}: neither pass nor fail"
     if result.status != "pass":
         return result.status, result.reason
     for what, expected in (("read", plan.trace.reads), ("write", plan.trace.writes)):
@@ -360,7 +362,7 @@ def result_of(plan: Plan, build: Build, result: Result, wall_s: float) -> dict[s
         "preset": config.preset,
         "params": str(plan.options.params or ""),
         "geometry": config.geometry,
-        "trace": plan.trace.source,
+        "trace": plan.trace.source.removeprefix(f"{ROOT}/"),
         "trace_requests": len(plan.trace),
         "seed": plan.options.seed,
         "merge": plan.options.merge,
@@ -486,7 +488,8 @@ def run_command(options: RunOptions) -> int:
     from hbm_tb.sim import SimError
 
     plan = make_plan(options)
-    print(f"run {plan.name}: {len(plan.trace):,} requests of {plan.trace.source} on {plan.config.preset}", flush=True)
+    source = plan.trace.source.removeprefix(f"{ROOT}/")
+    print(f"run {plan.name}: {len(plan.trace):,} requests of {source} on {plan.config.preset}", flush=True)
     try:
         result, folder = run_plan(plan)
     except SimError as error:
