@@ -20,7 +20,7 @@ from hbm_model.csr_table import REGISTERS
 from hbm_model.params import PARAM, Params
 from hbm_tb import traffic
 from hbm_tb.command_log import COLUMNS, READS, WRITES, CommandLog
-from hbm_tb.link import cycles, preset_words
+from hbm_tb.link import cycles
 from hbm_tb.scoreboard import Mismatch
 from hbm_tb.traffic import Chunk
 
@@ -115,17 +115,27 @@ class EffectTest(DramTest):
     async def apply(self, policy: dict[str, int] | None = None, commit: bool = True, **timing: int) -> Params:
         """Program the fast set with some values changed, and policies; commit. All banks are closed afterwards."""
         self.params = self.config.params.replaced(**{**FAST, **timing})
-        words = {path: word for path, word in preset_words(self.params).items() if path.startswith("timing.")}
-        words |= policy_words(**{**QUIET_POLICY, **(policy or {})})
+        words = {f"timing.{name}": value for name, value in self.params.timing.items()}
+        policies = {**QUIET_POLICY, **(policy or {})}
+        # Refresh starts after the commit: one that is counted already falls due by the interval that was active before.
+        await self.write_words({**words, **policy_words(**{**policies, "refresh_en": 0})})
+        if commit:
+            await self.commit()
+        await self.write_words(policy_words(**policies))
+        self.env.checks.kept.clear()
+        return self.params
+
+    async def write_words(self, words: dict[str, int]) -> None:
+        """Write the registers that hold another word."""
         for path, word in words.items():
             if self.words.get(path) != word:
                 await self.env.registers.write(path, word)
                 self.words[path] = word
-        if commit:
-            await self.env.commit(self.params)
-            self.env.collect()
-        self.env.checks.kept.clear()
-        return self.params
+
+    async def commit(self) -> None:
+        """Commit what `apply` programmed; the checker of command rules follows."""
+        await self.env.commit(self.params)
+        self.env.collect()
 
     def read(self, places: Iterable[Place], at: int = 0, **how: Any) -> Chunk:
         """Single reads, each of its own id, offered from `at` cycles after now on."""
