@@ -54,34 +54,46 @@ module hbm_init_seq
   localparam logic [4:0] LastIndex = (Generation == 2) ? 5'd8 : (Generation == 3) ? 5'd15 : 5'd19;
 
   init_state_e            state_d, state_q;
-  logic [CountWidth-1:0]  count_d, count_q;  // cycles since the state, or the mode register, began
-  logic [CountWidth-1:0]  length;            // cycles that it lasts
+  logic [CountWidth-1:0]  count_d, count_q;  // cycles left after this one; holds from the second cycle of a wait on
+  logic                   first_q;           // first cycle of a state or of a mode register
+  logic [CountWidth-1:0]  rest;              // cycles of the wait, less two
+  logic                   single;            // the wait is one cycle
   logic                   over;
   logic [4:0]             index_d, index_q;
   logic                   commit_d, commit_q;
   logic                   done_q;
+  logic [11:0]            wait_ck;
 
-  // CK to cycles, rounded up, at least one.
-  function automatic logic [CountWidth-1:0] cycles_of_ck(input logic [11:0] ck);
-    return (ck < 12'd3) ? CountWidth'(1) : (CountWidth'(ck) + CountWidth'(1)) >> 1;
-  endfunction
+  // The waits that come from registers, in CK; as cycles they are rounded up, at least one.
+  // tRFC outlasts every other thing that may still run: reads, writes with recovery, precharges, refreshes.
+  assign wait_ck = (state_q == StSettle) ? timing_i.t_rfc : (index_q == LastIndex) ? 12'(timing_i.t_mod) : 12'(timing_i.t_mrd);
 
   always_comb begin
+    single = 1'b0;
+    rest   = '0;
     unique case (state_q)
-      StReset:  length = CountWidth'(Init1);
-      StFuse:   length = CountWidth'(Init3);
-      StClock:  length = CountWidth'(Init4);
-      StWake:   length = CountWidth'(Init5);
-      StMode:   length = cycles_of_ck(12'((index_q == LastIndex) ? timing_i.t_mod : timing_i.t_mrd));
+      StReset: begin
+        single = Init1 == 1;
+        rest   = CountWidth'(Init1 - 2);
+      end
+      StFuse: begin
+        single = Init3 == 1;
+        rest   = CountWidth'(Init3 - 2);
+      end
+      StClock:  rest = CountWidth'(Init4 - 2);
+      StWake:   rest = CountWidth'(Init5 - 2);
       StDrain,
-      StClose:  length = CountWidth'(Believe);
-      // tRFC outlasts every other thing that may still run: reads, writes with recovery, precharges, refreshes.
-      StSettle: length = cycles_of_ck(timing_i.t_rfc);
-      default:  length = CountWidth'(1);
+      StClose:  rest = CountWidth'(Believe - 2);
+      StMode,
+      StSettle: begin
+        single = wait_ck[11:2] == '0 && wait_ck[1:0] != 2'd3;  // below 3
+        rest   = (CountWidth'(wait_ck) - CountWidth'(3)) >> 1;
+      end
+      default:  single = 1'b1;
     endcase
   end
 
-  assign over = count_q + CountWidth'(1) >= length;
+  assign over = first_q ? single : count_q == '0;
 
   always_comb begin
     state_d = state_q;
@@ -110,9 +122,7 @@ module hbm_init_seq
       default:  state_d = StIdle;
     endcase
 
-    // Holds at the end of a state that waits for a flag; restarts with each state and each mode register.
-    count_d = over ? count_q : count_q + CountWidth'(1);
-    if (state_d != state_q || index_d != index_q) count_d = '0;
+    count_d = first_q ? rest : (count_q == '0) ? count_q : count_q - CountWidth'(1);
 
     commit_d = (commit_q || commit_i) && !load_o;
   end
@@ -121,12 +131,14 @@ module hbm_init_seq
     if (!rst_ni) begin
       state_q  <= StIdle;
       count_q  <= '0;
+      first_q  <= 1'b1;
       index_q  <= '0;
       commit_q <= 1'b0;
       done_q   <= 1'b0;
     end else begin
       state_q  <= state_d;
       count_q  <= count_d;
+      first_q  <= state_d != state_q || index_d != index_q;
       index_q  <= index_d;
       commit_q <= commit_d;
       done_q   <= done_q || (state_q == StRun);
@@ -140,7 +152,7 @@ module hbm_init_seq
 
   hbm_mode_regs #(.Generation(Generation)) u_mode_regs (.timing_i, .ma_i(ma), .op_o(op));
 
-  assign mrs_o = '{valid: state_q == StMode && count_q == '0, ma: ma, op: op};
+  assign mrs_o = '{valid: state_q == StMode && first_q, ma: ma, op: op};
 
   assign pin_state_o = '{
     reset_n:    !(state_q inside {StIdle, StReset}),
