@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from cocotb.triggers import Event
 from hbm_model.commands import NO_ROW, Cmd
 from numpy.typing import NDArray
 from pyuvm import (
@@ -24,9 +25,6 @@ from pyuvm import (
     uvm_status_e,
 )
 
-from cocotb.triggers import Event
-
-from hbm_tb import records
 from hbm_tb.link import cycles
 from hbm_tb.rings import Rings
 from hbm_tb.traffic import Chunk
@@ -50,7 +48,7 @@ class Heartbeat:
         self._event.clear()
 
 
-class ChunkItem(uvm_sequence_item):
+class ChunkItem(uvm_sequence_item):  # type: ignore[misc]
     """A sequence item with the requests of one chunk."""
 
     def __init__(self, name: str, chunk: Chunk) -> None:
@@ -93,7 +91,11 @@ class PortDriver(uvm_driver):  # type: ignore[misc]
 
     async def offer(self, chunk: Chunk) -> None:
         """Push a chunk; waits for batches while the rings are full."""
-        left = [("aw", self.rings.push_aw, chunk.aw), ("w", self.rings.push_w, chunk.w), ("ar", self.rings.push_ar, chunk.ar)]
+        left = [
+            ("aw", self.rings.push_aw, chunk.aw),
+            ("w", self.rings.push_w, chunk.w),
+            ("ar", self.rings.push_ar, chunk.ar),
+        ]
         self.offered.write((self.port, chunk))
         while True:
             rest = []
@@ -157,7 +159,7 @@ class CommandMonitor(uvm_monitor):  # type: ignore[misc]
 # ---------------------------------------------------------------- registers
 
 
-class ApbItem(uvm_sequence_item):
+class ApbItem(uvm_sequence_item):  # type: ignore[misc]
     """One register access; `data` is the read data afterwards."""
 
     def __init__(self, name: str = "apb", addr: int = 0, data: int = 0, write: bool = False) -> None:
@@ -206,4 +208,3 @@ class ApbAdapter(uvm_reg_adapter):  # type: ignore[misc]
     def bus2reg(self, bus_item: Any, rw: uvm_reg_bus_op) -> None:
         rw.addr, rw.data = bus_item.addr, bus_item.data
         rw.status = uvm_status_e.UVM_NOT_OK if bus_item.error else uvm_status_e.UVM_IS_OK
-

@@ -113,7 +113,8 @@ class BenchConfig:
     @property
     def geometry(self) -> str:
         """Name of the RTL build that this preset runs on."""
-        return self.base.geometry.name
+        name: str = self.base.geometry.name
+        return name
 
     @property
     def address_map(self) -> AddressMap:

@@ -105,7 +105,9 @@ class Coverage:
                 ]
             for burst in (axi.FIXED, axi.INCR, axi.WRAP):
                 sizes = self.bursts[direction, burst].sum(axis=(0, 2))
-                holes += [f"{word} {axi.BURST_NAMES[burst]} of size {1 << size}" for size in range(6) if not sizes[size]]
+                holes += [
+                    f"{word} {axi.BURST_NAMES[burst]} of size {1 << size}" for size in range(6) if not sizes[size]
+                ]
             holes += [f"{word} id {axi_id}" for axi_id in np.flatnonzero(self.ids[direction] == 0)]
             holes += [f"{word} {ALIGNMENTS[2]}"] if not self.bursts[direction, :, :, :, 2].any() else []
         for burst in (axi.FIXED, axi.INCR, axi.WRAP):
@@ -116,44 +118,64 @@ class Coverage:
 
     def report(self, board: Scoreboard) -> dict[str, Any]:
         """All counters under readable names; board: hazards, queue levels and waits that the scoreboard saw."""
-        hazards = sum(port.table(k.DISTANCE, 3, 16) for port in board.ports)
-        levels = sum(port.table(k.LEVELS, 2, 128) for port in board.ports)
-        waits = sum(port.table(k.WAITS, 3, 16) for port in board.ports)
-        groups = self.commands.sum(axis=(0,))
+
+        def seen(start: int, rows: int, columns: int) -> NDArray[np.int64]:
+            total = np.zeros((rows, columns), np.int64)
+            for port in board.ports:
+                total += port.table(start, rows, columns)
+            return total
+
+        hazards, levels, waits = seen(k.DISTANCE, 3, 16), seen(k.LEVELS, 2, 128), seen(k.WAITS, 3, 16)
+        bursts, sizes = list(axi.BURST_NAMES), [1, 2, 4, 8, 16, 32]
         return {
             "bursts": {
                 "axes": ["direction", "burst", "length", "size", "alignment"],
-                "labels": [
-                    list(DIRECTIONS), list(axi.BURST_NAMES), list(LENGTH_CLASSES), [1, 2, 4, 8, 16, 32], list(ALIGNMENTS),
-                ],
+                "labels": [list(DIRECTIONS), bursts, list(LENGTH_CLASSES), sizes, list(ALIGNMENTS)],
                 "counts": self.bursts.tolist(),
             },
             "lengths": {"axes": ["direction", "burst", "beats - 1"], "counts": self.lengths.tolist()},
-            "strobes": {"axes": ["burst", "shape"], "labels": [list(axi.BURST_NAMES), list(SHAPES)], "counts": self.shapes.tolist()},
+            "strobes": {
+                "axes": ["burst", "shape"],
+                "labels": [bursts, list(SHAPES)],
+                "counts": self.shapes.tolist(),
+            },
             "ids": self.ids.tolist(),
             "exclusive": {"read": int(self.locks[0]), "write": int(self.locks[1])},
             "qos": self.qos.tolist(),
             "gaps_log2": self.gaps.tolist(),
-            "responses": {"labels": list(axi.RESP_NAMES), "read": self.responses[0].tolist(), "write": self.responses[1].tolist()},
-            "back_pressure": {"labels": list(READY_LEVELS), "r": self.ready[0].tolist(), "b": self.ready[1].tolist()},
-            "commands": {
-                name: {"total": int(groups[code].sum()), "pc0": int(self.commands[0, code].sum()), "pc1": int(self.commands[1, code].sum()),
-                       "by_group": groups[code].tolist()}
-                for code, name in enumerate(COMMAND_NAMES)
-                if groups[code].any()
+            "responses": {
+                "labels": list(axi.RESP_NAMES),
+                "read": self.responses[0].tolist(),
+                "write": self.responses[1].tolist(),
             },
-            "hazard_distance_log2": {"raw": hazards[0].tolist(), "war": hazards[1].tolist(), "waw": hazards[2].tolist()},
+            "back_pressure": {
+                "labels": list(READY_LEVELS),
+                "r": self.ready[0].tolist(),
+                "b": self.ready[1].tolist(),
+            },
+            "commands": {
+                name: {"pc0": self.commands[0, code].tolist(), "pc1": self.commands[1, code].tolist()}
+                for code, name in enumerate(COMMAND_NAMES)
+                if self.commands[:, code].any()
+            },
+            "hazard_distance_log2": {
+                "raw": hazards[0].tolist(),
+                "war": hazards[1].tolist(),
+                "waw": hazards[2].tolist(),
+            },
             "outstanding": {"reads": levels[0].tolist(), "writes": levels[1].tolist()},
             "valid_waits_log2": {"ar": waits[0].tolist(), "aw": waits[1].tolist(), "w": waits[2].tolist()},
             "page_outcomes": {
-                "hit": board.total(k.N_HIT), "closed": board.total(k.N_CLOSED), "conflict": board.total(k.N_CONFLICT),
+                "hit": board.total(k.N_HIT),
+                "closed": board.total(k.N_CLOSED),
+                "conflict": board.total(k.N_CONFLICT),
             },
             "several_legal_values": board.total(k.N_MULTI),
             "ids_overtook": board.total(k.N_ID_OVERTAKE),
             "ids_interleaved": board.total(k.N_R_INTERLEAVE),
             "read_modify_writes": board.total(k.N_RMW),
             "writes_without_strobes": board.total(k.N_DROPPED),
-        }  # fmt: skip
+        }
 
     def save(self, path: Path, board: Scoreboard) -> None:
         """Write the report as JSON."""

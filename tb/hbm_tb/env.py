@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 from hbm_model.commands import Cmd
+from hbm_model.csr import resets_of
+from hbm_model.csr_table import REGISTERS
 from hbm_model.legality import LegalityChecker, explain, rule_of
 from hbm_model.params import Params
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ from hbm_tb import records
 from hbm_tb.agents import ApbAgent, CommandBatch, CommandMonitor, Heartbeat, PortAgent, PortBatch
 from hbm_tb.config import BenchConfig, reset_params
 from hbm_tb.coverage import Coverage
-from hbm_tb.link import Registers, cycles, preset_words, reset_controls
+from hbm_tb.link import Registers, cycles, reset_controls
 from hbm_tb.rings import Rings
 from hbm_tb.scoreboard import Mismatch, Scoreboard, Settings
 from hbm_tb.traffic import Chunk
@@ -182,7 +184,7 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
         self.coverage = CoverageCollector("coverage", self) if self.config.coverage else None
 
     def connect_phase(self) -> None:
-        sinks = [self.checks, *([self.coverage] if self.coverage else [])]
+        sinks: list[Checks | CoverageCollector] = [self.checks, *([self.coverage] if self.coverage else [])]
         for sink in sinks:
             for agent in self.agents:
                 agent.driver.offered.connect(sink.offered_export)
@@ -234,16 +236,19 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
 
     async def program(self, programmed: Params, checked: Params) -> int:
         """Write all registers that differ from the present ones and commit; the number written."""
-        words = preset_words(programmed)
         amap = self.config.address_map
-        for path in words:
-            if path.startswith("map.mask"):
-                bit = int(path.removeprefix("map.mask").strip("[]"))
-                words[path] = amap.masks[bit] if bit < len(amap.masks) else 0
+        values = {**resets_of(programmed), **{f"mask{bit}": mask for bit, mask in enumerate(amap.masks)}}
         written = 0
-        for path, word in words.items():
-            if await self.registers.read(path) != word:
-                await self.registers.write(path, word)
+        for register in REGISTERS:
+            fields = [field for field in register.fields if field.preset_reset]
+            if not fields:
+                continue
+            word = await self.registers.read(register.path)
+            wanted = word
+            for field in fields:
+                wanted = wanted & ~field.mask | values[field.preset_reset] << field.lsb
+            if wanted != word:
+                await self.registers.write(register.path, wanted)
                 written += 1
         if written:
             await self.commit(checked)
@@ -269,7 +274,7 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
             await self.heart.wait()
 
     async def settle(self, limit: int = 8_000) -> None:
-        """Wait until the column commands of all answered requests were seen: those of the last writes follow their B."""
+        """Wait until the column commands of all answered requests were seen; those of writes follow their B."""
         for _ in range(0, limit, 64):
             if not any(port.state.due.any() for port in self.checks.board.ports):
                 return
@@ -308,4 +313,3 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
             device = np.stack(rows) if rows else np.zeros((0, 32), np.uint8)
             compared += self.checks.board.compare_memory(port.port, chosen, device, step)
         return compared
-

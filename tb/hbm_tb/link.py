@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from hbm_model.csr import Register, resets_of
-from hbm_model.csr_table import REGISTERS
-from hbm_model.params import Params
-
 from cocotb.triggers import Timer
+from hbm_model.csr import Register
+from hbm_model.csr_table import REGISTERS
 
 from hbm_tb.config import NS_PER_CYCLE, BenchConfig
 from hbm_tb.rings import Rings
@@ -27,7 +25,8 @@ class Registers:
 
     async def read(self, path: str) -> int:
         """A whole register (`load[1]`, `timing.t_rp`)."""
-        return await self.rings.apb_read(cycles, address_of(path))
+        value: int = await self.rings.apb_read(cycles, address_of(path))
+        return value
 
     async def write(self, path: str, value: int) -> None:
         """A whole register."""
@@ -36,7 +35,8 @@ class Registers:
     async def read_field(self, path: str) -> int:
         """One field, `register.field`."""
         register, field = field_of(path)
-        return register.field(field).of(await self.read(register.path))
+        value: int = register.field(field).of(await self.read(register.path))
+        return value
 
     async def write_field(self, path: str, value: int) -> None:
         """One field by read, change, write."""
@@ -61,23 +61,14 @@ class Registers:
 
 def address_of(path: str) -> int:
     """Byte address of a register."""
-    return BY_PATH[path].address
+    address: int = BY_PATH[path].address
+    return address
 
 
 def field_of(path: str) -> tuple[Register, str]:
     """Register and field name of `register.field`."""
     register, _, field = path.rpartition(".")
     return BY_PATH[register], field
-
-
-def preset_words(params: Params) -> dict[str, int]:
-    """Register path -> word, for all registers that depend on the parameter set."""
-    resets = resets_of(params)
-    return {
-        register.path: register.reset(resets)
-        for register in REGISTERS
-        if any(field.preset_reset for field in register.fields)
-    }
 
 
 def reset_controls(rings: Rings, config: BenchConfig) -> None:

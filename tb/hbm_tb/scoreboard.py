@@ -1,14 +1,14 @@
 """The scoreboard: every response and every command that the channel gave, compared with what was asked of it.
 
 Per port: each R beat (data of every addressed lane, response, last, order per id), each B (response, order of AW); per
-PC: each DRAM column command answers to exactly one request. The commands go to the legality checker. The
-compiled inner loop is `port_kernel.process`; this module owns its state, feeds it and writes the sentence for a failure.
+PC: each DRAM column command answers to exactly one request. The commands go to the legality checker. The compiled inner
+loop is `port_kernel.process`; this module owns its state, feeds it and writes the sentence for a failure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,6 +44,15 @@ class CommandChecker(Protocol):
 def _words(rows: Records, words: int) -> NDArray[np.uint64]:
     """Records as rows of 64-bit words."""
     return np.ascontiguousarray(rows).view(np.uint64).reshape(-1, words)
+
+
+def _fill_map(m: NDArray[np.int64], amap: AddressMap) -> None:
+    """The map as four tables of 256 entries, one per eight bits of the block number."""
+    for part in range(4):
+        addresses = np.arange(256, dtype=np.uint64) << np.uint64(8 * part + 5)
+        inside = addresses >> np.uint64(5) < np.uint64(1 << amap.in_bits)
+        at = k.XOR + 256 * part
+        m[at : at + 256] = np.where(inside, amap.to_dram(addresses).astype(np.int64), 0)
 
 
 def _unmix(x: int) -> int:
@@ -97,11 +106,7 @@ class PortScoreboard:
         m[k.C_BANKS] = amap.sids * amap.bgs * amap.banks
         if widths["col"] != 5 or m[k.C_BANKS] > k.MAX_BANKS:
             raise ValueError("the scoreboard is made for rows of 32 columns and at most 64 banks a PC")
-        for part in range(4):
-            addresses = np.arange(256, dtype=u64) << u64(8 * part + 5)
-            inside = addresses >> u64(5) < u64(1 << amap.in_bits)
-            at = k.XOR + 256 * part
-            m[at : at + 256] = np.where(inside, amap.to_dram(addresses).astype(i64), 0)
+        _fill_map(m, amap)
         m[k.S_SHIFT] = 4
         m[k.S_R_ID] = -1
         m[k.N_FIRST_CYCLE] = -1
@@ -121,6 +126,11 @@ class PortScoreboard:
             data=np.zeros(slots * 4, u64),
             due=np.zeros(2 * blocks, np.uint16),
         )
+
+    def change_map(self, amap: AddressMap) -> None:
+        """Another map of the same shape took effect; nothing may be under way."""
+        self.settings = replace(self.settings, address_map=amap)
+        _fill_map(self.state.m, amap)
 
     def table(self, start: int, rows: int, columns: int) -> NDArray[np.int64]:
         """One of the kernel's tables as a matrix."""

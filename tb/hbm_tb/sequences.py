@@ -79,9 +79,7 @@ class ChannelSequence(uvm_sequence):  # type: ignore[misc]
         self.env, self.parts = env, parts
 
     async def body(self) -> None:
-        tasks = [
-            cocotb.start_soon(part.start(self.env.agents[port].sequencer)) for port, part in self.parts.items()
-        ]
+        tasks = [cocotb.start_soon(part.start(self.env.agents[port].sequencer)) for port, part in self.parts.items()]
         for task in tasks:
             await task
 

@@ -1,4 +1,4 @@
-"""Numbers of a run: bandwidth, latency, page outcomes, commands, and their course over time (schema: docs/run-folder.md)."""
+"""Numbers of a run: bandwidth, latency, page outcomes, commands, and their course over time (docs/run-folder.md)."""
 
 from __future__ import annotations
 

@@ -73,10 +73,7 @@ class EveryWrap(HbmTest):
     async def body(self) -> None:
         rng = self.config.rng()
         rows = [
-            (beats - 1, size, start << size)
-            for beats in (2, 4, 8, 16)
-            for size in range(6)
-            for start in range(beats)
+            (beats - 1, size, start << size) for beats in (2, 4, 8, 16) for size in range(6) for start in range(beats)
         ]
         length, size, start = (np.array(column) for column in zip(*rows, strict=True))
         addr = PAGE * 11 + 512 * (np.arange(len(rows)) % 8) + start
@@ -164,10 +161,10 @@ class ErrorResponses(HbmTest):
         for direction in range(2):
             for response, count in expected.items():
                 seen = int(coverage.responses[direction, response])
-                assert seen == count, f"{seen} of {count} {axi.RESP_NAMES[response]} ({'read', 'write'})"
+                assert seen == count, f"{seen} of {count} {axi.RESP_NAMES[response]} ({('read', 'write')[direction]})"
         assert self.total(k.N_WR_CMD) == 0, "an erroneous write reached the DRAM"
         for port in range(2):
-            for name, response in (("slverr", axi.SLVERR), ("decerr", axi.DECERR)):
+            for name in ("slverr", "decerr"):
                 assert await self.env.registers.read_field(f"irq_status.{name}{port}") == 1
         await self.play(both(lambda p: traffic.write(rng, np.arange(16) * 32) + traffic.read(np.arange(16) * 32)))
 
@@ -198,20 +195,26 @@ class RowLimit(HbmTest):
 # ---------------------------------------------------------------- exclusives
 
 
+def shape(access: dict[str, int]) -> dict[str, int]:
+    """An access given by what differs from a full-width single beat of id 1, as arguments of traffic.read and write."""
+    given = {"length": 0, "size": 5, "burst": axi.INCR, "id": 1, **access}
+    return {("axi_id" if name == "id" else name): value for name, value in given.items()}
+
+
 @pyuvm.test()
 class Exclusives(HbmTest):
     """Exclusive pairs succeed; a write to the bytes in between, another address, size, length or id make them fail."""
 
-    async def pair(self, expected: int, load: dict[str, int], store: dict[str, int], between: Chunk | None = None) -> None:
+    async def pair(
+        self, expected: int, load: dict[str, int], store: dict[str, int], between: Chunk | None = None
+    ) -> None:
         """Exclusive read, perhaps something else, exclusive write; `expected` is the response of the write."""
         rng = self.config.rng("data", len(self.names))
-        await self.play(both(lambda p: traffic.read(load["addr"], load.get("length", 0), load.get("size", 5),
-                                                    load.get("burst", axi.INCR), load.get("id", 1), lock=1)))  # fmt: skip
+        await self.play(both(lambda p: traffic.read(**shape(load), lock=1)))
         if between is not None:
             await self.play(both(lambda p: between))
         ok, failed = self.total(k.N_EXCL_OK), self.total(k.N_EXCL_FAIL)
-        await self.play(both(lambda p: traffic.write(rng, store["addr"], store.get("length", 0), store.get("size", 5),
-                                                     store.get("burst", axi.INCR), store.get("id", 1), lock=1)))  # fmt: skip
+        await self.play(both(lambda p: traffic.write(rng, **shape(store), lock=1)))
         await self.play(both(lambda p: traffic.read(store["addr"] // 128 * 128, 3)))
         self.names.append(str((load, store)))
         got = (self.total(k.N_EXCL_OK) - ok, self.total(k.N_EXCL_FAIL) - failed)
@@ -228,7 +231,11 @@ class Exclusives(HbmTest):
         await self.pair(0, at, at | {"length": 1})
         await self.pair(0, at | {"id": 2}, at | {"id": 3})
         for size in range(6):
-            await self.pair(1, {"addr": base + 64 + (1 << size) % 32, "size": size}, {"addr": base + 64 + (1 << size) % 32, "size": size})
+            await self.pair(
+                1,
+                {"addr": base + 64 + (1 << size) % 32, "size": size},
+                {"addr": base + 64 + (1 << size) % 32, "size": size},
+            )
         for length in (1, 3):  # 64 and 128 bytes
             await self.pair(1, at | {"length": length}, at | {"length": length})
         await self.pair(1, at | {"length": 15, "size": 3}, at | {"length": 15, "size": 3})
@@ -269,7 +276,7 @@ class ExclusivesOfManyIds(HbmTest):
 
 @pyuvm.test()
 class ExclusiveRaces(HbmTest):
-    """Exclusive accesses and writes to the same bytes without waiting for responses: any order is legal, none is torn."""
+    """Exclusive accesses and writes to the same bytes without waiting: any order is legal, none is torn."""
 
     settings = {"batch": 64}
 
@@ -388,7 +395,13 @@ class ReadAfterWriteResponse(HbmTest):
         rng = self.config.rng()
         for number in range(30):
             addr = 32 * int(rng.integers(0, 64))
-            await self.play(both(lambda p, a=addr: traffic.write(rng, a, axi_id=2) + traffic.read(a, axi_id=3, flags=records.FLAG_AFTER_B)))
+            await self.play(
+                both(
+                    lambda p, a=addr: (
+                        traffic.write(rng, a, axi_id=2) + traffic.read(a, axi_id=3, flags=records.FLAG_AFTER_B)
+                    )
+                )
+            )
             now = self.env.rings.cycle() + 40 + number
             # W in cycle `now`, AR in each of the cycles around it
             delays = np.arange(12)
@@ -406,7 +419,9 @@ class WriteOrder(HbmTest):
         for _ in range(10):
             blocks = rng.integers(0, 6, 80)
             shape = rng.integers(0, 6, 80)
-            await self.play(both(lambda p, b=blocks, s=shape: traffic.write(rng, b * 32, axi_id=rng.integers(0, 64, 80), shape=s)))
+            await self.play(
+                both(lambda p, b=blocks, s=shape: traffic.write(rng, b * 32, axi_id=rng.integers(0, 64, 80), shape=s))
+            )
             await self.play(both(lambda p: traffic.read(np.arange(6) * 32)))
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pyuvm
 from hbm_model.commands import Cmd
-from hbm_tb import records, stats, traffic
 from hbm_tb import port_kernel as k
+from hbm_tb import records, stats, traffic
 from hbm_tb.command_log import AUTO, COLUMNS, CommandLog
 from hbm_tb.test_base import HbmTest
 from hbm_tb.traffic import Chunk, RandomShape
@@ -248,6 +248,10 @@ class StreamingReads(Bandwidth):
         count = 16_384
         await self.play({p: ordered(np.arange(count) * 32) for p in range(2)})
         assert self.log.count(Cmd.REFSB, Cmd.REF) > 20, "no refresh took place"
+        await self.env.registers.pulse("ctrl.snapshot")
+        for port in range(2):
+            limited = await self.env.registers.read(f"counters.port{port}_rob_full_lo")
+            assert limited == 0, f"the reorder buffer of port {port} limited the stream in {limited} cycles"
         assert self.efficiency() >= 0.85
 
 
@@ -293,7 +297,9 @@ class EveryBank(DramTest):
         for row in (0, amap.rows // 2 + 1, amap.rows - 1):
             addr = amap.to_port(amap.pack(sid, bg, bank, np.full(count, row), rng.integers(0, 32, count)))
             ids = np.arange(count) % 64
-            await self.play({p: traffic.write(rng, addr, axi_id=ids) + traffic.read(addr, axi_id=ids) for p in range(2)})
+            await self.play(
+                {p: traffic.write(rng, addr, axi_id=ids) + traffic.read(addr, axi_id=ids) for p in range(2)}
+            )
             await self.play({p: traffic.read(addr, axi_id=ids) for p in range(2)})
         log = self.log
         for commands in ((Cmd.ACT,), (Cmd.RD, Cmd.RDA), (Cmd.WR, Cmd.WRA)):
@@ -311,9 +317,13 @@ class ReadsAndWritesInTurn(DramTest):
         addr = rng.integers(0, 4096, count) * 32
         chunks = {}
         for port in range(2):
-            writes = traffic.write(rng, addr[::2], axi_id=np.arange(len(addr[::2])) % 16, order=2 * np.arange(len(addr[::2])), **TRACE)
+            writes = traffic.write(
+                rng, addr[::2], axi_id=np.arange(len(addr[::2])) % 16, order=2 * np.arange(len(addr[::2])), **TRACE
+            )
             writes.w["flags"] = records.FLAG_ORDERED
-            reads = traffic.read(addr[1::2], axi_id=np.arange(len(addr[1::2])) % 16, order=2 * np.arange(len(addr[1::2])) + 1, **TRACE)
+            reads = traffic.read(
+                addr[1::2], axi_id=np.arange(len(addr[1::2])) % 16, order=2 * np.arange(len(addr[1::2])) + 1, **TRACE
+            )
             chunks[port] = writes + reads
         await self.play(chunks)
         turns = sum(self.log.turns(pc) for pc in range(2))

@@ -1,6 +1,7 @@
 """Tests that must fail: each plants one fault, and tests/rtl/test_faults.py demands the right message.
 
-`EXPECTED` is what the message must match, as a regular expression; a test of this file that passes is a hole in the bench.
+`EXPECTED` is what the message must match, as a regular expression; a test of this file that passes is a hole in the
+bench.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from hbm_tb.test_base import HbmTest
 from hbm_tb.traffic import Chunk, RandomShape
 
 EXPECTED: dict[str, str] = {
-    "CorruptedByte": r"wrong read data\n  port 0, cycle \d+ .*id \d+ .*\n(.*\n)*.*lanes that differ from the first: 7\n",
+    "CorruptedByte": r"wrong read data\n  port 0, cycle \d+ .*id \d+ .*\n(.*\n)*.*lanes that differ .*: 7\n",
     "LostRead": r"open work:\n  port 0: read id 20 .*response lost",
     "LostWriteResponse": r"open work:\n  port 0: write id \d+ .*response lost|B has id \d+, expected \d+",
     "SurplusRead": r"surplus R beat: id 20 has no read outstanding",
@@ -171,14 +172,16 @@ class ProgrammedTooShort(Conflicts):
     """tRP is programmed shorter than the checker knows it: a real violation on the pins."""
 
     async def body(self) -> None:
-        short = self.config.params.replaced(RP=self.config.params.count("RP") - 4, RC=self.config.params.count("RC") - 4)
+        short = self.config.params.replaced(
+            RP=self.config.params.count("RP") - 4, RC=self.config.params.count("RC") - 4
+        )
         await self.env.program(short, self.config.params)
         await super().body()
 
 
 @pyuvm.test()
 class WrongReadLatency(FaultTest):
-    """The device is told another RL than the controller uses: the channel captures at the wrong time or the device objects."""
+    """The mode registers carry another RL than the test expects of them."""
 
     async def body(self) -> None:
         self.env.rings.ctl["expect_rl"] = self.config.params.count("RL") + 2
@@ -251,5 +254,3 @@ class WrongMap(FaultTest):
             await self.env.registers.write(path, masks[1 - bit])
         await self.env.commit(self.config.params)
         await super().body()
-
-

@@ -10,7 +10,7 @@ from hbm_tb.command_log import AUTO
 
 @pyuvm.test()
 class RasAboveItsField(DramTest):
-    """RAS 66 exceeds the 6-bit field (63): RDA and WRA only when their internal precharge falls at or after ACT + RAS."""
+    """RAS 66 exceeds its field (63): RDA and WRA only when their internal precharge falls at or after ACT + RAS."""
 
     async def body(self) -> None:
         params = self.config.params

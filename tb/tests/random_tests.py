@@ -54,7 +54,12 @@ class RandomSoak(RandomTraffic):
             assert 6 <= mean <= 10, f"mean length {mean:.1f}"
             holes = coverage.holes_of_random()
             assert not holes, f"{len(holes)} shapes were never offered: {', '.join(holes[:5])}"
-        assert self.total(k.N_MULTI) > 0 and self.total(k.N_RAW) > 0 and self.total(k.N_WAR) > 0 and self.total(k.N_WAW) > 0
+        assert (
+            self.total(k.N_MULTI) > 0
+            and self.total(k.N_RAW) > 0
+            and self.total(k.N_WAR) > 0
+            and self.total(k.N_WAW) > 0
+        )
 
 
 @pyuvm.test()

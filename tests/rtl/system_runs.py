@@ -47,7 +47,9 @@ def cases(group: str, *modules: str) -> list[Case]:
 def params(items: list[Case]) -> list[object]:
     """Pytest parameters; tests of one process go to one xdist worker."""
     return [
-        pytest.param(case, id=case.name, marks=[pytest.mark.sim, pytest.mark.xdist_group(f"{case.group}-{case.module}")])
+        pytest.param(
+            case, id=case.name, marks=[pytest.mark.sim, pytest.mark.xdist_group(f"{case.group}-{case.module}")]
+        )
         for case in items
     ]
 
