@@ -27,6 +27,8 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "map": (_TRAFFIC, "explain an address map"),
     "report": ("hbm_tb.cli_view", "write the report page of a run again"),
     "waves": ("hbm_tb.cli_view", "open the waves of a run in a viewer"),
+    "lint": ("hbm_tb.cli_build", "Verilator -Wall, slang, Verible, ruff, mypy"),
+    "synth": ("hbm_tb.cli_build", "synthesis check and report of the channel or of one module"),
     "doctor": (_JOBS, "the tools in use and what is missing"),
     "gen": ("hbm_model.cli_gen", "write the generated files: packages, registers, register model, pages"),
 }
