@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, Any
 from hbm_model.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
     from hbm_model.params import Params
     from hbm_model.requests import RequestTrace
+    from numpy.typing import NDArray
 
     from hbm_tb.config import BenchConfig
     from hbm_tb.sim import Build, Result
@@ -32,9 +34,13 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNS = ROOT / "build" / "runs"
 STAGING = ".staging-"
 DEFAULT_TRACE = "attention"
+# Cycle of the first request at the earliest: init and programming are over by then (init of HBM4 with all registers
+# programmed ends before 2,100).
+FIRST_CYCLE = 4096
 # What the simulator writes for the progress bar: bursts answered, bursts in all, controller cycles.
 PROGRESS_FORMAT = "{:>20}{:>20}{:>20}\n"
 CSV_LIMIT = 1_000_000  # commands; longer runs keep commands.npz
+REPRODUCE = "HBM_REPRODUCE"  # as in test_base, which only the simulator can import quickly
 TIMEOUT_S = 24 * 3600.0  # hangs are found by the watchdog of the bench, in cycles
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 EXIT = {"pass": 0, "fail": 1, "timeout": 1, "stopped": 3}
@@ -289,24 +295,47 @@ class ProgressBar:
             print(f"run: {100 * done / total:.0f} % done, cycle {cycle:,}, {rate_text}", file=sys.stderr, flush=True)
 
 
-def simulate(plan: Plan, build: Build, folder: Path, timeout: float = TIMEOUT_S, quiet: bool = False) -> Result:
-    """Run the plan in `folder`; the simulator leaves its numbers there."""
+def streams_of(plan: Plan) -> dict[str, NDArray[np.void]]:
+    """Records of the request rings ("ar0", "aw0", "w0" ...) that make the plan's traffic."""
+    from hbm_tb import records
+    from hbm_tb.traffic import from_trace
+
+    streams = {}
+    chunks = from_trace(plan.trace, plan.config.address_map, plan.config.seed, plan.options.merge)
+    for port, chunk in enumerate(chunks):
+        for rows in (chunk.ar, chunk.aw):
+            rows["at"] += FIRST_CYCLE
+            if plan.outstanding:
+                rows["flags"] |= records.FLAG_AFTER_R | records.FLAG_AFTER_B
+        streams.update({f"ar{port}": chunk.ar, f"aw{port}": chunk.aw, f"w{port}": chunk.w})
+    return streams
+
+
+def write_stimulus(plan: Plan, folder: Path) -> None:
+    """One file per request ring, which the test in the simulator maps."""
     import numpy as np
 
-    from hbm_tb import sim
-    from hbm_tb.test_base import REPRODUCE
+    folder.mkdir()
+    for name, rows in streams_of(plan).items():
+        np.save(folder / f"{name}.npy", rows)
 
-    requests = folder / "requests.npz"
-    np.savez(requests, write=plan.trace.write, address=plan.trace.address, cycle=plan.trace.cycle)
+
+def simulate(
+    plan: Plan,
+    build: Build,
+    folder: Path,
+    timeout: float = TIMEOUT_S,
+    quiet: bool = False,
+    stimulus: Path | None = None,
+) -> Result:
+    """Run the plan in `folder`; the simulator leaves its numbers there. `stimulus`: records made before."""
+    from hbm_tb import sim
+
     progress = folder / "progress"
-    job = {
-        "requests": str(requests),
-        "out": str(folder),
-        "merge": plan.options.merge,
-        "outstanding": plan.outstanding,
-        "progress": str(progress),
-        **plan.job,
-    }
+    made = folder / "stimulus"
+    if stimulus is None:
+        write_stimulus(plan, made)
+    job = {"stimulus": str(stimulus or made), "out": str(folder), "progress": str(progress), **plan.job}
     env = {
         **plan.config.with_(job=job).to_environment(),
         REPRODUCE: reproduce_line(plan.options).replace("{", "{{").replace("}", "}}"),
@@ -324,8 +353,8 @@ def simulate(plan: Plan, build: Build, folder: Path, timeout: float = TIMEOUT_S,
         show = ProgressBar(progress)
         with show.bar:
             result = sim.run(build, "run_tests", "TraceRun$", poll=show.poll, **how)
-    for used in (requests, progress):
-        used.unlink(missing_ok=True)
+    shutil.rmtree(made, ignore_errors=True)
+    progress.unlink(missing_ok=True)
     return result
 
 
