@@ -60,13 +60,14 @@ module hbm_init_seq
   logic                   single;            // the wait is one cycle
   logic                   over;
   logic [4:0]             index_d, index_q;
+  logic                   last_q;            // the last mode register
   logic                   commit_d, commit_q;
   logic                   done_q;
   logic [11:0]            wait_ck;
 
   // The waits that come from registers, in CK; as cycles they are rounded up, at least one.
   // tRFC outlasts every other thing that may still run: reads, writes with recovery, precharges, refreshes.
-  assign wait_ck = (state_q == StSettle) ? timing_i.t_rfc : (index_q == LastIndex) ? 12'(timing_i.t_mod) : 12'(timing_i.t_mrd);
+  assign wait_ck = (state_q == StSettle) ? timing_i.t_rfc : last_q ? 12'(timing_i.t_mod) : 12'(timing_i.t_mrd);
 
   always_comb begin
     single = 1'b0;
@@ -106,7 +107,7 @@ module hbm_init_seq
       StWake:   if (over) state_d = StMode;
       StMode: begin
         if (over) begin
-          if (index_q == LastIndex) begin
+          if (last_q) begin
             state_d = StRun;
             index_d = '0;
           end else begin
@@ -133,6 +134,7 @@ module hbm_init_seq
       count_q  <= '0;
       first_q  <= 1'b1;
       index_q  <= '0;
+      last_q   <= 1'b0;
       commit_q <= 1'b0;
       done_q   <= 1'b0;
     end else begin
@@ -140,6 +142,7 @@ module hbm_init_seq
       count_q  <= count_d;
       first_q  <= state_d != state_q || index_d != index_q;
       index_q  <= index_d;
+      last_q   <= index_d == LastIndex;
       commit_q <= commit_d;
       done_q   <= done_q || (state_q == StRun);
     end
@@ -148,7 +151,7 @@ module hbm_init_seq
   logic [7:0] op;
   logic [4:0] ma;
 
-  assign ma = (Generation == 2 && index_q == LastIndex) ? 5'd15 : index_q;
+  assign ma = (Generation == 2 && last_q) ? 5'd15 : index_q;
 
   hbm_mode_regs #(.Generation(Generation)) u_mode_regs (.timing_i, .ma_i(ma), .op_o(op));
 
