@@ -157,7 +157,7 @@ def _path(text: str, flops: str) -> list[str]:
     nodes = re.findall(r"^\s*\d+: (.*?)(?: \(via .*)?$", text, re.MULTILINE)
     names = [_clean(node) for node in nodes]
     if nodes and not names[-1]:
-        data = re.escape(nodes[-1].strip())
+        data = re.escape(re.sub(r"^\$abc\$\d+", "", nodes[-1].strip()))
         end = re.search(rf"connect \\D {data}\n(?:    connect .*\n)*?    connect \\Q (.*)", flops)
         names.append(_clean(end[1]) if end else "")
     return [name for name in names if name]
