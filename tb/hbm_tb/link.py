@@ -81,6 +81,7 @@ def reset_controls(rings: Rings, config: BenchConfig) -> None:
         ctl["ready_b"][port] = config.ready_b[port]
     ctl["hold"] = 0
     ctl["temp"] = config.temp
+    ctl["alert"] = 0
     ctl["watchdog"] = config.watchdog
     ctl["expect_rl"] = ctl["expect_wl"] = 0
     ctl["fault"] = 0

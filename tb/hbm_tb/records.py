@@ -155,6 +155,7 @@ CTL = np.dtype(
         ("ready_b", "<u8", (PORTS,)),
         ("hold", "<u8"),  # bit p: port p raises no new VALID (what is up stays up)
         ("temp", "<u8"),  # TEMP[2:0] pins
+        ("alert", "<u8"),  # error pins that the device drives: bit 0 AERR, bits 2:1 DERR of PC 1 and 0
         ("watchdog", "<u8"),  # cycles without progress while work is pending that end in an error; 0: off
         ("expect_rl", "<u8"),  # CK; the device reports another programmed RL (0: no check)
         ("expect_wl", "<u8"),

@@ -13,6 +13,7 @@ module hbm_device
   input  logic            rst_ni,
   input  longint unsigned cycle_i,
   input  logic            flip_i,  // planted fault of the command decoder
+  input  logic [2:0]      alert_i, // DERR of PC 1 and 0, AERR: raised on request only
   input  pins_out_t       pins_i,
   output pins_in_t        pins_o,
 
@@ -42,7 +43,11 @@ module hbm_device
 
   always_comb begin
     pins_o = '0;
-    for (int unsigned pc = 0; pc < NumPcs; pc++) pins_o.rd[pc].dq = dq_q[pc];
+    pins_o.aerr[0] = alert_i[0];
+    for (int unsigned pc = 0; pc < NumPcs; pc++) begin
+      pins_o.rd[pc].dq      = dq_q[pc];
+      pins_o.rd[pc].derr[0] = alert_i[1 + pc];
+    end
   end
 
   initial hx_dev_config(Generation, NumSids, NumBankGroups, BanksPerGroup, Rows, 32'(HasDataMask));

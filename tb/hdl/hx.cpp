@@ -316,12 +316,13 @@ void hx_b(unsigned port, unsigned long long cycle, unsigned meta) {
 
 void hx_error(unsigned long long time, unsigned code, unsigned a, unsigned long long b) { hx::error(time, code, a, b); }
 
-// Once a cycle. Out: bit 1 reset is asked for, bits 4:2 TEMP, bit 5 a register access may start in the next cycle.
+// Once a cycle. Out: bit 1 reset is asked for, bits 4:2 TEMP, bit 5 a register access may start in the next cycle,
+// bits 8:6 DERR1, DERR0, AERR.
 unsigned hx_cycle(unsigned long long cycle, unsigned irq) {
   hx_ctl.cycle = cycle + 1;
   hx_ctl.irq = irq;
   if (hx_ctl.watchdog) hx::watch(cycle);
-  unsigned out = (hx_ctl.reset != 0) << 1 | (hx_ctl.temp & 7) << 2;
+  unsigned out = (hx_ctl.reset != 0) << 1 | (hx_ctl.temp & 7) << 2 | (hx_ctl.alert & 7) << 6;
   if (!hx::apb_up && !hx::Ring_apb_req::empty() && hx::Ring_apb_req::front().at <= cycle + 1) out |= 32;
   return out;
 }

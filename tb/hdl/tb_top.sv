@@ -29,6 +29,7 @@ module tb_top
   int unsigned     reset_left = ResetCycles;
   logic [2:0]      temp_q = 3'b011;  // TEMP gray code of refresh at 1 x tREFI
   logic            apb_start_q = 1'b0;
+  logic [2:0]      alert_q = '0;     // DERR1, DERR0, AERR
   logic            irq;
 
   initial hx_set_in_reset(1);
@@ -49,6 +50,7 @@ module tb_top
       act = hx_cycle(cycle_q, {31'd0, irq});
       temp_q      <= act[4:2];
       apb_start_q <= act[5] && !apb_start_q;
+      alert_q     <= act[8:6];
       if (act[1]) begin
         hx_set_in_reset(1);
         reset_left <= hx_take_reset();
@@ -115,7 +117,7 @@ module tb_top
   logic           flip;
 
   hbm_device u_device (
-    .clk_i(clk), .rst_ni(rst_n), .cycle_i(cycle_q), .flip_i(flip), .pins_i(pins_out), .pins_o(pins_in),
+    .clk_i(clk), .rst_ni(rst_n), .cycle_i(cycle_q), .flip_i(flip), .alert_i(alert_q), .pins_i(pins_out), .pins_o(pins_in),
     .valid_o(cmd_valid), .row_o(row_cmd), .col_o(col_cmd)
   );
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-constexpr uint64_t HX_ABI = 0xdcfe26b2;
+constexpr uint64_t HX_ABI = 0x0eacaeeb;
 constexpr unsigned HX_PORTS = 2;
 constexpr uint64_t HX_READY_ALWAYS = 256;
 constexpr uint8_t HX_FLAG_ORDERED = 1, HX_FLAG_AFTER_B = 2, HX_FLAG_AFTER_R = 4;
@@ -163,6 +163,7 @@ struct hx_ctl_block {
   uint64_t ready_b[2];
   uint64_t hold;
   uint64_t temp;
+  uint64_t alert;
   uint64_t watchdog;
   uint64_t expect_rl;
   uint64_t expect_wl;
@@ -192,41 +193,42 @@ struct hx_ctl_block {
   uint64_t irq;
   uint64_t in_reset;
 };
-static_assert(sizeof(hx_ctl_block) == 352);
+static_assert(sizeof(hx_ctl_block) == 360);
 static_assert(offsetof(hx_ctl_block, seed) == 0);
 static_assert(offsetof(hx_ctl_block, ready_seed) == 8);
 static_assert(offsetof(hx_ctl_block, ready_r) == 16);
 static_assert(offsetof(hx_ctl_block, ready_b) == 32);
 static_assert(offsetof(hx_ctl_block, hold) == 48);
 static_assert(offsetof(hx_ctl_block, temp) == 56);
-static_assert(offsetof(hx_ctl_block, watchdog) == 64);
-static_assert(offsetof(hx_ctl_block, expect_rl) == 72);
-static_assert(offsetof(hx_ctl_block, expect_wl) == 80);
-static_assert(offsetof(hx_ctl_block, fault) == 88);
-static_assert(offsetof(hx_ctl_block, fault_at) == 96);
-static_assert(offsetof(hx_ctl_block, fault_arg) == 104);
-static_assert(offsetof(hx_ctl_block, reset) == 112);
-static_assert(offsetof(hx_ctl_block, record_acc) == 120);
-static_assert(offsetof(hx_ctl_block, cycle) == 128);
-static_assert(offsetof(hx_ctl_block, errors) == 136);
-static_assert(offsetof(hx_ctl_block, lost) == 144);
-static_assert(offsetof(hx_ctl_block, fault_hits) == 152);
-static_assert(offsetof(hx_ctl_block, ordered_done) == 160);
-static_assert(offsetof(hx_ctl_block, reads_open) == 176);
-static_assert(offsetof(hx_ctl_block, writes_open) == 192);
-static_assert(offsetof(hx_ctl_block, ar_count) == 208);
-static_assert(offsetof(hx_ctl_block, aw_count) == 224);
-static_assert(offsetof(hx_ctl_block, w_count) == 240);
-static_assert(offsetof(hx_ctl_block, r_count) == 256);
-static_assert(offsetof(hx_ctl_block, b_count) == 272);
-static_assert(offsetof(hx_ctl_block, cmd_count) == 288);
-static_assert(offsetof(hx_ctl_block, dev_reads) == 296);
-static_assert(offsetof(hx_ctl_block, dev_writes) == 304);
-static_assert(offsetof(hx_ctl_block, dev_rl) == 312);
-static_assert(offsetof(hx_ctl_block, dev_wl) == 320);
-static_assert(offsetof(hx_ctl_block, last_progress) == 328);
-static_assert(offsetof(hx_ctl_block, irq) == 336);
-static_assert(offsetof(hx_ctl_block, in_reset) == 344);
+static_assert(offsetof(hx_ctl_block, alert) == 64);
+static_assert(offsetof(hx_ctl_block, watchdog) == 72);
+static_assert(offsetof(hx_ctl_block, expect_rl) == 80);
+static_assert(offsetof(hx_ctl_block, expect_wl) == 88);
+static_assert(offsetof(hx_ctl_block, fault) == 96);
+static_assert(offsetof(hx_ctl_block, fault_at) == 104);
+static_assert(offsetof(hx_ctl_block, fault_arg) == 112);
+static_assert(offsetof(hx_ctl_block, reset) == 120);
+static_assert(offsetof(hx_ctl_block, record_acc) == 128);
+static_assert(offsetof(hx_ctl_block, cycle) == 136);
+static_assert(offsetof(hx_ctl_block, errors) == 144);
+static_assert(offsetof(hx_ctl_block, lost) == 152);
+static_assert(offsetof(hx_ctl_block, fault_hits) == 160);
+static_assert(offsetof(hx_ctl_block, ordered_done) == 168);
+static_assert(offsetof(hx_ctl_block, reads_open) == 184);
+static_assert(offsetof(hx_ctl_block, writes_open) == 200);
+static_assert(offsetof(hx_ctl_block, ar_count) == 216);
+static_assert(offsetof(hx_ctl_block, aw_count) == 232);
+static_assert(offsetof(hx_ctl_block, w_count) == 248);
+static_assert(offsetof(hx_ctl_block, r_count) == 264);
+static_assert(offsetof(hx_ctl_block, b_count) == 280);
+static_assert(offsetof(hx_ctl_block, cmd_count) == 296);
+static_assert(offsetof(hx_ctl_block, dev_reads) == 304);
+static_assert(offsetof(hx_ctl_block, dev_writes) == 312);
+static_assert(offsetof(hx_ctl_block, dev_rl) == 320);
+static_assert(offsetof(hx_ctl_block, dev_wl) == 328);
+static_assert(offsetof(hx_ctl_block, last_progress) == 336);
+static_assert(offsetof(hx_ctl_block, irq) == 344);
+static_assert(offsetof(hx_ctl_block, in_reset) == 352);
 
 struct hx_ring_head {
   uint64_t data;
