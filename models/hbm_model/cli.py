@@ -29,6 +29,8 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "waves": ("hbm_tb.cli_view", "open the waves of a run in a viewer"),
     "lint": ("hbm_tb.cli_build", "Verilator -Wall, slang, Verible, ruff, mypy"),
     "synth": ("hbm_tb.cli_build", "synthesis check and report of the channel or of one module"),
+    "bench": (_JOBS, "speed and traffic tables, build/bench/bench.json"),
+    "regress": (_JOBS, "the random tests over a matrix of presets and seeds"),
     "doctor": (_JOBS, "the tools in use and what is missing"),
     "gen": ("hbm_model.cli_gen", "write the generated files: packages, registers, register model, pages"),
 }

@@ -1,3 +1,299 @@
-"""`hbm bench`: speed ratios and traffic figures, printed as tables and written to build/bench/bench.json."""
+"""`hbm bench`: speed ratios and traffic figures, printed as tables and written to build/bench/bench.json.
+
+Speed: the bare model (same executable model, C++ loop, no Python, no checks), the full bench with every check, and the
+full bench with waves, on the same request records, interleaved; CPU seconds over all processes. Traffic: the standard
+patterns on the two value sets that the public simulators were compared with. docs/performance.md tells how to read it.
+"""
 
 from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hbm_model.errors import InputError
+from hbm_model.patterns import FULL, STANDARD, default_count
+
+from hbm_tb import bench_tables, sim
+from hbm_tb.run_job import (
+    FIRST_CYCLE,
+    ROOT,
+    Plan,
+    RunOptions,
+    make_plan,
+    simulate,
+    streams_of,
+    verdict_of,
+    write_stimulus,
+)
+
+if TYPE_CHECKING:
+    from hbm_model.commands import CmdArray
+
+FOLDER = ROOT / "build" / "bench"
+PRESETS = ("peers_hbm2", "peers_hbm3")
+PATTERNS: dict[int, tuple[str, ...]] = {1: STANDARD, 2: ("stream", "streammix", "random", "mixed")}
+SPEED_PRESET, SPEED_PATTERN, SPEED_PCS = "peers_hbm2", "stream", 2
+SPEED_TILES = 4  # times the full pattern: the start of Python (1 s) must not count in a run
+WAVES_REQUESTS = 131_072
+REPEATS = 5
+BATCH = 2048  # cycles; larger ones gain nothing and fall out of the cache
+QUICK_REQUESTS = 2048
+CHECK_PASSES = 8  # times that the legality checker is given the same commands
+TIMEOUT_S = 1800.0
+
+
+class BenchError(RuntimeError):
+    """A run of the bench did not pass; the text is one line."""
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What a user can ask of a bench."""
+
+    full: bool = False
+    quick: bool = False
+    only: str = ""  # speed or traffic
+    presets: tuple[str, ...] = PRESETS
+    jobs: int = 0
+    repeats: int = REPEATS
+    shares: bool = True
+
+
+def children_cpu_s() -> float:
+    """CPU seconds of all ended child processes."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+@contextmanager
+def _work_folder() -> Iterator[Path]:
+    """A folder that is gone afterwards."""
+    folder = FOLDER / f".work-{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def plan_of(preset: str, pattern: str, pcs: int, count: int, tiles: int = 1, **job: Any) -> Plan:
+    """A checked plan for one pattern; `tiles` repeats the requests."""
+    import numpy as np
+
+    plan = make_plan(RunOptions(pattern=pattern, pcs=pcs, count=count, preset=preset))
+    plan.config = plan.config.with_(batch=BATCH, keep_commands=bool(job.get("commands")))
+    plan.job = {"commands": False, **job}
+    if tiles > 1:
+        old = plan.trace
+        plan.trace = replace(
+            old,
+            write=np.tile(old.write, tiles),
+            address=np.tile(old.address, tiles),
+            cycle=np.tile(old.cycle, tiles),
+            line=None,
+        )
+    return plan
+
+
+def run_once(plan: Plan, build: sim.Build, folder: Path, stimulus: Path | None = None) -> tuple[dict[str, Any], float]:
+    """One simulation with every check: its numbers, and its CPU seconds (right only when nothing runs beside it)."""
+    folder.mkdir()
+    before = children_cpu_s()
+    result = simulate(plan, build, folder, TIMEOUT_S, quiet=True, stimulus=stimulus)
+    spent = children_cpu_s() - before
+    numbers_file = folder / "numbers.json"
+    numbers = json.loads(numbers_file.read_text()) if numbers_file.exists() else {}
+    status, reason = verdict_of(plan, result, numbers)
+    if status != "pass":
+        kept = FOLDER / f"failed-{plan.name}"
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(folder, kept)
+        raise BenchError(f"{plan.name}: {status}: {reason} (log: {kept / 'sim.log'})")
+    return dict(numbers), spent
+
+
+# ---------------------------------------------------------------- traffic
+
+
+def measure_traffic(options: BenchOptions, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """`traffic` of bench.json."""
+    builds = {preset: sim.build(plan_of(preset, "stream", 1, 1).config.geometry) for preset in options.presets}
+
+    def one(case: tuple[str, int, str]) -> tuple[tuple[str, int, str], dict[str, Any]]:
+        preset, pcs, pattern = case
+        count = FULL if options.full else default_count(pattern)
+        if options.quick:
+            count = min(count, QUICK_REQUESTS)
+        plan = plan_of(preset, pattern, pcs, count)
+        numbers, _ = run_once(plan, builds[preset], folder / f"{preset}.p{pcs}.{pattern}")
+        say(f"{preset} p{pcs} {pattern}: {100 * numbers['efficiency']:.1f} % of peak")
+        return case, numbers
+
+    cases = [(preset, pcs, name) for preset in options.presets for pcs, names in PATTERNS.items() for name in names]
+    traffic: dict[str, Any] = {preset: {f"p{pcs}": {} for pcs in PATTERNS} for preset in options.presets}
+    with ThreadPoolExecutor(options.jobs or sim.default_jobs()) as pool:
+        for (preset, pcs, pattern), numbers in pool.map(one, cases):
+            traffic[preset][f"p{pcs}"][pattern] = {
+                "efficiency": numbers["efficiency"],
+                "mean_latency_ck": numbers["latency_ck"]["mean"],
+                "p99_latency_ck": numbers["latency_ck"]["p99"],
+                "row_hit_rate": numbers["row_hit_rate"],
+            }
+    return traffic
+
+
+# ---------------------------------------------------------------- speed
+
+
+def save_bare_stimulus(plan: Plan, path: Path) -> None:
+    """What the test does from Python, for the bare model: program the value set, commit, then the same requests."""
+    import numpy as np
+    from hbm_model.csr import resets_of
+    from hbm_model.csr_table import REGISTERS
+
+    from hbm_tb import records, rings
+    from hbm_tb.config import reset_params
+
+    wanted, present = resets_of(plan.config.params), resets_of(reset_params(plan.config.geometry))
+    writes = [
+        (register.address, register.reset(wanted))
+        for register in REGISTERS
+        if any(item.preset_reset for item in register.fields) and register.reset(wanted) != register.reset(present)
+    ]
+    ctrl = next(register for register in REGISTERS if register.path == "ctrl")
+    if writes:
+        writes.append((ctrl.address, ctrl.field("commit").mask))
+    rows = np.zeros(len(writes), records.APB_REQ)
+    for row, (address, data) in zip(rows, writes, strict=True):
+        row["addr"], row["data"] = address, data
+    rows["write"], rows["strb"], rows["at"] = 1, 15, FIRST_CYCLE // 2
+    rings.save_stimulus(path, {"apb_req": rows, **streams_of(plan)})
+
+
+def legality_rate(commands: CmdArray, preset: str) -> float:
+    """Commands per second of the legality checker, after start: CPU time over several passes."""
+    from hbm_model.legality import LegalityChecker
+    from hbm_model.presets import preset as values
+
+    params = values(preset)
+    LegalityChecker(params, jit=True).check(commands)  # compiled or loaded from the cache
+    start = time.process_time()
+    for _ in range(CHECK_PASSES):
+        LegalityChecker(params, jit=True).check(commands)
+    return CHECK_PASSES * len(commands) / (time.process_time() - start)
+
+
+def measure_speed(
+    options: BenchOptions, folder: Path, say: Callable[[str], None]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """`speed` of bench.json, and what it was computed from."""
+    import numpy as np
+
+    tiles = 1 if options.quick else SPEED_TILES
+    count = QUICK_REQUESTS if options.quick else FULL
+    plan = plan_of(SPEED_PRESET, SPEED_PATTERN, SPEED_PCS, count, tiles)
+    build = sim.build(plan.config.geometry)
+    stimulus, records, bare_file = folder / "warm", folder / "records", folder / "bare.stim"
+    write_stimulus(plan, records)
+    save_bare_stimulus(plan, bare_file)
+    short = plan_of(SPEED_PRESET, SPEED_PATTERN, SPEED_PCS, min(count, WAVES_REQUESTS))
+    waved = replace(short, options=replace(short.options, waves=True))
+    # Not measured: fills the caches of compiled Python, and gives commands for the legality checker.
+    checked = plan_of(SPEED_PRESET, "mixed", SPEED_PCS, min(count, default_count("mixed")), commands=True)
+    run_once(checked, build, stimulus)
+    commands = np.load(stimulus / "commands.npy")
+    rates: dict[str, list[float]] = {"bare": [], "cosim": [], "waves": []}
+    seconds: dict[str, list[float]] = {"bare": [], "cosim": [], "waves": []}
+
+    def note(what: str, cycles: int, spent: float) -> None:
+        rates[what].append(cycles / spent)
+        seconds[what].append(spent)
+
+    for turn in range(1 if options.quick else options.repeats):
+        before = children_cpu_s()
+        bare = sim.run_bare(build, bare_file, seed=plan.config.memory_seed, batch=BATCH, timeout=TIMEOUT_S)
+        note("bare", bare.cycles, children_cpu_s() - before)
+        if bare.reads + bare.writes != len(plan.trace):
+            raise BenchError(f"the bare model carried out {bare.reads + bare.writes} of {len(plan.trace)} requests")
+        for what, job, given in (("cosim", plan, records), ("waves", waved, None)):
+            run_folder = folder / f"{what}{turn}"
+            numbers, spent = run_once(job, build, run_folder, given)
+            note(what, numbers["cycles"], spent)
+            shutil.rmtree(run_folder)
+        last = {name: values[-1] for name, values in rates.items()}
+        shown = ", ".join(f"{name} {value / 1000:,.0f}" for name, value in last.items())
+        say(f"speed {turn + 1}: {shown} thousand cycles/s")
+    median = {name: statistics.median(values) for name, values in rates.items()}
+    speed = {f"{name}_cycles_per_s": round(value) for name, value in median.items()}
+    speed["legality_commands_per_s"] = round(legality_rate(commands, SPEED_PRESET))
+    about: dict[str, Any] = {
+        "cosim_over_bare": median["cosim"] / median["bare"],
+        "waves_over_bare": median["waves"] / median["bare"],
+        "repeats": len(rates["bare"]),
+        "requests": len(plan.trace),
+        "cpu_s": {name: [round(value, 3) for value in values] for name, values in seconds.items()},
+    }
+    if options.shares and not options.quick:
+        about["bare_shares"] = sim.time_shares(plan.config.geometry, bare_file, timeout=TIMEOUT_S)
+    return speed, about
+
+
+# ---------------------------------------------------------------- command
+
+
+def machine() -> str:
+    """Kind of machine, in a few words."""
+    model = "unknown processor"
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        model = lines[0].split(":", 1)[1].strip() if lines else model
+    return f"{model}, {os.cpu_count()} processors"
+
+
+def bench_command(options: BenchOptions) -> int:
+    """Measure, print and write; the exit code (0 measured, 1 a run failed)."""
+    from rich.console import Console
+
+    if options.only not in ("", "speed", "traffic"):
+        raise InputError(f"--only {options.only}: expected speed or traffic")
+    unknown = [name for name in options.presets if name not in PRESETS]
+    if unknown:
+        raise InputError(f"--preset {unknown[0]}: the bench knows {', '.join(PRESETS)}")
+
+    def say(text: str) -> None:
+        print(f"bench: {text}", file=sys.stderr, flush=True)
+
+    document: dict[str, Any] = {}
+    about: dict[str, Any] = {"machine": machine(), "full": options.full, "quick": options.quick}
+    try:
+        with _work_folder() as folder:
+            if options.only != "traffic":
+                document["speed"], about["speed"] = measure_speed(options, folder, say)
+            if options.only != "speed":
+                document["traffic"] = measure_traffic(options, folder, say)
+    except (BenchError, sim.SimError) as error:
+        print(f"hbm: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nhbm: interrupted; nothing was written", file=sys.stderr)
+        return 130
+    document["about"] = {**about, "versions": sim.tool_versions()}
+    path = FOLDER / "bench.json"
+    path.write_text(json.dumps(document, indent=1) + "\n")
+    console = Console()
+    bench_tables.print_tables(console, document)
+    console.print(f"{path.relative_to(ROOT)}", highlight=False)
+    return 0

@@ -1,4 +1,4 @@
-"""Subcommands of `hbm` that run simulations and tools: run, bench, regress, doctor, lint, synth."""
+"""Subcommands of `hbm` that run simulations: run, bench, regress; and doctor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 
 def run_command(
-    trace: Annotated[str, typer.Option("--trace", help="request trace, or the name of a recording (`hbm traces`)")] = "",
+    trace: Annotated[str, typer.Option("--trace", help="request trace, or the name of a recording")] = "",
     pattern: Annotated[str, typer.Option("--pattern", help="a defined pattern in place of a trace: stream ...")] = "",
     pcs: Annotated[int, typer.Option(help="PCs that the pattern uses: 1 or 2")] = 2,
     count: Annotated[int, typer.Option(min=0, help="requests of the pattern or trace (0: all)")] = 0,
@@ -30,7 +30,7 @@ def run_command(
     name: Annotated[str, typer.Option("--name", help="run folder below build/runs")] = "",
     waves: Annotated[bool, typer.Option("--waves", help="write waves.fst and set-ups for viewers")] = False,
     waves_from: Annotated[int | None, typer.Option("--waves-from", help="first CK of the waves")] = None,
-    waves_to: Annotated[int | None, typer.Option("--waves-to", help="CK at which waves and run end (`stopped`)")] = None,
+    waves_to: Annotated[int | None, typer.Option("--waves-to", help="CK at which waves and run end")] = None,
 ) -> None:
     """Send a request trace through the RTL with every check on; writes build/runs/<name>.
 
@@ -60,6 +60,40 @@ def run_command(
     raise typer.Exit(job(options))
 
 
+def bench_command(
+    full: Annotated[bool, typer.Option("--full", help="1,048,576 requests a pattern")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="very short, HBM2 only: shows that all of it works")] = False,
+    only: Annotated[str, typer.Option("--only", help="speed or traffic")] = "",
+    presets: Annotated[list[str] | None, typer.Option("--preset", help="peers_hbm2 or peers_hbm3 (both)")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="interleaved repeats of the speed runs")] = 5,
+    jobs: Annotated[int, typer.Option("--jobs", min=0, help="traffic runs side by side (0: one a processor)")] = 0,
+    shares: Annotated[
+        bool, typer.Option(help="also tell the channel's share of the bare time (needs one more build)")
+    ] = True,
+) -> None:
+    """Print the speed and traffic tables and write build/bench/bench.json."""
+    from hbm_tb.bench import PRESETS, BenchOptions
+    from hbm_tb.bench import bench_command as job
+
+    chosen = tuple(presets or (PRESETS[:1] if quick else PRESETS))
+    options = BenchOptions(full=full, quick=quick, only=only, presets=chosen, jobs=jobs, repeats=repeats, shares=shares)
+    raise typer.Exit(job(options))
+
+
+def regress_command(
+    seed: Annotated[int, typer.Option("--seed", min=0, help="first seed")] = 1,
+    seeds: Annotated[int, typer.Option("--seeds", help="seeds per preset")] = 4,
+    jobs: Annotated[int, typer.Option("--jobs", min=0, help="runs side by side (0: as many as processors)")] = 0,
+    presets: Annotated[list[str] | None, typer.Option("--preset", help="only these presets")] = None,
+    transactions: Annotated[int, typer.Option("--transactions", help="random transactions a run")] = 20_000,
+) -> None:
+    """Run the random system tests over a matrix of presets and seeds; exit 1 when one fails."""
+    from hbm_tb.regress import PRESETS
+    from hbm_tb.regress import regress_command as job
+
+    raise typer.Exit(job(seed, seeds, jobs, tuple(presets or PRESETS), transactions))
+
+
 def doctor_command() -> None:
     """Show the tools in use and what is missing."""
     from hbm_tb.doctor import main
@@ -70,4 +104,6 @@ def doctor_command() -> None:
 def register(app: typer.Typer) -> None:
     """Add these subcommands to the `hbm` command."""
     app.command("run")(run_command)
+    app.command("bench")(bench_command)
+    app.command("regress")(regress_command)
     app.command("doctor")(doctor_command)

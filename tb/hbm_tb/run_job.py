@@ -91,12 +91,16 @@ class Plan:
 # ---------------------------------------------------------------- input
 
 
+# Options whose flag is not their name.
+_FLAGS = {"map_name": "--map", "from_format": "--from", "settings": "--set"}
+
+
 def reproduce_line(options: RunOptions) -> str:
     """The command line that repeats a run."""
     words = ["hbm", "run"]
     for name, value in asdict(options).items():
-        flag = {"map_name": "--map", "from_format": "--from", "settings": "--set"}.get(name, "--" + name.replace("_", "-"))
-        if value == getattr(RunOptions(), name) and name not in ("seed",):
+        flag = _FLAGS.get(name, "--" + name.replace("_", "-"))
+        if value == getattr(RunOptions(), name) and name != "seed":
             continue
         if isinstance(value, bool):
             words.append(flag)

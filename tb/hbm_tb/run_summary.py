@@ -26,14 +26,14 @@ def rows_of(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         moved = result["bytes"]
         yield "bytes", f"{sum(moved.values()):,} ({moved['read']:,} read, {moved['write']:,} written)"
         yield "cycles", f"{result['cycles']:,} (first request to last data: {result['span_ck']:,} CK)"
-        share = 100 * result["share_of_peak"]
-        yield "bandwidth", f"{result['bandwidth_gb_per_s']:.2f} GB/s, {share:.1f} % of {result['peak_gb_per_s']:.1f} GB/s"
+        share, peak = 100 * result["share_of_peak"], result["peak_gb_per_s"]
+        yield "bandwidth", f"{result['bandwidth_gb_per_s']:.2f} GB/s, {share:.1f} % of {peak:.1f} GB/s"
         latency = result["latency_ck"]
         text = f"mean {latency['mean']:.1f}, p50 {latency['p50']:,}, p99 {latency['p99']:,}, max {latency['max']:,} CK"
         yield "read latency", text if latency["count"] else "no reads"
         row = result["row"]
-        rate = 100 * result["row_hit_rate"]
-        yield "rows", f"{row['hit']:,} hits, {row['closed']:,} closed, {row['conflict']:,} conflicts ({rate:.1f} % hits)"
+        hit, rate = row["hit"], 100 * result["row_hit_rate"]
+        yield "rows", f"{hit:,} hits, {row['closed']:,} closed, {row['conflict']:,} conflicts ({rate:.1f} % hits)"
         checked = result["checked"]
         yield "checked", f"{checked['read_beats']:,} read beats, {checked['write_responses']:,} write responses"
         kinds = ", ".join(f"{name} {count:,}" for name, count in result["commands"].items())
