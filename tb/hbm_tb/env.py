@@ -89,18 +89,21 @@ class Checks(uvm_scoreboard):  # type: ignore[misc]
     def __init__(self, name: str, parent: uvm_component, config: BenchConfig) -> None:
         super().__init__(name, parent)
         self.config = config
+        self.begin()
+
+    def begin(self) -> None:
+        """A channel fresh from reset: nothing was ever asked or written."""
+        config = self.config
         # Until something else is programmed the build runs the preset of its reset values.
         self.legality = Legality(reset_params(config.geometry)) if config.check_legality else None
-        self.board = Scoreboard(
-            Settings(
-                config.address_map,
-                config.base.geometry.has_data_mask,
-                config.memory_seed,
-                config.reproduce,
-                check_commands=config.check_commands,
-            ),
-            self.legality,
+        settings = Settings(
+            config.address_map,
+            config.base.geometry.has_data_mask,
+            config.memory_seed,
+            config.reproduce,
+            check_commands=config.check_commands,
         )
+        self.board = Scoreboard(settings, self.legality)
         self.kept: list[Records] = []
         self._ports: dict[int, PortBatch] = {}
         self._commands: CommandBatch | None = None
@@ -233,6 +236,12 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
             for port in range(records.PORTS):
                 self.coverage.data.ready_level(0, self.config.ready_r[port])
                 self.coverage.data.ready_level(1, self.config.ready_b[port])
+
+    async def restart(self) -> None:
+        """Reset in the middle of everything; the channel and the bench begin again."""
+        self.running = False
+        self.checks.begin()
+        await self.start()
 
     async def program(self, programmed: Params, checked: Params) -> int:
         """Write all registers that differ from the present ones and commit; the number written."""

@@ -10,7 +10,7 @@ import numpy as np
 from pyuvm import uvm_sequence
 
 from hbm_tb.agents import ApbItem, ChunkItem
-from hbm_tb.traffic import Chunk, RandomShape, random_chunk
+from hbm_tb.traffic import Chunk, Deck, RandomShape, random_chunk
 
 
 class PlaySequence(uvm_sequence):  # type: ignore[misc]
@@ -43,15 +43,24 @@ class SliceSequence(uvm_sequence):  # type: ignore[misc]
 class RandomSequence(uvm_sequence):  # type: ignore[misc]
     """Constrained-random transactions of one port, made piece by piece."""
 
-    def __init__(self, name: str, rng: np.random.Generator, count: int, how: RandomShape, piece: int = 2048) -> None:
+    def __init__(
+        self,
+        name: str,
+        rng: np.random.Generator,
+        count: int,
+        how: RandomShape,
+        piece: int = 2048,
+        deck: Deck | None = None,
+    ) -> None:
         super().__init__(name)
         self.rng, self.count, self.how, self.piece = rng, count, how, piece
+        self.deck = deck or Deck(rng)
 
     async def body(self) -> None:
         left = self.count
         while left:
             now = min(left, self.piece)
-            item = ChunkItem(self.get_name(), random_chunk(self.rng, now, self.how))
+            item = ChunkItem(self.get_name(), random_chunk(self.rng, now, self.how, deck=self.deck))
             await self.start_item(item)
             await self.finish_item(item)
             left -= now

@@ -175,8 +175,37 @@ class RandomShape:
     qos: bool = True
 
 
-def random_chunk(rng: np.random.Generator, count: int, how: RandomShape, hot: NDArray[np.int64] | None = None) -> Chunk:
-    """`count` random transactions for one port; `hot` are the first bytes of the hot windows (drawn when absent)."""
+class Deck:
+    """Lengths of long bursts for reads and writes: 1 to 256 beats in random order, each once before any comes again."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._left = [np.zeros(0, np.int64), np.zeros(0, np.int64)]
+
+    def draw(self, is_write: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """One length per entry."""
+        out = np.zeros(len(is_write), np.int64)
+        for direction in range(2):
+            mine = is_write == bool(direction)
+            while len(self._left[direction]) < mine.sum():
+                fresh = self._rng.permutation(256) + 1
+                self._left[direction] = np.concatenate((self._left[direction], fresh))
+            out[mine] = self._left[direction][: mine.sum()]
+            self._left[direction] = self._left[direction][mine.sum() :]
+        return out
+
+
+def random_chunk(
+    rng: np.random.Generator,
+    count: int,
+    how: RandomShape,
+    hot: NDArray[np.int64] | None = None,
+    deck: Deck | None = None,
+) -> Chunk:
+    """`count` random transactions for one port.
+
+    `hot` are the first bytes of the hot windows (drawn when absent); `deck` carries long lengths over to the next chunk.
+    """
     top = how.row_limit_bytes or how.port_bytes
     if hot is None:
         hot = (
@@ -189,7 +218,8 @@ def random_chunk(rng: np.random.Generator, count: int, how: RandomShape, hot: ND
     beats[incr] = np.minimum(2 + rng.geometric(0.12, int(incr.sum())) - 1, 64)
     anyway = rng.random(count) < how.long_share
     burst[anyway] = axi.INCR
-    beats[anyway] = rng.integers(1, 257, int(anyway.sum()))
+    is_write = rng.random(count) < how.write_share
+    beats[anyway] = (deck or Deck(rng)).draw(is_write[anyway])
     wrap = multi & (burst == axi.WRAP)
     beats[wrap] = 2 ** rng.integers(1, 5, int(wrap.sum()))
     burst[(burst == axi.WRAP) & ~wrap] = axi.INCR
@@ -226,7 +256,6 @@ def random_chunk(rng: np.random.Generator, count: int, how: RandomShape, hot: ND
     if how.qos:
         rows["qos"] = rng.integers(0, 16, count)
     rows["gap"] = np.where(rng.random(count) < how.gap_share, rng.integers(0, how.gap_most + 1, count), 0)
-    is_write = rng.random(count) < how.write_share
     shapes = rng.choice(len(SHAPES), count, p=np.array(how.shape_weights) / sum(how.shape_weights))
     aw = rows[is_write]
     writes = write(

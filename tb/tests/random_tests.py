@@ -5,7 +5,7 @@ from hbm_tb import port_kernel as k
 from hbm_tb import traffic
 from hbm_tb.sequences import ChannelSequence, RandomSequence
 from hbm_tb.test_base import HbmTest
-from hbm_tb.traffic import RandomShape
+from hbm_tb.traffic import Deck, RandomShape
 
 TRANSACTIONS = 100_000
 
@@ -19,6 +19,7 @@ class RandomTraffic(HbmTest):
         rng = self.config.rng("slices")
         slices = max(1, count // 5_000)
         levels = (256, 256, 224, 128, 48)
+        decks = [Deck(self.config.rng("deck", port)) for port in range(2)]
         for number in range(slices):
             ctl = self.env.rings.ctl
             for port in range(2):
@@ -28,7 +29,9 @@ class RandomTraffic(HbmTest):
                     if self.env.coverage:
                         self.env.coverage.data.ready_level(channel, level)
             parts = {
-                port: RandomSequence(f"random{port}", self.config.rng(port, number), count // slices // 2, shape)
+                port: RandomSequence(
+                    f"random{port}", self.config.rng(port, number), count // slices // 2, shape, deck=decks[port]
+                )
                 for port in range(2)
             }
             await ChannelSequence("random", self.env, parts).start()
