@@ -35,8 +35,8 @@ rtl/sched/hbm_sched_pkg.sv
 rtl/sched/hbm_gap_timer.sv
 rtl/sched/hbm_window_timer.sv
 rtl/sched/hbm_gaps.sv
-rtl/sched/hbm_bank.sv
-rtl/sched/hbm_bank_array.sv
+rtl/sched/hbm_idle_timer.sv
+rtl/sched/hbm_banks.sv
 rtl/sched/hbm_group_timers.sv
 rtl/sched/hbm_pc_timers.sv
 rtl/sched/hbm_age_order.sv

@@ -148,7 +148,7 @@ module hbm_pc
   // ---------------------------------------------------------------- banks and timers
   hbm_gaps u_gaps (.clk_i, .rst_ni, .timing_i, .ap_min_ras_i(policy_i.ap_min_ras), .gaps_o(gaps));
 
-  hbm_bank_array #(.Pc(Pc)) u_bank_array (.clk_i, .rst_ni, .gaps_i(gaps), .cmd_i(cmd), .ok_o(ok), .rows_o(rows));
+  hbm_banks #(.Pc(Pc)) u_banks (.clk_i, .rst_ni, .gaps_i(gaps), .cmd_i(cmd), .ok_o(ok), .rows_o(rows));
 
   hbm_group_timers #(.Pc(Pc)) u_group_timers (
     .clk_i, .rst_ni, .gaps_i(gaps), .cmd_i(cmd), .rd_ok_o(group_rd_ok), .wr_ok_o(group_wr_ok),

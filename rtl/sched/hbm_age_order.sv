@@ -21,20 +21,22 @@ module hbm_age_order #(
   output logic [Depth-1:0] pick_o [Picks]  // one-hot or zero
 );
 
-  logic [Depth-1:0] older_q [Depth];
+  typedef logic [Depth-1:0] order_t [Depth];
+
+  order_t older_q;
 
   always_ff @(posedge clk_i) begin
-    if (ins_a_i) begin
+    if (ins_a_i || ins_b_i) begin
+      order_t           older_d;
+      logic [Depth-1:0] new_a, new_b;
+      new_a = {Depth{ins_a_i}} & slot_a_i;
+      new_b = {Depth{ins_b_i}} & slot_b_i;
       for (int unsigned e = 0; e < Depth; e++) begin
-        older_q[e] <= slot_a_i[e] ? valid_i : (older_q[e] & ~slot_a_i);
+        if (new_b[e]) older_d[e] = valid_i | new_a;
+        else if (new_a[e]) older_d[e] = valid_i;
+        else older_d[e] = older_q[e] & ~new_a & ~new_b;
       end
-    end
-    if (ins_b_i) begin
-      for (int unsigned e = 0; e < Depth; e++) begin
-        if (slot_b_i[e]) older_q[e] <= valid_i | ({Depth{ins_a_i}} & slot_a_i);
-        else if (ins_a_i && slot_a_i[e]) older_q[e] <= valid_i & ~slot_b_i;
-        else older_q[e] <= older_q[e] & ~slot_b_i & ~({Depth{ins_a_i}} & slot_a_i);
-      end
+      older_q <= older_d;
     end
   end
 
@@ -46,10 +48,14 @@ module hbm_age_order #(
         for (int unsigned e = 0; e < Depth; e++) pick_o[p][e] = set_i[p][e] & ~|(set_i[p] & older_q[e]);
       end
     end
+  end
 
 `ifndef SYNTHESIS
-    PickIsOneHot_A: assert property (@(posedge clk_i) (set_i[p] != '0) |-> $onehot(pick_o[p]));
-`endif
+  logic [Picks-1:0] bad;
+  always_comb begin
+    for (int unsigned p = 0; p < Picks; p++) bad[p] = (set_i[p] != '0) && !$onehot(pick_o[p]);
   end
+  PickIsOneHot_A: assert property (@(posedge clk_i) bad == '0);
+`endif
 
 endmodule

@@ -26,30 +26,26 @@ module hbm_group_timers
   localparam logic [1:0] ActOffset = 2'd1;
   localparam logic [1:0] ColOffset = 2'(Pc);
 
-  group_vec_t act, rd, wr;
+  group_vec_t act, rd, wr, rd0, rd1, wr0, wr1, wtr0, wtr1;
   assign act = groups_of_banks(cmd_i.act);
   assign rd  = groups_of_banks(cmd_i.rd);
   assign wr  = groups_of_banks(cmd_i.wr);
 
-  for (genvar g = 0; g < NumGroups; g++) begin : g_group
-    logic rd_ok0, rd_ok1, wr_ok0, wr_ok1, wtr_ok0, wtr_ok1;
+  hbm_gap_timer #(.Width(8), .Lanes(NumGroups)) u_rrd_l (
+    .clk_i, .rst_ni, .gap_i(gaps_i.rrd_l), .start_i(act), .offset_i(ActOffset),
+    .ok0_o(act_ok0_o), .ok1_o(act_ok1_o), .next1_o(act_next1_o)
+  );
+  hbm_gap_timer #(.Width(8), .Lanes(NumGroups)) u_ccd_l_rd (
+    .clk_i, .rst_ni, .gap_i(gaps_i.ccd_l), .start_i(rd), .offset_i(ColOffset), .ok0_o(rd0), .ok1_o(rd1), .next1_o()
+  );
+  hbm_gap_timer #(.Width(8), .Lanes(NumGroups)) u_ccd_l_wr (
+    .clk_i, .rst_ni, .gap_i(gaps_i.ccd_l), .start_i(wr), .offset_i(ColOffset), .ok0_o(wr0), .ok1_o(wr1), .next1_o()
+  );
+  hbm_gap_timer #(.Width(10), .Lanes(NumGroups)) u_wtr_l (
+    .clk_i, .rst_ni, .gap_i(gaps_i.wtr_l), .start_i(wr), .offset_i(ColOffset), .ok0_o(wtr0), .ok1_o(wtr1), .next1_o()
+  );
 
-    hbm_gap_timer #(.Width(8)) u_rrd_l (
-      .clk_i, .rst_ni, .gap_i(gaps_i.rrd_l), .start_i(act[g]), .offset_i(ActOffset),
-      .ok0_o(act_ok0_o[g]), .ok1_o(act_ok1_o[g]), .next1_o(act_next1_o[g])
-    );
-    hbm_gap_timer #(.Width(8)) u_ccd_l_rd (
-      .clk_i, .rst_ni, .gap_i(gaps_i.ccd_l), .start_i(rd[g]), .offset_i(ColOffset), .ok0_o(rd_ok0), .ok1_o(rd_ok1), .next1_o()
-    );
-    hbm_gap_timer #(.Width(8)) u_ccd_l_wr (
-      .clk_i, .rst_ni, .gap_i(gaps_i.ccd_l), .start_i(wr[g]), .offset_i(ColOffset), .ok0_o(wr_ok0), .ok1_o(wr_ok1), .next1_o()
-    );
-    hbm_gap_timer #(.Width(10)) u_wtr_l (
-      .clk_i, .rst_ni, .gap_i(gaps_i.wtr_l), .start_i(wr[g]), .offset_i(ColOffset), .ok0_o(wtr_ok0), .ok1_o(wtr_ok1), .next1_o()
-    );
-
-    assign rd_ok_o[g] = (Pc == 0) ? (rd_ok0 & wtr_ok0) : (rd_ok1 & wtr_ok1);
-    assign wr_ok_o[g] = (Pc == 0) ? wr_ok0 : wr_ok1;
-  end
+  assign rd_ok_o = (Pc == 0) ? (rd0 & wtr0) : (rd1 & wtr1);
+  assign wr_ok_o = (Pc == 0) ? wr0 : wr1;
 
 endmodule

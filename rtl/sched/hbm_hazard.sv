@@ -27,9 +27,13 @@ module hbm_hazard
   output wr_vec_t wr_free_of_wr_o   // waits for no write
 );
 
-  wr_vec_t rd_on_wr_q [RdEntries];
-  rd_vec_t wr_on_rd_q [WrDepth];
-  wr_vec_t wr_on_wr_q [WrDepth];
+  typedef wr_vec_t rd_on_wr_t [RdEntries];
+  typedef rd_vec_t wr_on_rd_t [WrDepth];
+  typedef wr_vec_t wr_on_wr_t [WrDepth];
+
+  rd_on_wr_t rd_on_wr_q;
+  wr_on_rd_t wr_on_rd_q;
+  wr_on_wr_t wr_on_wr_q;
 
   // Most entries wait for nothing; the summary bits let a quiet cycle leave the vectors alone.
   rd_vec_t rd_waits_q, rd_waits_d;
@@ -69,27 +73,33 @@ module hbm_hazard
       rd_waits_q <= '0;
       wr_waits_rd_q <= '0;
       wr_waits_wr_q <= '0;
-      for (int unsigned e = 0; e < RdEntries; e++) rd_on_wr_q[e] <= '0;
-      for (int unsigned e = 0; e < WrDepth; e++) wr_on_rd_q[e] <= '0;
-      for (int unsigned e = 0; e < WrDepth; e++) wr_on_wr_q[e] <= '0;
+      rd_on_wr_q <= '{default: '0};
+      wr_on_rd_q <= '{default: '0};
+      wr_on_wr_q <= '{default: '0};
     end else begin
       rd_waits_q <= rd_waits_d;
       wr_waits_rd_q <= wr_waits_rd_d;
       wr_waits_wr_q <= wr_waits_wr_d;
       if ((rd_ins_i && rd_new != '0) || (wr_issue_i != '0 && rd_waits_q != '0)) begin
+        rd_on_wr_t next;
         for (int unsigned e = 0; e < RdEntries; e++) begin
-          rd_on_wr_q[e] <= (rd_on_wr_q[e] & ~wr_issue_i) | ({WrDepth{rd_ins_i & rd_slot_i[e]}} & rd_new);
+          next[e] = (rd_on_wr_q[e] & ~wr_issue_i) | ({WrDepth{rd_ins_i & rd_slot_i[e]}} & rd_new);
         end
+        rd_on_wr_q <= next;
       end
       if ((wr_ins_i && wr_new_rd != '0) || (rd_issue_i != '0 && wr_waits_rd_q != '0)) begin
+        wr_on_rd_t next;
         for (int unsigned e = 0; e < WrDepth; e++) begin
-          wr_on_rd_q[e] <= (wr_on_rd_q[e] & ~rd_issue_i) | ({RdEntries{wr_ins_i & wr_slot_i[e]}} & wr_new_rd);
+          next[e] = (wr_on_rd_q[e] & ~rd_issue_i) | ({RdEntries{wr_ins_i & wr_slot_i[e]}} & wr_new_rd);
         end
+        wr_on_rd_q <= next;
       end
       if ((wr_ins_i && wr_new_wr != '0) || (wr_issue_i != '0 && wr_waits_wr_q != '0)) begin
+        wr_on_wr_t next;
         for (int unsigned e = 0; e < WrDepth; e++) begin
-          wr_on_wr_q[e] <= (wr_on_wr_q[e] & ~wr_issue_i) | ({WrDepth{wr_ins_i & wr_slot_i[e]}} & wr_new_wr);
+          next[e] = (wr_on_wr_q[e] & ~wr_issue_i) | ({WrDepth{wr_ins_i & wr_slot_i[e]}} & wr_new_wr);
         end
+        wr_on_wr_q <= next;
       end
     end
   end

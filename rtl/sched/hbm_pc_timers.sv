@@ -53,14 +53,14 @@ module hbm_pc_timers
   assign ok_o.wr = (Pc == 0) ? (ccd_wr_ok0 & rtw_ok0) : (ccd_wr_ok1 & rtw_ok1);
 
   // A read to one SID holds off reads to the others.
-  for (genvar s = 0; s < NumSids; s++) begin : g_sid
-    logic ok0, ok1, other;
-    assign other = rd & ~|cmd_i.rd[s*BanksPerSid+:BanksPerSid];
-    hbm_gap_timer #(.Width(8)) u_ccd_r (
-      .clk_i, .rst_ni, .gap_i(gaps_i.ccd_r), .start_i(other), .offset_i(ColOffset), .ok0_o(ok0), .ok1_o(ok1), .next1_o()
-    );
-    assign ok_o.rd_sid[s] = (Pc == 0) ? ok0 : ok1;
+  logic [NumSids-1:0] other, ccd_r0, ccd_r1;
+  always_comb begin
+    for (int unsigned s = 0; s < NumSids; s++) other[s] = rd & ~|cmd_i.rd[s*BanksPerSid+:BanksPerSid];
   end
+  hbm_gap_timer #(.Width(8), .Lanes(NumSids)) u_ccd_r (
+    .clk_i, .rst_ni, .gap_i(gaps_i.ccd_r), .start_i(other), .offset_i(ColOffset), .ok0_o(ccd_r0), .ok1_o(ccd_r1), .next1_o()
+  );
+  assign ok_o.rd_sid = (Pc == 0) ? ccd_r0 : ccd_r1;
 
   // Rows.
   logic rrd_ok0, rrd_ok1, faw_ok0, faw_ok1, rrefd_ok0, rrefd_ok1, rfc_ok0, rfc_ok1, set_ok0, set_ok1, sb_ok0, sb_ok1;

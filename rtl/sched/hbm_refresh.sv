@@ -134,15 +134,19 @@ module hbm_refresh
 
   // ---------------------------------------------------------------- choice among idle banks: most recently activated first
   // Its rows have just been used; the banks that a stream will need next are left alone.
-  sid_vec_t newer_q [NumBanks];  // banks of the same SID that were activated later
+  typedef sid_vec_t newer_t [NumBanks];
+
+  newer_t newer_q;  // banks of the same SID that were activated later
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       for (int unsigned b = 0; b < NumBanks; b++) newer_q[b] <= BanksPerSid'((1 << (b % BanksPerSid)) - 1);
     end else if (act_i != '0) begin
+      newer_t newer_d;
       for (int unsigned b = 0; b < NumBanks; b++) begin
-        newer_q[b] <= act_i[b] ? '0 : (newer_q[b] | act_i[(b/BanksPerSid)*BanksPerSid+:BanksPerSid]);
+        newer_d[b] = act_i[b] ? '0 : (newer_q[b] | act_i[(b/BanksPerSid)*BanksPerSid+:BanksPerSid]);
       end
+      newer_q <= newer_d;
     end
   end
 

@@ -78,7 +78,9 @@ module hbm_req_queue
   localparam logic [Depth-1:0] HostMask = Depth'({HostDepth{1'b1}});
 
   logic [Depth-1:0]    valid_q, hit_q, aged_q, urgent_q;
-  logic [Depth-1:0]    of_bank_q [NumBanks];
+  typedef logic [Depth-1:0] of_bank_t [NumBanks];
+
+  of_bank_t            of_bank_q;
   loc_t                loc_q [Depth];
   logic [TagWidth-1:0] tag_q [Depth];
   logic [5:0]          level_q;
@@ -144,10 +146,12 @@ module hbm_req_queue
     aged_q <= (((aged_q & ~new_b) | {Depth{age_tick_i}}) & ~new_a & ~new_b) | ({Depth{aged_b_i}} & new_b);
     urgent_q <= ((urgent_q | ({Depth{age_tick_i}} & aged_q)) & ~new_a & ~new_b) | ({Depth{urgent_b_i}} & new_b);
     if (ins_a_i || ins_b_i || issue_i != '0) begin
+      of_bank_t of_bank_d;
       for (int unsigned b = 0; b < NumBanks; b++) begin
-        of_bank_q[b] <= (of_bank_q[b] & ~issue_i & ~new_a & ~new_b)
-                        | ({Depth{loc_a_i.bank == BankWidth'(b)}} & new_a) | ({Depth{loc_b_i.bank == BankWidth'(b)}} & new_b);
+        of_bank_d[b] = (of_bank_q[b] & ~issue_i & ~new_a & ~new_b)
+                       | ({Depth{loc_a_i.bank == BankWidth'(b)}} & new_a) | ({Depth{loc_b_i.bank == BankWidth'(b)}} & new_b);
       end
+      of_bank_q <= of_bank_d;
     end
     if (ins_a_i) begin
       loc_q[index_of(slot_a_o)] <= loc_a_i;
