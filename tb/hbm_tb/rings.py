@@ -208,6 +208,10 @@ class Rings:
         """Store `data` from column `col` of a row on, at once; `bank` is the flat number {sid, bg, bank}."""
         self._library.hx_mem_store(pc, bank, row, col * records.DATA_BYTES, data, len(data))
 
+    def clear_memory(self) -> None:
+        """Forget everything that was written or loaded."""
+        self._library.hx_mem_clear()
+
     def dump(self, pc: int, bank: int, row: int, col: int, size: int) -> bytes:
         """`size` bytes from column `col` of a row on, hashed where never written."""
         out = ctypes.create_string_buffer(size)

@@ -347,7 +347,8 @@ def build(
     if top == "tb_blocks":
         wrappers = block_wrappers()
         generated = _blocks_top(wrappers)
-        bench = sorted((hdl / "blocks").glob("*.sv"))  # the wrappers and what they share
+        timed = [file for file in read_filelist(hdl / "tb.f", geometry) if file.stem != "tb_top"]
+        bench = [*timed, *sorted((hdl / "blocks").glob("*.sv"))]  # the wrappers and what they share
     else:
         wrappers = []
         generated = ""
