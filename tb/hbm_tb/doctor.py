@@ -78,11 +78,12 @@ def findings() -> list[Finding]:
     ]
     try:
         rows.append(Finding("verilator", sim.verilator_version(), True, True))
-    except (OSError, RuntimeError) as error:
+    except (OSError, sim.SimError) as error:
         rows.append(Finding("verilator", str(error), False, True, "make setup"))
     try:
-        rows.append(Finding("lz4 for FST", lz4.describe(), True, True))
-    except (OSError, RuntimeError) as error:
+        found = lz4.ensure_lz4()
+        rows.append(Finding("lz4 for FST", "built into .venv" if found.library else "the system's", True, True))
+    except (OSError, subprocess.CalledProcessError) as error:
         rows.append(Finding("lz4 for FST", str(error), False, True, "make setup, or apt-get install liblz4-dev"))
     rows += [
         tool("ccache", False, "makes rebuilds faster", "apt-get install ccache"),
