@@ -18,8 +18,10 @@ from dram_tests import DramTest
 from hbm_model.commands import Cmd
 from hbm_model.csr_table import REGISTERS
 from hbm_model.params import PARAM, Params
-from hbm_tb import traffic
+from hbm_tb import records, traffic
+from hbm_tb.agents import PortBatch
 from hbm_tb.command_log import COLUMNS, READS, WRITES, CommandLog
+from hbm_tb.env import Sink
 from hbm_tb.link import cycles
 from hbm_tb.scoreboard import Mismatch
 from hbm_tb.traffic import Chunk
@@ -30,8 +32,8 @@ EFFECTS: dict[str, str] = {}  # register.field -> name of the check
 Check = Callable[["EffectTest"], Awaitable[None]]
 C = TypeVar("C", bound=Check)
 
-# Fields whose effect only a block test can show, with the reason.
-BLOCK_TESTS: dict[str, tuple[str, str]] = {}  # register.field -> (module.test, reason)
+# Fields whose effect only a block test can show.
+BLOCK_TESTS: dict[str, tuple[str, ...]] = {}  # register.field -> module.test of the block benches
 
 
 def effect(*fields: str) -> Callable[[C], C]:
@@ -93,6 +95,13 @@ class EffectTest(DramTest):
     checks: ClassVar[tuple[Check, ...]] = ()
     failed: list[str]
 
+    def connect_phase(self) -> None:
+        """Keep what the ports answer."""
+        self.batches: list[PortBatch] = []
+        self.responses = Sink("responses", self, self.batches.append)
+        for agent in self.env.agents:
+            agent.monitor.ap.connect(self.responses)
+
     async def body(self) -> None:
         self.words: dict[str, int] = {}
         self.params: Params = self.config.params
@@ -119,10 +128,10 @@ class EffectTest(DramTest):
         policies = {**QUIET_POLICY, **(policy or {})}
         # Refresh starts after the commit: one that is counted already falls due by the interval that was active before.
         await self.write_words({**words, **policy_words(**{**policies, "refresh_en": 0})})
+        self.env.checks.kept.clear()
         if commit:
             await self.commit()
         await self.write_words(policy_words(**policies))
-        self.env.checks.kept.clear()
         return self.params
 
     async def write_words(self, words: dict[str, int]) -> None:
@@ -164,9 +173,16 @@ class EffectTest(DramTest):
         )
         return amap.to_port(amap.pack(sid, bg, bank, row, col))
 
+    def rows(self, name: str, port: int) -> Any:
+        """R, B or ACC records of a port since the last `run`."""
+        self.env.collect()
+        return np.concatenate([getattr(batch, name) for batch in self.batches if batch.port == port])
+
     async def run(self, port: int, chunk: Chunk) -> CommandLog:
         """Play on one port; the commands of its PC, writes included that go out after their B."""
         start = self.now_ck()
+        self.env.collect()
+        self.batches.clear()
         await self.play({port: chunk})
         for _ in range(64):
             if not any(p.state.due.any() for p in self.board.ports):
@@ -377,3 +393,482 @@ class TimingEffects(EffectTest):
         if self.config.address_map.sids > 1:
             self.checks = (*TIMING_CHECKS, *SID_CHECKS)
         await super().body()
+
+
+# ---------------------------------------------------------------- refresh intervals
+
+
+async def _interval(test: EffectTest, key: str, command: Cmd, refresh_all: int, values: tuple[int, int]) -> None:
+    for value in values:
+        await test.apply({"refresh_en": 1, "refresh_all": refresh_all}, **{key: value})
+        start = test.now_ck()
+        await cycles(value * 4)
+        for pc in range(2):
+            gaps = np.diff(test.log.after(start).of(command, pc=pc).ck)
+            assert len(gaps) >= 5, f"{key} = {value}, PC {pc}: {len(gaps) + 1} {command.name} in {8 * value} CK"
+            assert abs(gaps - value).max() <= 3 and abs(gaps.mean() - value) <= 1, f"{key} = {value}, PC {pc}: {gaps}"
+
+
+@effect("timing.t_refi.ck")
+async def interval_of_all_bank_refresh(test: EffectTest) -> None:
+    """REF of an idle channel every REFI."""
+    await _interval(test, "REFI", Cmd.REF, 1, (700, 900))
+
+
+@effect("timing.t_refi_sb.ck")
+async def interval_of_single_bank_refresh(test: EffectTest) -> None:
+    """REFSB of an idle channel every REFISB."""
+    await _interval(test, "REFISB", Cmd.REFSB, 0, (200, 330))
+
+
+# ---------------------------------------------------------------- mode registers and commit
+
+
+@effect("timing.t_mrd.ck")
+async def distance_of_mode_registers(test: EffectTest) -> None:
+    """All MRS of a commit stand ceil(MRD / 2) cycles apart."""
+    for value in (20, 31):
+        await test.apply(MRD=value)
+        gaps = np.diff(np.unique(test.log.of(Cmd.MRS).ck))
+        assert len(gaps) > 4 and (gaps == 2 * math.ceil(value / 2)).all(), f"MRD = {value}: {gaps}"
+
+
+@effect("timing.t_mod.ck")
+async def distance_after_mode_registers(test: EffectTest) -> None:
+    """A read that waits out a commit is served MOD after the last MRS, and the same few cycles."""
+    late = []
+    await test.apply(RFC=200)
+    for value in (60, 91):
+        # The settle time of the commit (RFC) leaves the read time to wait at the port.
+        await test.apply(commit=False, MOD=value, RFC=200)
+        await test.play({0: test.read([Place()], at=80)}, drain=False)
+        await test.commit()
+        await test.env.drain()
+        log = test.log
+        last = log.of(Cmd.MRS).ck.max()
+        first = log.after(last).of(Cmd.ACT).ck.min() + 1
+        late.append(first - last - 2 * math.ceil(value / 2))
+        assert 0 <= late[-1] <= 20, f"MOD = {value}: ACT {first - last} CK after the last MRS"
+    assert late[0] == late[1], f"ACT follows MOD with {late} CK: not the same"
+
+
+async def _latency(test: EffectTest, port: int, place: Place) -> float:
+    """CK from the RD of one read on an idle channel to its R handshake."""
+    log = await test.run(port, test.read([place]))
+    return float(2 * int(test.rows("r", port)["cycle"][0]) - log.of(*READS).ck[0])
+
+
+@effect("timing.rl.ck")
+async def read_latency(test: EffectTest) -> None:
+    """The mode registers tell the device RL; data comes that much later, and is right."""
+    base = test.config.params.count("RL")
+    found = {}
+    for value in (base, base + 6):
+        await test.apply(RL=value)
+        found[value] = [await _latency(test, port, Place(3)) for port in range(2)]
+        assert int(test.env.rings.ctl["dev_rl"]) == value, f"RL = {value}: the device has {test.env.rings.ctl['dev_rl']}"
+    moved = [long - short for short, long in zip(found[base], found[base + 6], strict=True)]
+    assert moved == [6, 6], f"6 CK more of RL: data comes {moved} CK later"
+
+
+@effect("timing.wl.ck")
+async def write_latency(test: EffectTest) -> None:
+    """The device, told WL, finds the data at that time; the precharge after a write moves with it."""
+    for value in (6, 9):
+        wait = {"WR": 20}
+        plus = lambda params: 2 + params.count("WR")  # noqa: E731
+        await Timing("WL", (value, value), writes(*TWO_ROWS), WRITES, (Cmd.PRE,), plus=plus, timing=wait).check(test)
+        assert int(test.env.rings.ctl["dev_wl"]) == value, f"WL = {value}: the device has {test.env.rings.ctl['dev_wl']}"
+
+
+@effect("phy.rd_delay")
+async def read_delay(test: EffectTest) -> None:
+    """Each step hands read data over a cycle later, from the commit on."""
+    await test.apply()
+    base = [await _latency(test, port, Place(1)) for port in range(2)]
+    try:
+        for row, delay in enumerate((1, 2, 4, 7), 2):
+            before = [await _latency(test, port, Place(10 * row)) for port in range(2)]
+            await test.env.registers.write_field("phy.rd_delay", delay)
+            early = [await _latency(test, port, Place(20 * row)) for port in range(2)]
+            assert early == before, "rd_delay took effect before the commit"
+            await test.commit()
+            now = [await _latency(test, port, Place(1)) for port in range(2)]
+            assert now == [ck + 2 * delay for ck in base], f"rd_delay {delay}: latency {now}, {base} with 0"
+    finally:
+        await test.env.registers.write_field("phy.rd_delay", 0)
+        await test.commit()
+
+
+@effect("ctrl.commit")
+async def commit_makes_the_shadow_set_active(test: EffectTest) -> None:
+    """A timing that was written takes effect at the commit and not before."""
+    await test.apply(RCDRD=21)
+    await test.apply(commit=False, RCDRD=34)
+    for least in (21, 34):
+        log = await test.run(0, test.read([Place(bank=1)]))
+        assert slacks(log, (Cmd.ACT,), READS, least) == [0], f"ACT to RD is not {least}"
+        await test.commit()
+    assert len(np.unique(test.log.of(Cmd.MRS).ck)) > 8, "a commit writes the mode registers"
+
+
+@pyuvm.test()
+class CommitEffects(EffectTest):
+    """Refresh intervals, and what a commit writes into the device and the PHY."""
+
+    checks = (
+        interval_of_all_bank_refresh,
+        interval_of_single_bank_refresh,
+        distance_of_mode_registers,
+        distance_after_mode_registers,
+        read_latency,
+        write_latency,
+        read_delay,
+        commit_makes_the_shadow_set_active,
+    )
+
+
+# ---------------------------------------------------------------- identity, status
+
+
+@effect(
+    "id.generation", "id.layout", "id.pcs", "id.auto_init", "geometry.sids", "geometry.bank_groups", "geometry.banks",
+    "geometry.cols", "rows.rows", "sizes.rd_entries", "sizes.wr_entries", "sizes.rob_slots", "sizes.init_shift",
+)  # fmt: skip
+async def identity_is_that_of_the_build(test: EffectTest) -> None:
+    """Generation, geometry and sizes."""
+    geometry = test.config.base.geometry
+    expected = {
+        "id.generation": geometry.generation, "id.layout": 1, "id.pcs": 2, "id.auto_init": 1, "geometry.sids": geometry.sids,
+        "geometry.bank_groups": geometry.bgs, "geometry.banks": geometry.banks, "geometry.cols": geometry.cols,
+        "rows.rows": geometry.rows, "sizes.rd_entries": 32, "sizes.wr_entries": 32, "sizes.rob_slots": 64,
+        "sizes.init_shift": 16,
+    }  # fmt: skip
+    for path, value in expected.items():
+        found = await test.env.registers.read_field(path)
+        assert found == value, f"{path} is {found}, expected {value}"
+
+
+@effect("status.init_done")
+async def init_done_rises_once(test: EffectTest) -> None:
+    """Low after reset, high after the mode registers; a commit leaves it high."""
+    assert test.early[0] & 1 == 0, "init_done is high right after reset"
+    changes = np.diff([word & 1 for word in test.early])
+    assert changes.sum() == 1 and (changes >= 0).all(), "init_done did not rise once"
+    mode, run = 5, 6
+    states = [word >> 4 & 15 for word in test.early]
+    assert mode in states and states[-1] == run and states == sorted(states), f"states of the initialisation: {states}"
+
+
+@effect("status.busy", "status.state", "status.idle")
+async def status_of_a_commit(test: EffectTest) -> None:
+    """A read whose data is not taken holds the drain; then settle and mode registers take their time."""
+    drain, settle, mode, run = 7, 9, 5, 6
+    await test.apply(RFC=2000, MRD=200)
+    for port in range(2):
+        assert await test.env.registers.read_field("status.idle") == 3
+        test.env.rings.ctl["ready_r"][port] = 0
+        await test.play({port: test.read([Place()])}, drain=False)
+        await cycles(64)
+        word = await test.env.registers.read("status")
+        assert word >> 16 & 3 == 3 & ~(1 << port), f"idle reads {word >> 16 & 3} with a read open on port {port}"
+        await test.env.registers.pulse("ctrl.commit")
+        await cycles(16)
+        word = await test.env.registers.read("status")
+        assert (word >> 4 & 15, word >> 1 & 1) == (drain, 1), f"status {word:#x} while a response is owed"
+        if test.env.checks.legality is not None:
+            test.env.checks.legality.switch_at_mrs(test.params)
+        test.env.rings.ctl["ready_r"][port] = 256
+        seen = []
+        for _ in range(2000):
+            seen.append(await test.env.registers.read("status"))
+            if not seen[-1] >> 1 & 1:
+                break
+        states = [word >> 4 & 15 for word in seen]
+        assert settle in states and mode in states and states[-1] == run, f"states of a commit: {sorted(set(states))}"
+        assert all(word & 1 for word in seen), "init_done fell"
+        await test.env.drain()
+        test.env.collect()
+
+
+@effect("status.closed")
+async def closed_follows_the_banks(test: EffectTest) -> None:
+    """Low on the PC that has a bank open, high when all are precharged."""
+    await test.apply({"page": 0})
+    for port in range(2):
+        assert await test.env.registers.read_field("status.closed") == 3, "not closed after a commit"
+        await test.run(port, test.read([Place(bg=2, bank=1)]))
+        found = await test.env.registers.read_field("status.closed")
+        assert found == 3 & ~(1 << port), f"closed is {found} with a bank of PC {port} open"
+        await test.commit()
+
+
+@effect("status.temp")
+async def status_shows_the_temperature(test: EffectTest) -> None:
+    """All codes of the TEMP pins."""
+    for code in range(8):
+        test.env.rings.ctl["temp"] = code
+        await cycles(4)
+        assert await test.env.registers.read_field("status.temp") == code
+    test.env.rings.ctl["temp"] = test.config.temp
+
+
+@effect(
+    *(f"load[{pc}].{name}" for pc in range(2) for name in ("rd_level", "wr_level", "refresh_debt", "writing"))
+)  # fmt: skip
+async def load_of_each_pc(test: EffectTest) -> None:
+    """Queued requests that wait for a row count exactly; the debt counts refreshes that are held; writing follows WR."""
+    registers = test.env.registers
+    for port in range(2):
+        await test.apply({"refresh_hold": 15}, RCDRD=250, RCDWR=250)
+        other = f"load[{1 - port}]"
+        for kind, level in (("read", "rd_level"), ("write", "wr_level")):
+            for count in (5, 21):
+                await test.commit()
+                places = [Place(col=n) for n in range(count)]
+                chunk = test.read(places) if kind == "read" else test.write(places)
+                await test.play({port: chunk}, drain=False)
+                await cycles(50)
+                found = await registers.read_field(f"load[{port}].{level}")
+                assert found == count, f"load[{port}].{level} is {found} with {count} waiting"
+                assert await registers.read(other) == 0, f"{other} is not 0 without traffic"
+                assert await registers.read_field(f"load[{port}].writing") == (kind == "write")
+                await test.env.drain()
+                await cycles(200)
+                assert await registers.read_field(f"load[{port}].{level}") == 0
+        # Every bank open and nothing forced: the debt grows by one in each interval.
+        amap = test.config.address_map
+        await test.apply({"refresh_en": 1, "refresh_hold": 15}, REFISB=400)
+        start = test.now_ck()
+        banks = [Place(1, n % amap.banks, n // amap.banks % amap.bgs, n // amap.banks // amap.bgs)
+                 for n in range(amap.sids * amap.bgs * amap.banks)]  # fmt: skip
+        await test.play({port: test.read(banks)})
+        while test.now_ck() < start + 400 * 5 + 200:
+            await cycles(16)
+        debt = await registers.read_field(f"load[{port}].refresh_debt")
+        assert debt in (4, 5), f"load[{port}].refresh_debt is {debt} after five intervals"
+        assert await registers.read_field(f"{other}.refresh_debt") == 0, "an idle PC owes refreshes"
+
+
+@pyuvm.test()
+class StatusEffects(EffectTest):
+    """Identity and status; starts right after reset to see the initialisation."""
+
+    initialise = False
+    checks = (
+        identity_is_that_of_the_build,
+        init_done_rises_once,
+        status_of_a_commit,
+        closed_follows_the_banks,
+        status_shows_the_temperature,
+        load_of_each_pc,
+    )
+
+    async def body(self) -> None:
+        self.early = [await self.env.registers.read("status")]
+        while not self.early[-1] & 1:
+            self.early.append(await self.env.registers.read("status"))
+        await super().body()
+
+
+# ---------------------------------------------------------------- page policy
+
+
+def _names(log: CommandLog) -> list[str]:
+    """Column commands in their order."""
+    return [Cmd(int(code)).name for code in log.of(*COLUMNS).rows["cmd"]]
+
+
+@effect("policy.page.page", "policy.page.ap_allowed")
+async def page_policies(test: EffectTest) -> None:
+    """Two hits of a row, alone and before another row of the bank: who gets the auto-precharge."""
+    two, conflict = [Place(1, col=0), Place(1, col=1)], [Place(1, col=0), Place(1, col=1), Place(2)]
+    expected = {
+        (0, 1): (["RD", "RD"], ["RD", "RD", "RD"]),
+        (1, 1): (["RD", "RDA"], ["RD", "RDA", "RDA"]),
+        (2, 1): (["RD", "RD"], ["RD", "RDA", "RD"]),
+        (3, 1): (["RDA", "RDA"], ["RDA", "RDA", "RDA"]),
+        (1, 0): (["RD", "RD"], ["RD", "RD", "RD"]),
+        (3, 0): (["RD", "RD"], ["RD", "RD", "RD"]),
+    }
+    for (page, allowed), wanted in expected.items():
+        for port in range(2):
+            for places, names in zip((two, conflict), wanted, strict=True):
+                # The row opens late, so that all requests are queued when the first is picked.
+                await test.apply({"page": page, "ap_allowed": allowed}, RCDRD=40)
+                found = _names(await test.run(port, test.read(places)))
+                assert found == names, f"page {page}, ap_allowed {allowed}, PC {port}: {found}, expected {names}"
+                writes = _names(await test.run(port, test.write([Place(7, bank=1)])))
+                auto = allowed and page in (1, 3)
+                assert writes == ["WRA" if auto else "WR"], f"page {page}, ap_allowed {allowed}: {writes}"
+
+
+@effect("policy.page.ap_min_ras")
+async def auto_precharge_waits_for_ras(test: EffectTest) -> None:
+    """RDA only when ACT to RDA + RTP reaches the limit: exactly so at its bound; a PRE closes the row otherwise."""
+    for port in range(2):
+        await test.apply({"page": 3}, RCDRD=20, RTP=5)
+        log = await test.run(port, test.read([Place()]))
+        wait = int(log.of(Cmd.RDA).ck[0] - log.of(Cmd.ACT).ck[0]) - 1
+        for limit, name in ((wait + 5, "RDA"), (wait + 6, "RD"), (255, "RD")):
+            await test.apply({"page": 3, "ap_min_ras": limit}, RCDRD=20, RTP=5)
+            found = _names(await test.run(port, test.read([Place()])))
+            assert found == [name], f"ap_min_ras {limit}, PC {port}: {found}, ACT to RD {wait}, RTP 5"
+
+
+# ---------------------------------------------------------------- refresh policy
+
+
+@effect("policy.refresh.refresh_en", "policy.refresh.refresh_all")
+async def kinds_of_refresh(test: EffectTest) -> None:
+    """Nothing without refresh_en; REFSB, or REF with refresh_all, at their own interval."""
+    for enable, everything, wanted in ((0, 0, {}), (1, 0, {Cmd.REFSB: 10}), (1, 1, {Cmd.REF: 5}), (0, 1, {})):
+        await test.apply({"refresh_en": enable, "refresh_all": everything}, REFI=400, REFISB=200)
+        start = test.now_ck()
+        await cycles(1050)
+        for pc in range(2):
+            for command in (Cmd.REF, Cmd.REFSB):
+                found = test.log.after(start).count(command, pc=pc)
+                assert abs(found - wanted.get(command, 0)) <= (command in wanted), (
+                    f"refresh_en {enable}, refresh_all {everything}, PC {pc}: {found} {command.name}"
+                )
+
+
+@effect("policy.refresh.refresh_hold")
+async def refresh_waits_up_to_hold(test: EffectTest) -> None:
+    """With every bank open a refresh is forced when the debt reaches refresh_hold, not earlier."""
+    amap = test.config.address_map
+    banks = [Place(1, n % amap.banks, n // amap.banks % amap.bgs, n // amap.banks // amap.bgs)
+             for n in range(amap.sids * amap.bgs * amap.banks)]  # fmt: skip
+    for hold in (2, 5):
+        for port in range(2):
+            await test.apply({"refresh_en": 1, "refresh_hold": hold}, REFISB=600)
+            start = test.now_ck()
+            await test.play({port: test.read(banks)})
+            while test.now_ck() < start + 600 * (hold + 1):
+                await cycles(64)
+            first = test.log.after(start).of(Cmd.REFSB, pc=port).ck[0] - start
+            assert abs(first - 600 * hold) < 60, f"refresh_hold {hold}, PC {port}: first REFSB after {first} CK of 600 each"
+
+
+# ---------------------------------------------------------------- turn-around and age
+
+
+NEVER = {"switch_low": 0, "switch_gain": 63, "switch_idle": 255, "write_high": 63, "write_low": 0, "starve_limit": 0}
+
+
+async def _reads_after_turn(test: EffectTest, port: int, **policy: int) -> int:
+    """16 reads and 16 writes wait for one row; reads are served first: how many stay behind the first write."""
+    await test.apply({**NEVER, **policy}, RCDRD=120, RCDWR=120)
+    chunk = test.read([Place(col=n) for n in range(16)]) + test.write([Place(col=16 + n) for n in range(16)], at=8)
+    log = await test.run(port, chunk)
+    return log.after(log.of(*WRITES).ck[0]).count(*READS)
+
+
+@effect("policy.turnaround.switch_low")
+async def hits_left_at_a_turn(test: EffectTest) -> None:
+    """The direction changes when at most switch_low hits are left; one more is served in that cycle."""
+    for port in range(2):
+        found = [await _reads_after_turn(test, port, switch_low=low, switch_gain=1) for low in (2, 9)]
+        assert found == [1, 8], f"PC {port}: {found} reads left with switch_low 2 and 9"
+
+
+@effect("policy.turnaround.switch_gain")
+async def gain_of_a_turn(test: EffectTest) -> None:
+    """With 16 writes waiting, reads go on until switch_gain fewer of them are left."""
+    for port in range(2):
+        found = [await _reads_after_turn(test, port, switch_low=63, switch_gain=gain) for gain in (4, 11)]
+        assert found == [11, 4], f"PC {port}: {found} reads left with switch_gain 4 and 11"
+
+
+@effect("policy.turnaround.switch_idle")
+async def idle_cycles_before_a_turn(test: EffectTest) -> None:
+    """A write behind reads whose row is not ready yet goes out switch_idle cycles after the last command."""
+    for port in range(2):
+        late = []
+        for idle in (20, 71):
+            await test.apply({**NEVER, "switch_gain": 2, "switch_idle": idle}, RCDRD=250)
+            await test.run(port, test.read([Place(bg=1)]))
+            chunk = test.read([*(Place(bg=1, col=n) for n in range(24)), Place(col=0), Place(col=1)])
+            log = await test.run(port, chunk + test.write([Place(col=9)], at=26))
+            write = log.of(*WRITES).ck[0]
+            late.append(int(write - log.of(*READS).before(write).ck[-1]))
+        assert late[1] - late[0] == 2 * 51 and 0 <= late[0] - 40 <= 12, f"PC {port}: {late} CK for 20 and 71 cycles"
+
+
+async def _writes_at_turn(test: EffectTest, port: int, log: CommandLog) -> int:
+    """AW handshakes before the first WR."""
+    first = log.of(*WRITES).ck[0] / 2
+    taken = test.rows("acc", port)
+    return int(((taken["kind"] == records.ACC_AW) & (taken["cycle"] < first)).sum())
+
+
+@effect("policy.drain.write_high")
+async def queued_writes_end_reading(test: EffectTest) -> None:
+    """During an endless stream of hits, draining starts with the write_high-th queued write."""
+    for port in range(2):
+        found = []
+        for high in (5, 9):
+            await test.apply({**NEVER, "switch_low": 63, "write_high": high}, CCDL=8)
+            writes_ = test.write([Place(col=16 + n) for n in range(12)])
+            writes_.aw["at"] = test.later(40) + 24 * np.arange(12)
+            log = await test.run(port, test.read([Place(col=n % 16) for n in range(110)]) + writes_)
+            found.append(await _writes_at_turn(test, port, log))
+        assert found == [5, 9], f"PC {port}: draining began with {found} writes, write_high 5 and 9"
+
+
+@effect("policy.drain.write_low")
+async def too_few_writes_do_not_end_reading(test: EffectTest) -> None:
+    """While a read waits for its row, writes that hit are served from the write_low-th on."""
+    for port in range(2):
+        found = []
+        for low in (3, 7):
+            await test.apply({**NEVER, "switch_low": 63, "switch_gain": 0, "write_low": low}, RP=255)
+            opening = test.read([Place(), Place(bg=1)]) + test.read([Place(2, bg=1)], at=24)
+            opening.ar["id"] = np.arange(3)
+            writes_ = test.write([Place(col=16 + n) for n in range(9)])
+            writes_.aw["at"] = test.later(48) + 12 * np.arange(9)
+            log = await test.run(port, opening + writes_)
+            found.append(await _writes_at_turn(test, port, log))
+        assert found == [3, 7], f"PC {port}: writes began with {found} queued, write_low 3 and 7"
+
+
+@effect("policy.starve.starve_limit")
+async def old_requests_become_urgent(test: EffectTest) -> None:
+    """A read of another row waits between one and two intervals behind a stream of hits; with 0 for all of it."""
+    for port in range(2):
+        for limit in (100, 240, 0):
+            await test.apply({**NEVER, "starve_limit": limit}, CCDL=8)
+            chunk = test.read([Place(col=n % 32) for n in range(180)])
+            chunk.ar["id"] %= 32
+            other = test.read([Place(2)])
+            other.ar["id"] = 60
+            chunk.ar = np.insert(chunk.ar, 40, other.ar[0])
+            log = await test.run(port, chunk)
+            taken = test.rows("acc", port)
+            since = int(taken["cycle"][taken["id"] == 60][0])
+            opened = log.of(Cmd.ACT)
+            served = opened.ck[opened.rows["row"] == 2][0] / 2
+            if limit:
+                assert limit <= served - since <= 2 * limit + 40, f"limit {limit}, PC {port}: {served - since} cycles"
+            else:
+                before = log.before(2 * served).count(*READS)
+                assert before == 180, f"limit 0, PC {port}: {before} of 180 hits went first"
+
+
+@pyuvm.test()
+class PolicyEffects(EffectTest):
+    """Page, refresh, turn-around, draining, age."""
+
+    checks = (
+        page_policies,
+        auto_precharge_waits_for_ras,
+        kinds_of_refresh,
+        refresh_waits_up_to_hold,
+        hits_left_at_a_turn,
+        gain_of_a_turn,
+        idle_cycles_before_a_turn,
+        queued_writes_end_reading,
+        too_few_writes_do_not_end_reading,
+        old_requests_become_urgent,
+    )
