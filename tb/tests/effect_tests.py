@@ -8,6 +8,7 @@ separates stands exactly on the first slot that the value allows (contract M1.2,
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
@@ -15,12 +16,16 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 import pyuvm
 from dram_tests import DramTest
+from hbm_model.addrmap import map_from_masks
 from hbm_model.commands import Cmd
+from hbm_model.csr import MASKS
 from hbm_model.csr_table import REGISTERS
+from hbm_model.errors import InputError
 from hbm_model.params import PARAM, Params
-from hbm_tb import records, traffic
+from hbm_tb import axi, records, traffic
 from hbm_tb.agents import PortBatch
 from hbm_tb.command_log import COLUMNS, READS, WRITES, CommandLog
+from hbm_tb.config import BenchConfig
 from hbm_tb.env import Sink
 from hbm_tb.link import cycles
 from hbm_tb.scoreboard import Mismatch
@@ -33,7 +38,26 @@ Check = Callable[["EffectTest"], Awaitable[None]]
 C = TypeVar("C", bound=Check)
 
 # Fields whose effect only a block test can show.
-BLOCK_TESTS: dict[str, tuple[str, ...]] = {}  # register.field -> module.test of the block benches
+BLOCK_TESTS: dict[str, tuple[str, ...]] = {  # register.field -> module.test of the block benches
+    # The channel of the system tests starts by itself.
+    "ctrl.init_start": ("csr_tests.control_bits_are_single_pulses", "phy_tests.power_up_follows_the_sequence"),
+    # Read data always comes as the channel asked for it, whatever the device does: only a bench of the block can differ.
+    **{
+        f"irq_{register}.rdata{pc}": (
+            "csr_tests.interrupts_stick_until_cleared",
+            "sched_tests.surplus_read_data_is_reported",
+            "sched_tests.missing_read_data_is_reported",
+        )
+        for register in ("status", "enable")
+        for pc in range(2)
+    },
+    # 2^32 events take too long; the block bench carries across the border.
+    **{
+        f"{register.path}.count": ("csr_tests.counters_carry_and_clear_exactly",)
+        for register in REGISTERS
+        if register.path.startswith("counters.") and register.path.endswith("_hi")
+    },
+}
 
 
 def effect(*fields: str) -> Callable[[C], C]:
@@ -871,4 +895,316 @@ class PolicyEffects(EffectTest):
         queued_writes_end_reading,
         too_few_writes_do_not_end_reading,
         old_requests_become_urgent,
+    )
+
+
+# ---------------------------------------------------------------- address map
+
+
+def unlike_masks(config: BenchConfig) -> tuple[int, ...]:
+    """A one-to-one map in which every DRAM address bit is another XOR than in the default map."""
+    amap = config.address_map
+    rng = np.random.default_rng(zlib.crc32(config.preset.encode()))
+    while True:
+        masks = tuple(int(m) for m in rng.integers(1, 1 << amap.in_bits, amap.out_bits))
+        # A field that the geometry does not have stays without a mask.
+        masks = tuple(new if old else 0 for new, old in zip(masks, amap.masks, strict=True))
+        try:
+            map_from_masks("unlike", masks, config.params.geometry)
+        except InputError:
+            continue
+        if all(new != old for new, old in zip(masks, amap.masks, strict=True) if old):
+            return masks
+
+
+@effect(*(f"map.mask{bit}.mask" for bit in range(MASKS)))
+async def every_mask_names_its_address_bits(test: EffectTest) -> None:
+    """Reads one by one; each bit of the DRAM address on the pins is the parity of its mask and the port address.
+
+    Masks past the DRAM address have no effect, whatever they hold.
+    """
+    amap = test.config.address_map
+    rng = test.config.rng("map")
+    blocks = np.concatenate(([0], 1 << np.arange(amap.in_bits), rng.integers(0, 1 << amap.in_bits, 60))).astype(np.uint64)
+    for spare in (0, 0xFFFFFFFF):
+        for bit in range(amap.out_bits, MASKS):
+            await test.env.registers.write(f"map.mask{bit}", spare)
+        await test.apply()
+        for port in range(2):
+            chunk = traffic.read(blocks * np.uint64(32), flags=records.FLAG_AFTER_R)
+            log = await test.run(port, chunk)
+            row: dict[tuple[int, ...], int] = {}
+            seen = []
+            for one in log.rows:
+                bank = tuple(int(one[name]) for name in ("sid", "bg", "bank"))
+                if one["cmd"] == Cmd.ACT:
+                    row[bank] = int(one["row"])
+                elif int(one["cmd"]) in READS:
+                    seen.append((*bank, row[bank], int(one["col"])))
+            assert len(seen) == len(blocks), f"{len(seen)} RD for {len(blocks)} reads"
+            packed = amap.pack(*np.array(seen).T)
+            for bit, mask in enumerate(amap.masks):
+                wanted = np.bitwise_count(blocks & np.uint64(mask)) & 1
+                found = packed >> np.uint64(bit) & np.uint64(1)
+                wrong = int((found != wanted).sum())
+                assert not wrong, f"map.mask{bit} = {mask:#x}: DRAM address bit wrong for {wrong} of {len(blocks)} reads"
+
+
+@pyuvm.test()
+class MapEffects(EffectTest):
+    """A map that shares no mask with the default one; the scoreboard follows it."""
+
+    checks = (every_mask_names_its_address_bits,)
+
+    def build_phase(self) -> None:
+        self.settings = {**self.settings, "masks": unlike_masks(BenchConfig.from_environment())}
+        super().build_phase()
+
+
+@effect("map.row_limit.rows")
+async def rows_past_the_limit_do_not_exist(test: EffectTest) -> None:
+    """The last row below the limit answers, the first one at it is DECERR, for reads and writes."""
+    await test.apply()
+    limit = test.config.row_limit
+    shape = test.config.base.geometry
+    assert 0 < limit < shape.rows
+    amap = BenchConfig(preset=test.config.preset).address_map  # names all rows
+    for port in range(2):
+        for row, wanted in ((limit - 1, 0), (limit, axi.DECERR), (shape.rows - 1, axi.DECERR)):
+            at = int(amap.to_port(amap.pack(0, 0, 0, np.array([row]), 0))[0])
+            await test.run(port, traffic.read(at) + traffic.write(test.config.rng(row), at + 32))
+            for name in ("r", "b"):
+                found = int(test.rows(name, port)["resp"][0])
+                assert found == wanted, f"row {row} of {limit}: {name.upper()}RESP is {found}, expected {wanted}"
+
+
+@pyuvm.test()
+class RowLimitEffects(EffectTest):
+    """A limit that is no power of two."""
+
+    checks = (rows_past_the_limit_do_not_exist,)
+
+    def build_phase(self) -> None:
+        rows = BenchConfig.from_environment().base.geometry.rows
+        self.settings = {**self.settings, "row_limit": rows - rows // 8 - 3}
+        super().build_phase()
+
+
+# ---------------------------------------------------------------- interrupts
+
+
+def _bad_bursts(test: EffectTest, address: int) -> Chunk:
+    """A read and a write of a reserved burst code."""
+    return traffic.read(address, burst=axi.RESERVED) + traffic.write(test.config.rng("bad"), address, burst=axi.RESERVED)
+
+
+@effect(
+    *(f"irq_{register}.{name}" for register in ("status", "enable")
+      for name in ("aerr", "derr0", "derr1", "slverr0", "slverr1", "decerr0", "decerr1", "init_done", "commit_done"))
+)  # fmt: skip
+async def interrupts_reach_the_pin(test: EffectTest) -> None:
+    """Each cause sets its own bit; the pin rises with the bit's own enable only, and falls when it is cleared."""
+    registers, ctl = test.env.registers, test.env.rings.ctl
+    outside = test.config.address_map.port_bytes + 64
+
+    async def alert(bits: int) -> None:
+        ctl["alert"] = bits
+        await cycles(3)
+        ctl["alert"] = 0
+        await cycles(8)
+
+    causes: dict[str, Callable[[], Awaitable[Any]]] = {
+        "init_done": lambda: cycles(1),  # happened: the first that is looked at
+        "aerr": lambda: alert(1),
+        "derr0": lambda: alert(2),
+        "derr1": lambda: alert(4),
+        "slverr0": lambda: test.play({0: _bad_bursts(test, 64)}),
+        "slverr1": lambda: test.play({1: _bad_bursts(test, 64)}),
+        "decerr0": lambda: test.play({0: traffic.read(outside)}),
+        "decerr1": lambda: test.play({1: traffic.write(test.config.rng("out"), outside)}),
+        "commit_done": test.commit,
+    }
+    info = next(register for register in REGISTERS if register.path == "irq_status")
+    everything = sum(one.mask for one in info.fields)
+    for name, cause in causes.items():
+        mask = info.field(name).mask
+        if name != "init_done":
+            await registers.write("irq_status", everything)
+        await cause()
+        await cycles(4)
+        found = await registers.read("irq_status")
+        assert found == mask, f"{name}: irq_status is {found:#x}, expected {mask:#x}"
+        for enable, pin in ((0, 0), (everything & ~mask, 0), (mask, 1)):
+            await registers.write("irq_enable", enable)
+            await cycles(4)
+            assert int(ctl["irq"]) == pin, f"{name}: irq_o is {int(ctl['irq'])} with irq_enable {enable:#x}"
+        await registers.write("irq_status", everything & ~mask)
+        assert await registers.read("irq_status") == mask and int(ctl["irq"]) == 1, f"{name} was cleared by other bits"
+        await registers.write("irq_status", mask)
+        await cycles(4)
+        assert await registers.read("irq_status") == 0 and int(ctl["irq"]) == 0, f"{name} cannot be cleared"
+        await registers.write("irq_enable", 0)
+
+
+@pyuvm.test()
+class InterruptEffects(EffectTest):
+    """Every cause that the system shows, from its source to the pin."""
+
+    checks = (interrupts_reach_the_pin,)
+    initialise = False
+
+    async def body(self) -> None:
+        # The initialisation leaves its bit; the commit that programs the preset would add another.
+        await self.env.registers.wait_for("status.init_done", 1, 200_000)
+        self.params = self.env.checks.legality.checker.params
+        await super().body()
+
+
+# ---------------------------------------------------------------- counters
+
+
+async def counts(test: EffectTest) -> dict[str, int]:
+    """All counters after a snapshot; names without `counters.` and `_lo`."""
+    await test.env.registers.pulse("ctrl.snapshot")
+    return await held(test)
+
+
+async def held(test: EffectTest) -> dict[str, int]:
+    """All counters of the last snapshot."""
+    return {
+        register.path.removeprefix("counters.").removesuffix("_lo"): await test.env.registers.read(register.path)
+        for register in REGISTERS
+        if register.path.startswith("counters.") and register.path.endswith("_lo")
+    }
+
+
+async def counted(test: EffectTest, port: int, chunk: Chunk, **how: Any) -> tuple[dict[str, int], CommandLog]:
+    """Counts of some traffic alone, and its commands; the events of the other port and PC must be none."""
+    await test.apply(**how)
+    await test.env.registers.pulse("ctrl.clear")
+    log = await test.run(port, chunk)
+    await cycles(32)
+    found = await counts(test)
+    other = {name: count for name, count in found.items() if name.startswith((f"pc{1 - port}", f"port{1 - port}")) and count}
+    assert not other, f"traffic on port {port} counts elsewhere: {other}"
+    mine = {name.split("_", 1)[1]: n for name, n in found.items() if name.startswith((f"pc{port}", f"port{port}"))}
+    return mine, log
+
+
+def per_unit(*names: str) -> list[str]:
+    """Counter fields of both ports or PCs."""
+    unit = {"rob_full": "port", "excl_fail": "port", "decerr": "port", "slverr": "port", "aw": "port", "ar": "port"}
+    return [f"counters.{unit.get(name, 'pc')}{n}_{name}_lo.count" for n in range(2) for name in names]
+
+
+@effect(*per_unit("act", "pre", "rd", "wr", "row_hit", "row_closed", "row_conflict", "turnaround", "ar", "aw"))
+async def counters_of_commands(test: EffectTest) -> None:
+    """Two hits and a row change, and a write after it: exact counts, and those of the command record."""
+    for port in range(2):
+        chunk = test.read([Place(1), Place(1, col=1), Place(1, col=2), Place(2), Place(5, bg=1)])
+        chunk += test.write([Place(7, bg=2), Place(7, bg=2, col=3)], at=400)
+        found, log = await counted(test, port, chunk)
+        wanted = {
+            "act": 4, "pre": 1, "rd": 5, "wr": 2, "row_hit": 3, "row_closed": 3, "row_conflict": 1, "turnaround": 2,
+            "ar": 5, "aw": 2, "refsb": 0, "ref_all": 0, "rmw": 0, "rd_full": 0, "wr_full": 0, "rob_full": 0,
+            "excl_fail": 0, "decerr": 0, "slverr": 0,
+        }  # fmt: skip
+        wrong = {name: (count, found[name]) for name, count in wanted.items() if found[name] != count}
+        assert not wrong, f"PC {port}: expected and counted {wrong}"
+        logged = {"act": (Cmd.ACT,), "pre": (Cmd.PRE, Cmd.PREA), "rd": READS, "wr": WRITES}
+        assert all(log.count(*commands) == wanted[name] for name, commands in logged.items())
+
+
+@effect(*per_unit("slverr", "decerr", "excl_fail"))
+async def counters_of_errors(test: EffectTest) -> None:
+    """Each erroneous burst counts once, reads and writes; so does an exclusive write that finds no monitor."""
+    outside = test.config.address_map.port_bytes
+    for port in range(2):
+        chunk = _bad_bursts(test, 64) + _bad_bursts(test, 128) + traffic.read(outside + np.arange(3) * 4096)
+        chunk += traffic.write(test.config.rng("lock"), 64 + np.arange(5) * 32, lock=1)
+        found, _ = await counted(test, port, chunk)
+        wanted = {"slverr": 4, "decerr": 3, "excl_fail": 5, "ar": 5, "aw": 7, "wr": 0}
+        wrong = {name: (count, found[name]) for name, count in wanted.items() if found[name] != count}
+        assert not wrong, f"port {port}: expected and counted {wrong}"
+
+
+@effect(*per_unit("refsb", "ref_all"))
+async def counters_of_refreshes(test: EffectTest) -> None:
+    """The counts are those of the record."""
+    for everything, name, command in ((0, "refsb", Cmd.REFSB), (1, "ref_all", Cmd.REF)):
+        await test.apply({"refresh_all": everything}, REFI=300, REFISB=300)
+        await test.env.registers.pulse("ctrl.clear")
+        start = test.now_ck()
+        await test.env.registers.write_field("policy.refresh.refresh_en", 1)
+        await cycles(1300)
+        await test.env.registers.write_field("policy.refresh.refresh_en", 0)
+        await cycles(64)
+        found = await counts(test)
+        for pc in range(2):
+            logged = test.log.after(start).count(command, pc=pc)
+            other = "ref_all" if name == "refsb" else "refsb"
+            assert logged >= 7 and found[f"pc{pc}_{name}"] == logged, f"{found[f'pc{pc}_{name}']} {name}, {logged} seen"
+            assert found[f"pc{pc}_{other}"] == 0, f"PC {pc}: {other} counts too"
+        test.words.pop("policy.refresh")
+
+
+@effect(*per_unit("rd_full", "wr_full", "rob_full", "rmw"))
+async def counters_of_full_queues(test: EffectTest) -> None:
+    """Each queue is filled alone: reads or writes that wait for a row, responses that are not taken; partial writes."""
+    slow = {"RCDRD": 250, "RCDWR": 250}
+    columns = [Place(col=n % 32) for n in range(45)]
+    for port in range(2):
+        full = ("rd_full", "wr_full", "rob_full")
+        found, _ = await counted(test, port, test.read(columns), **slow)
+        assert [bool(found[name]) for name in full] == [True, False, False], f"45 reads of one row, port {port}: {found}"
+        found, _ = await counted(test, port, test.write(columns), **slow)
+        assert [bool(found[name]) for name in full] == [False, True, False], f"45 writes of one row, port {port}: {found}"
+        await test.apply()
+        await test.env.registers.pulse("ctrl.clear")
+        test.env.rings.ctl["ready_r"][port] = 0
+        await test.play({port: test.read([Place(col=n % 32) for n in range(80)])}, drain=False)
+        await cycles(400)
+        test.env.rings.ctl["ready_r"][port] = 256
+        await test.env.drain()
+        everything = await counts(test)
+        found = {name: everything[f"{'port' if name == 'rob_full' else 'pc'}{port}_{name}"] for name in full}
+        assert [bool(found[name]) for name in full] == [False, False, True], f"80 reads not taken, port {port}: {found}"
+        partial = test.write([Place(col=n) for n in range(6)], shape=traffic.ONE_BYTE)
+        found, _ = await counted(test, port, partial)
+        wanted = 0 if test.config.base.geometry.has_data_mask else 6
+        assert found["rmw"] == wanted, f"six partial writes, port {port}: {found['rmw']} read-modify-writes"
+
+
+@effect("counters.cycles_lo.count", "ctrl.snapshot", "ctrl.clear")
+async def snapshot_and_clear(test: EffectTest) -> None:
+    """The registers hold the last snapshot; a clear starts all counts again; cycles count time."""
+    await test.apply()
+    first, start = await counts(test), test.env.rings.cycle()
+    await test.run(0, test.read([Place(3)]))
+    assert await held(test) == first, "counters change without a snapshot"
+    await test.env.registers.pulse("ctrl.snapshot")
+    passed = test.env.rings.cycle() - start
+    second = await held(test)
+    assert second["port0_ar"] == first["port0_ar"] + 1, "a snapshot does not bring the new counts"
+    # `start` was taken after all counters were read, some ten cycles each.
+    assert passed < second["cycles"] - first["cycles"] < passed + 20 * len(first), f"{passed} cycles passed"
+    begin = test.env.rings.cycle()
+    await test.env.registers.pulse("ctrl.clear")
+    await test.env.registers.pulse("ctrl.snapshot")
+    passed = test.env.rings.cycle() - begin
+    third = await held(test)
+    assert 0 < third["cycles"] <= passed, f"{third['cycles']} cycles after a clear {passed} cycles ago"
+    assert not any(count for name, count in third.items() if name != "cycles"), f"counts after a clear: {third}"
+
+
+@pyuvm.test()
+class CounterEffects(EffectTest):
+    """Every event, alone where it can be, and in the counter of its own port or PC."""
+
+    checks = (
+        counters_of_commands,
+        counters_of_errors,
+        counters_of_refreshes,
+        counters_of_full_queues,
+        snapshot_and_clear,
     )
