@@ -64,6 +64,7 @@ module hbm_channel
   logic [NumPcs-1:0]         port_idle;
   logic [NumPcs-1:0]         pc_idle;
   logic [NumPcs-1:0]         pc_closed;
+  logic [NumPcs-1:0]         pc_precharged;
   pc_status_t [NumPcs-1:0]   pc_status;
   events_t [NumPcs-1:0]      pc_events;
   host_events_t [NumPcs-1:0] port_events;
@@ -78,7 +79,7 @@ module hbm_channel
     .timing_o(timing), .policy_o(policy), .map_o(map), .rd_delay_o(rd_delay),
     .init_start_o(init_start), .commit_o(commit), .load_i(load),
     .init_state_i(init_state), .init_done_i(init_done), .init_busy_i(init_busy),
-    .temp_i, .pc_status_i(pc_status), .idle_i(port_idle & pc_idle), .closed_i(pc_closed),
+    .temp_i, .pc_status_i(pc_status), .idle_i(port_idle & pc_idle), .closed_i(pc_precharged),
     .pc_events_i(pc_events), .port_events_i(port_events), .aerr_i(aerr), .derr_i(derr), .rdata_error_i(rd_surplus | rd_missing),
     .irq_o
   );
@@ -135,7 +136,7 @@ module hbm_channel
     hbm_pc #(.Pc(p)) u_pc (
       .clk_i, .rst_ni,
       .timing_i(timing), .policy_i(policy), .temp_i, .enable_i(enable), .close_i(close_banks),
-      .idle_o(pc_idle[p]), .closed_o(pc_closed[p]), .status_o(pc_status[p]), .events_o(pc_events[p]),
+      .idle_o(pc_idle[p]), .closed_o(pc_closed[p]), .precharged_o(pc_precharged[p]), .status_o(pc_status[p]), .events_o(pc_events[p]),
       .rd_req_i(rd_req), .rd_req_valid_i(rd_req_valid), .rd_req_ready_o(rd_req_ready),
       .wr_req_i(wr_req), .wr_req_valid_i(wr_req_valid), .wr_credit_o(wr_credit), .rd_rsp_o(rd_rsp),
       .act_o(act[p]), .short_o(short_cmd[p]), .short_a_ok_o(short_a_ok[p]),

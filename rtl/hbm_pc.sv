@@ -18,7 +18,8 @@ module hbm_pc
   input  logic enable_i,  // commands allowed
   input  logic close_i,   // maintenance: run empty, precharge, stay closed
   output logic idle_o,    // queues empty, no data in flight
-  output logic closed_o,  // all banks precharged, every distance to MRS and REF has passed
+  output logic closed_o,  // stopped by close_i, every distance to MRS and REF has passed
+  output logic precharged_o,  // no bank is open
 
   input  rd_req_t rd_req_i,
   input  logic    rd_req_valid_i,
@@ -114,6 +115,8 @@ module hbm_pc
     .act_set_i(wr_act_set), .act_loc_o(wr_act_loc), .pre_set_i(wr_pre_set), .pre_bank_o(wr_pre_bank),
     .aux_set_i(rmw_set), .aux_pick_o(rmw_pick), .aux_loc_o(rmw_loc)
   );
+
+  assign precharged_o = ok.open == '0;
 
   hbm_age_tick u_age_tick (.clk_i, .rst_ni, .limit_i(policy_i.starve_limit), .tick_o(age_tick));
 

@@ -87,7 +87,7 @@ module blk_pc
 
     hbm_pc #(.Pc(p)) u_pc (
       .clk_i, .rst_ni(rst_n), .timing_i(timing), .policy_i(policy_drv), .temp_i(temp_drv),
-      .enable_i(enable_drv), .close_i(close_drv), .idle_o(idle[p]), .closed_o(closed[p]),
+      .enable_i(enable_drv), .close_i(close_drv), .idle_o(idle[p]), .closed_o(closed[p]), .precharged_o(),
       .rd_req_i(rd_req), .rd_req_valid_i(rd_req_valid), .rd_req_ready_o(rd_req_ready),
       .wr_req_i(wr_req), .wr_req_valid_i(wr_req_valid), .wr_credit_o(wr_credit), .rd_rsp_o(rd_rsp),
       .act_o(act[p]), .short_o(short_cmd[p]), .short_a_ok_o(short_a_ok[p]),
