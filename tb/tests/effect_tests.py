@@ -1078,11 +1078,15 @@ async def held(test: EffectTest) -> dict[str, int]:
     }
 
 
-async def counted(test: EffectTest, port: int, chunk: Chunk, **how: Any) -> tuple[dict[str, int], CommandLog]:
-    """Counts of some traffic alone, and its commands; the events of the other port and PC must be none."""
+async def counted(
+    test: EffectTest, port: int, make: Callable[[], Chunk], **how: Any
+) -> tuple[dict[str, int], CommandLog]:
+    """Counts of some traffic alone, after a read, and its commands; the other port and PC must count nothing."""
     await test.apply(**how)
+    await test.run(port, test.read([Place()]))
+    await test.commit()
     await test.env.registers.pulse("ctrl.clear")
-    log = await test.run(port, chunk)
+    log = await test.run(port, make())
     await cycles(32)
     found = await counts(test)
     other = {name: count for name, count in found.items() if name.startswith((f"pc{1 - port}", f"port{1 - port}")) and count}
@@ -1099,14 +1103,18 @@ def per_unit(*names: str) -> list[str]:
 
 @effect(*per_unit("act", "pre", "rd", "wr", "row_hit", "row_closed", "row_conflict", "turnaround", "ar", "aw"))
 async def counters_of_commands(test: EffectTest) -> None:
-    """Two hits and a row change, and a write after it: exact counts, and those of the command record."""
+    """Two hits and a row change, writes and a read after it: exact counts, and those of the command record."""
     for port in range(2):
-        chunk = test.read([Place(1), Place(1, col=1), Place(1, col=2), Place(2), Place(5, bg=1)])
-        chunk += test.write([Place(7, bg=2), Place(7, bg=2, col=3)], at=400)
+
+        def chunk() -> Chunk:
+            rows = test.read([Place(1), Place(1, col=1), Place(1, col=2), Place(2), Place(5, bg=1)])
+            late = test.write([Place(7, bg=2), Place(7, bg=2, col=3)], at=200)
+            return rows + late + test.read([Place(8, bg=3)], at=300)
+
         found, log = await counted(test, port, chunk)
         wanted = {
-            "act": 4, "pre": 1, "rd": 5, "wr": 2, "row_hit": 3, "row_closed": 3, "row_conflict": 1, "turnaround": 2,
-            "ar": 5, "aw": 2, "refsb": 0, "ref_all": 0, "rmw": 0, "rd_full": 0, "wr_full": 0, "rob_full": 0,
+            "act": 5, "pre": 1, "rd": 6, "wr": 2, "row_hit": 3, "row_closed": 4, "row_conflict": 1, "turnaround": 2,
+            "ar": 6, "aw": 2, "refsb": 0, "ref_all": 0, "rmw": 0, "rd_full": 0, "wr_full": 0, "rob_full": 0,
             "excl_fail": 0, "decerr": 0, "slverr": 0,
         }  # fmt: skip
         wrong = {name: (count, found[name]) for name, count in wanted.items() if found[name] != count}
@@ -1122,7 +1130,7 @@ async def counters_of_errors(test: EffectTest) -> None:
     for port in range(2):
         chunk = _bad_bursts(test, 64) + _bad_bursts(test, 128) + traffic.read(outside + np.arange(3) * 4096)
         chunk += traffic.write(test.config.rng("lock"), 64 + np.arange(5) * 32, lock=1)
-        found, _ = await counted(test, port, chunk)
+        found, _ = await counted(test, port, lambda chunk=chunk: chunk)
         wanted = {"slverr": 4, "decerr": 3, "excl_fail": 5, "ar": 5, "aw": 7, "wr": 0}
         wrong = {name: (count, found[name]) for name, count in wanted.items() if found[name] != count}
         assert not wrong, f"port {port}: expected and counted {wrong}"
@@ -1155,9 +1163,9 @@ async def counters_of_full_queues(test: EffectTest) -> None:
     columns = [Place(col=n % 32) for n in range(45)]
     for port in range(2):
         full = ("rd_full", "wr_full", "rob_full")
-        found, _ = await counted(test, port, test.read(columns), **slow)
+        found, _ = await counted(test, port, lambda: test.read(columns), **slow)
         assert [bool(found[name]) for name in full] == [True, False, False], f"45 reads of one row, port {port}: {found}"
-        found, _ = await counted(test, port, test.write(columns), **slow)
+        found, _ = await counted(test, port, lambda: test.write(columns), **slow)
         assert [bool(found[name]) for name in full] == [False, True, False], f"45 writes of one row, port {port}: {found}"
         await test.apply()
         await test.env.registers.pulse("ctrl.clear")
@@ -1169,8 +1177,8 @@ async def counters_of_full_queues(test: EffectTest) -> None:
         everything = await counts(test)
         found = {name: everything[f"{'port' if name == 'rob_full' else 'pc'}{port}_{name}"] for name in full}
         assert [bool(found[name]) for name in full] == [False, False, True], f"80 reads not taken, port {port}: {found}"
-        partial = test.write([Place(col=n) for n in range(6)], shape=traffic.ONE_BYTE)
-        found, _ = await counted(test, port, partial)
+        six = [Place(col=n) for n in range(6)]
+        found, _ = await counted(test, port, lambda six=six: test.write(six, shape=traffic.ONE_BYTE))
         wanted = 0 if test.config.base.geometry.has_data_mask else 6
         assert found["rmw"] == wanted, f"six partial writes, port {port}: {found['rmw']} read-modify-writes"
 
