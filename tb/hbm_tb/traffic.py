@@ -204,7 +204,7 @@ def random_chunk(
 ) -> Chunk:
     """`count` random transactions for one port.
 
-    `hot` are the first bytes of the hot windows (drawn when absent); `deck` carries long lengths over to the next chunk.
+    `hot` are the first bytes of the hot windows (drawn when absent); `deck` carries long lengths to the next chunk.
     """
     top = how.row_limit_bytes or how.port_bytes
     if hot is None:
