@@ -1,0 +1,46 @@
+"""No run passes that did not do its work: nothing offered, no closing line, a dead or hanging simulator, a broken bench.
+
+Planted faults of channel and device: test_faults.py. The verdict from its parts: test_sim.py.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hbm_tb import sim
+
+pytestmark = pytest.mark.sim
+
+# Test of tb/tests/dying_tests.py -> status, what the reason must match, exit code (None: not looked at).
+ENDS: dict[str, tuple[str, str, int | None]] = {
+    "Good": ("pass", r"^$", 0),
+    "Killed": ("fail", r"^simulator ended with code -9", -9),
+    "EndsEarly": ("fail", r"^no results\.xml: the simulation ended early$", 0),
+    "Silent": ("fail", r"^the closing line of Silent is missing$", 0),
+    "Hangs": ("timeout", r"^not finished after 12 s$", None),
+    "MonitorBreaks": ("fail", r"^MonitorBreaks: .*planted in the heartbeat", None),
+    "NothingOffered": ("fail", r"^NothingOffered: .*\n.*nothing was checked: no read beat and no write response", None),
+    "ReadNobodyAnswers": ("fail", r"no progress for \d+ cycles; waiting for ARREADY of port 0", None),
+    "RegisterAccessFails": ("fail", r"register write to 0xffc was answered with an error", None),
+}
+
+
+@pytest.mark.parametrize("test", ENDS)
+def test_no_pass_without_its_proof(test: str, tmp_path: Path) -> None:
+    """Status, reason and exit code of a run that ends in this way."""
+    status, reason, code = ENDS[test]
+    # Long enough for a good run on a loaded machine; only the run that hangs uses it up.
+    timeout = 12 if test == "Hangs" else 120
+    result = sim.run(sim.build("hbm2_s1"), "dying_tests", rf"\.{test}$", run_dir=tmp_path, timeout=timeout)
+    assert result.status == status and result.passed == (status == "pass"), f"{result.status}: {result.reason}"
+    assert re.search(reason, result.reason), result.reason
+    assert code is None or result.returncode == code, f"exit code {result.returncode}"
+    assert test == "Hangs" or result.wall_s < timeout
+
+
+def test_every_end_is_looked_at() -> None:
+    """The table names all tests of the file."""
+    text = (sim.ROOT / "tb" / "tests" / "dying_tests.py").read_text()
+    assert set(re.findall(r"^@pyuvm\.test\(\)\nclass (\w+)", text, re.M)) == set(ENDS)
