@@ -26,7 +26,7 @@ EXPECTED: dict[str, str] = {
     "PoisonedLane": r"wrong read data\n(.*\n)*.*lanes that differ from the first: 0, 4\n",
     "SwappedAddressBits": r"wrong read data\n(.*\n)*.*the data got is that of never written memory of PC",
     "TimingViolation": r"DRAM command rules violated:\n  t\w+: \w+ pc\d .* breaks t\w+ after .*legal from CK",
-    "ProgrammedTooShort": r"DRAM command rules violated:\n(.*\n)*?  tRP: ACT pc\d .* breaks tRP after PRE .*legal from CK",
+    "ProgrammedTooShort": r"DRAM command rules violated:\n(.*\n)*?  tRP: ACT pc\d .* breaks tRP after PRE .*legal",
     "WrongReadLatency": r"programmed RL is \d+, the test expects \d+|wrong read data|two bursts meet",
     "ParityFlip": r"the timed side reports:\n  CK [\d.]+: odd parity on the row pins",
     "MemoryCorrupted": r"device memory differs from the golden memory in 1 of \d+ written blocks\n  first: PC 1 ",
