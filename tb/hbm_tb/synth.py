@@ -32,7 +32,7 @@ STEP, END = "@@HBM_STEP", "@@HBM_SYNTH_END"
 # Arrays that a flow would build as memory macros: big enough, few ports. They are counted apart and end paths.
 _MACROS = "t:$mem_v2 r:SIZE>=16 %i r:WIDTH>=32 %i r:RD_PORTS<=2 %i r:WR_PORTS<=2 %i"
 # Two-input gates only, restructured for depth.
-_ABC = "abc -g gates -script +strash;dc2;&get,-n;&syn3;&b;&put;map"
+_ABC = "abc -g gates -script +strash;if,-g;dc2;if,-g;if,-g;map"
 _GATES = {f"$_{name}_" for name in ("NOT", "AND", "NAND", "OR", "NOR", "XOR", "XNOR", "ANDNOT", "ORNOT", "BUF")}
 
 # (name, Yosys commands). Checks come first, on what the front end gives, before anything can be optimised away.
