@@ -354,7 +354,7 @@ async def random_traffic_keeps_order_and_rules(dut: Any, case: int) -> None:
             assert seen[pc] == len(lists[direction, pc].row)
     kinds = done.checker.counts
     assert kinds.get("ACT", 0) > 0
-    partial = any((lists["wr", pc].strb != FULL_STRB).any() for pc in range(2))
+    partial = any(np.any(lists["wr", pc].strb != FULL_STRB) for pc in range(2))
     rmw = sum(e["rmw"] for e in done.events)
     assert (rmw > 0) == (partial and not bench.sizes.mask), f"{rmw} read-modify-writes"
 
@@ -398,7 +398,8 @@ async def page_policies_differ_as_they_say(dut: Any) -> None:
     assert share[OPEN] == 0 and share[CONFLICT] == 0 and share[CLOSED] == 1 and 0 < share[LOOKAHEAD] < 1, share
     await bench.start(sizes.preset(), {("rd", 0): alone}, {"page": CLOSED, "ap_allowed": 0, "refresh_en": 0})
     assert "RDA" not in (await bench.finish()).checker.counts
-    rivals = Requests(*(np.zeros(64, np.int64) for _ in range(3)), np.arange(64) % 2, np.arange(64) % 32)
+    zero = np.zeros(64, np.int64)
+    rivals = Requests(zero, zero, zero, np.arange(64) % 2, np.arange(64) % 32)
     await bench.start(sizes.preset(), {("rd", 0): rivals}, {"page": CONFLICT, "refresh_en": 0})
     assert (await bench.finish()).checker.counts.get("RDA", 0) > 0
 
