@@ -272,7 +272,7 @@ async def _read_meets_write(bench: Pins) -> None:
 
 async def _flip(bench: Pins, bus: str) -> None:
     words = bench.code.cycle(slots=(Command("PRE", ba=3), None), columns=(None, None))
-    await bench.step(words=words.flipped(bus, 1, 0))
+    await bench.step(words=words.flipped(bus, 1, len(getattr(bench.blk, f"{bus}_drv")) // 4 - 1))
 
 
 async def _undefined(bench: Pins, bus: str, code: int) -> None:
