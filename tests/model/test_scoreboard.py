@@ -21,7 +21,7 @@ HOT = np.array([0, 4096 * 5 + 1024, 4096 * 900])
 def random_chunks(seed: int, count: int = 250, **how: object) -> list[Chunk]:
     """Random traffic for both ports, most of it on a few hot bytes."""
     rng = np.random.default_rng(seed)
-    shape = RandomShape(MAP.port_bytes, hot_bytes=128, error_share=0.03, **how)  # type: ignore[arg-type]
+    shape = RandomShape(MAP.port_bytes, hot_bytes=128, error_share=0.08, **how)  # type: ignore[arg-type]
     return [traffic.random_chunk(rng, count, shape, HOT) for _ in range(2)]
 
 
