@@ -99,7 +99,8 @@ TOUCH = SERIES + BUCKETS * T_COLUMNS  # per hashed block: block, last read, last
 DISTANCE = TOUCH + TOUCHES * 3  # coverage: hazard distances, [RAW, WAR, WAW][log2 cycles]
 LEVELS = DISTANCE + 3 * 16  # coverage: outstanding bursts at each AR, AW
 WAITS = LEVELS + 2 * 128  # coverage: cycles VALID waited, [AR, AW, W][log2]
-SAMPLES = WAITS + 3 * 16  # data got and legal values, for the message
+SCRATCH = WAITS + 3 * 16  # one block's image: compiled code here allocates nothing (jit.compiled)
+SAMPLES = SCRATCH + 4  # data got and legal values, for the message
 TOTAL = SAMPLES + 4 * (1 + CANDIDATES)
 
 # ---------------------------------------------------------------- errors
@@ -305,7 +306,7 @@ def candidates(
     page = page_of[block >> 5]
     slot = page * 32 + (block & 31)
     first = meta[4 * slot] if page >= 0 else -1
-    image = np.empty(4, np.uint64)
+    image = u[SCRATCH : SCRATCH + 4]
     pending = 0
     n = first
     while n >= 0:
@@ -346,7 +347,7 @@ def candidates(
 
 @compiled
 def log2_bin(value: Word) -> Word:
-    """0, 1, 2, 3-4 ... as bins 0 to 15."""
+    """Bins 0, 1, 2-3, 4-7 ... as 0 to 15."""
     level = 0
     while value > 0 and level < 15:
         value >>= 1
