@@ -290,7 +290,7 @@ def _make(
 ) -> None:
     """Run make, counting compiled files on the progress line; raise with the log's first error."""
     total = 10 if targets == ["libverilated.a"] else len(list(folder.glob("*.cpp"))) + 4
-    command = ["make", "-f", "hx.mk", f"-j{jobs}", f"OPT_FAST={opt}", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2"]
+    command = ["make", "-f", "hx.mk", f"-j{jobs}", f"OPT_FAST={opt}", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2"]
     # Profiled builds only name their functions; the counting calls that gprof wants would take most of the time.
     command += ["CFG_CXXFLAGS_PROFILE=", *targets]
     if "OBJCACHE" not in env and shutil.which("ccache"):
