@@ -193,8 +193,8 @@ class _Reader:
             raise InputError(f"{where}: cycle is {parts[0][:40]!r}, expected a CK such as 12 or 12.5")
         time = 2 * int(match[1]) + (match[2] == "5")
         cmd = CODE_OF.get(parts[1].upper())
-        if cmd is None or (cmd in (Cmd.RFM, Cmd.RFMSB) and self._params.generation.number == 2):
-            known = " ".join(c.name for c in COMMANDS)
+        if cmd is None or not _exists(cmd, self._params):
+            known = " ".join(c.name for c in COMMANDS if _exists(c, self._params))
             raise InputError(
                 f"{where}: {parts[1][:40]!r} is not a command of {self._params.std}, expected one of {known}"
             )
@@ -240,13 +240,14 @@ def _backwards(where: str, time: int, last: int) -> str:
     return f"{where}: time runs backwards: cycle {ck_text(time)} after {ck_text(last)}"
 
 
+def _exists(cmd: Cmd, params: Params) -> bool:
+    """HBM2 has no refresh management."""
+    return params.generation.number > 2 or cmd not in (Cmd.RFM, Cmd.RFMSB)
+
+
 def _command_names(params: Params) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Names as the compiled reader meets them (upper case, eight bytes in a word), and their codes."""
-    known = [
-        (name, code)
-        for name, code in CODE_OF.items()
-        if params.generation.number > 2 or code not in (Cmd.RFM, Cmd.RFMSB)
-    ]
+    known = [(name, code) for name, code in CODE_OF.items() if _exists(code, params)]
     names = [int.from_bytes(name.encode(), "big") for name, _ in known]
     return np.array(names, np.int64), np.array([int(code) for _, code in known], np.int64)
 
