@@ -17,6 +17,7 @@ _TRAFFIC = "hbm_model.cli_traffic"
 _JOBS = "hbm_tb.cli_jobs"
 SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "run": (_JOBS, "the main job: a request trace through the RTL with every check on"),
+    "sim": ("hbm_model.cli_sim", "the exact model alone: commands, latency and bandwidth of a request trace"),
     "check": (_CHECK, "legality of a DRAM command trace"),
     "presets": (_CHECK, "the named value sets, or all values of one with their sources"),
     "rules": (_CHECK, "the rule table, with the gaps of a preset"),

@@ -172,10 +172,11 @@ class Channel:
         self._out = np.zeros((_CHUNK + 8, 6), np.int64)
         self.table = np.zeros((0, m.Q_COLUMNS), np.int64)
         self.orders = np.zeros((2, 1), np.int64)
+        self.earlier: list[CmdArray] = []  # commands of pieces run before
         for pc in range(2):
             _reset(self.state[pc], self.k)
 
-    def adopt(self, setup: Setup, **places: int) -> None:
+    def adopt(self, setup: Setup) -> None:
         """Go on with another set of values (M7.3), history kept."""
         self.setup = setup
         self.k = constants(setup)
@@ -272,6 +273,16 @@ def _reset(x: I64, k: I64) -> None:
     x[m.H_REG] = x[m.H_BEAT] = x[m.H_PUT] = -1
     x[m.H_CREDIT] = 32
     x[m.H_SOURCE] = 2
+
+
+def port_ids(trace: RequestTrace, address_map: AddressMap, ids: int = 16) -> I64:
+    """The AXI ids of `hbm run`: the number of the request on its port, modulo `ids`."""
+    pc = address_map.split(trace.address)[0]
+    out = np.zeros(len(trace), np.int64)
+    for each in range(2):
+        mine = np.flatnonzero(pc == each)
+        out[mine] = np.arange(len(mine)) % ids
+    return out
 
 
 def simulate(
