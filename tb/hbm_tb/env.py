@@ -59,7 +59,9 @@ class Legality:
         if self.next is not None:
             at = np.flatnonzero(commands["cmd"] == Cmd.MRS)
             if len(at):
-                first = self._check(commands[: at[0]])
+                # The first MRS ends the old set and begins the new one: it keeps the distances of the old set too.
+                first = self._check(commands[: at[0] + 1])
+                self.commands -= 1
                 self.checker, self.next = self.checker.continued(self.next), None
                 self._recent = self._recent[:0]
                 return first + self._check(commands[at[0] :])

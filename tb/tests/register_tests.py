@@ -96,7 +96,7 @@ def distances(rows: Any, params: Params) -> dict[str, float]:
 
 # Parameter -> (rule that shows it, CK added). Large steps where something else binds soon after.
 STEPS: dict[str, tuple[str, int]] = {
-    "RCDRD": ("tRCDRD", 9), "RCDWR": ("tRCDWR", 9), "RP": ("tRP", 9), "RAS": ("tRAS", 12), "RC": ("tRC", 60),
+    "RCDRD": ("tRCDRD", 9), "RCDWR": ("tRCDWR", 9), "RP": ("tRP", 9), "RAS": ("tRAS", 9), "RC": ("tRC", 60),
     "RRDS": ("tRRDS", 9), "RRDL": ("tRRDL", 9), "FAW": ("tFAW", 24), "CCDS": ("tCCDS_RD", 4), "CCDL": ("tCCDL_RD", 6),
     "CCDR": ("tCCDR", 9), "WTRS": ("tWTRS", 9), "WTRL": ("tWTRL", 14), "RTP": ("tRTP", 20), "WR": ("tWR", 12),
     "RTW": ("tRTW", 12), "RFC": ("tRFC", 80), "RFCSB": ("tRFCSB", 120), "RREFD": ("tRREFD", 40), "PPD": ("tPPD", 9),
