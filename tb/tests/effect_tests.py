@@ -747,7 +747,9 @@ async def auto_precharge_waits_for_ras(test: EffectTest) -> None:
 async def kinds_of_refresh(test: EffectTest) -> None:
     """Nothing without refresh_en; REFSB, or REF with refresh_all, at their own interval."""
     for enable, everything, wanted in ((0, 0, {}), (1, 0, {Cmd.REFSB: 10}), (1, 1, {Cmd.REF: 5}), (0, 1, {})):
-        await test.apply({"refresh_en": enable, "refresh_all": everything}, REFI=400, REFISB=200)
+        # Single-bank refresh of many banks takes longer than nine times a short REFI.
+        refi = 400 if everything else FAST["REFI"]
+        await test.apply({"refresh_en": enable, "refresh_all": everything}, REFI=refi, REFISB=200)
         start = test.now_ck()
         await cycles(1050)
         for pc in range(2):
@@ -784,8 +786,9 @@ NEVER = {"switch_low": 0, "switch_gain": 63, "switch_idle": 255, "write_high": 6
 async def _reads_after_turn(test: EffectTest, port: int, **policy: int) -> int:
     """16 reads and 16 writes wait for one row; reads are served first: how many stay behind the first write."""
     await test.apply({**NEVER, **policy}, RCDRD=120, RCDWR=120)
-    chunk = test.read([Place(col=n) for n in range(16)]) + test.write([Place(col=16 + n) for n in range(16)], at=8)
-    log = await test.run(port, chunk)
+    # A read of another bank first: after a longer silence than switch_idle the direction would change at once.
+    chunk = test.read([Place(bg=1)]) + test.read([Place(col=n) for n in range(16)], at=80)
+    log = await test.run(port, chunk + test.write([Place(col=16 + n) for n in range(16)], at=88))
     return log.after(log.of(*WRITES).ck[0]).count(*READS)
 
 
@@ -1140,7 +1143,7 @@ async def counters_of_errors(test: EffectTest) -> None:
 async def counters_of_refreshes(test: EffectTest) -> None:
     """The counts are those of the record."""
     for everything, name, command in ((0, "refsb", Cmd.REFSB), (1, "ref_all", Cmd.REF)):
-        await test.apply({"refresh_all": everything}, REFI=300, REFISB=300)
+        await test.apply({"refresh_all": everything}, REFI=300 if everything else FAST["REFI"], REFISB=300)
         await test.env.registers.pulse("ctrl.clear")
         start = test.now_ck()
         await test.env.registers.write_field("policy.refresh.refresh_en", 1)
