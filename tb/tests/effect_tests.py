@@ -41,7 +41,7 @@ C = TypeVar("C", bound=Check)
 BLOCK_TESTS: dict[str, tuple[str, ...]] = {  # register.field -> module.test of the block benches
     # The channel of the system tests starts by itself.
     "ctrl.init_start": ("csr_tests.control_bits_are_single_pulses", "phy_tests.power_up_follows_the_sequence"),
-    # Read data always comes as the channel asked for it, whatever the device does: only a bench of the block can differ.
+    # Read data always comes as the channel asked for it, whatever the device does.
     **{
         f"irq_{register}.rdata{pc}": (
             "csr_tests.interrupts_stick_until_cleared",
@@ -84,9 +84,7 @@ def policy_words(**given: int) -> dict[str, int]:
     words, left = {}, dict(given)
     for register in REGISTERS:
         if register.path.startswith("policy."):
-            words[register.path] = sum(
-                left.pop(info.name, info.reset or 0) << info.lsb for info in register.fields
-            )
+            words[register.path] = sum(left.pop(info.name, info.reset or 0) << info.lsb for info in register.fields)
     if left:
         raise ValueError(f"no policy field {', '.join(left)}")
     return words
@@ -94,8 +92,8 @@ def policy_words(**given: int) -> dict[str, int]:
 
 # Every other timing is small when one is looked at. Refresh is off and far away.
 FAST = {
-    "RCDRD": 6, "RCDWR": 6, "RP": 4, "RAS": 6, "RC": 10, "RRDS": 2, "RRDL": 2, "FAW": 4, "CCDS": 2, "CCDL": 2, "CCDR": 2,
-    "WTRS": 2, "WTRL": 2, "RTP": 2, "WR": 2, "RTW": 4, "RFC": 20, "RFCSB": 20, "RREFD": 4, "REFI": 65535,
+    "RCDRD": 6, "RCDWR": 6, "RP": 4, "RAS": 6, "RC": 10, "RRDS": 2, "RRDL": 2, "FAW": 4, "CCDS": 2, "CCDL": 2,
+    "CCDR": 2, "WTRS": 2, "WTRL": 2, "RTP": 2, "WR": 2, "RTW": 4, "RFC": 20, "RFCSB": 20, "RREFD": 4, "REFI": 65535,
     "REFISB": 65535, "PPD": 1,
 }  # fmt: skip
 QUIET_POLICY = {"page": 0, "refresh_en": 0}
@@ -372,7 +370,8 @@ TIMINGS = (
     Timing("RC", (75, 82), reads(*TWO_ROWS), (Cmd.ACT,), (Cmd.ACT,)),
     Timing("RTP", (30, 37), reads(*TWO_ROWS), READS, (Cmd.PRE,)),
     Timing("WR", (30, 37), writes(*TWO_ROWS), WRITES, (Cmd.PRE,), plus=end_of_write),
-    Timing("RRDS", (9, 14), reads(*(Place(bg=n) for n in range(4))), (Cmd.ACT,), (Cmd.ACT,), "other_group", same=("RRDL",)),
+    Timing("RRDS", (9, 14), reads(*(Place(bg=n) for n in range(4))), (Cmd.ACT,), (Cmd.ACT,), "other_group",
+           same=("RRDL",)),
     Timing("RRDL", (15, 22), reads(*(Place(bank=n) for n in range(4))), (Cmd.ACT,), (Cmd.ACT,), "group"),
     Timing("FAW", (41, 50), reads(*(Place(bg=n % 4, bank=n // 4) for n in range(8))), (Cmd.ACT,), (Cmd.ACT,), "pc", 4),
     Timing("CCDS", (6, 9), reads(*COLUMNS_OF_TWO_GROUPS), READS, READS, "other_group", same=("CCDL",)),
@@ -490,7 +489,9 @@ async def read_latency(test: EffectTest) -> None:
     for value in (base, base + 6):
         await test.apply(RL=value)
         found[value] = [await _latency(test, port, Place(3)) for port in range(2)]
-        assert int(test.env.rings.ctl["dev_rl"]) == value, f"RL = {value}: the device has {test.env.rings.ctl['dev_rl']}"
+        assert int(test.env.rings.ctl["dev_rl"]) == value, (
+            f"RL = {value}: the device has {test.env.rings.ctl['dev_rl']}"
+        )
     moved = [long - short for short, long in zip(found[base], found[base + 6], strict=True)]
     assert moved == [6, 6], f"6 CK more of RL: data comes {moved} CK later"
 
@@ -502,7 +503,9 @@ async def write_latency(test: EffectTest) -> None:
         wait = {"WR": 20}
         plus = lambda params: 2 + params.count("WR")  # noqa: E731
         await Timing("WL", (value, value), writes(*TWO_ROWS), WRITES, (Cmd.PRE,), plus=plus, timing=wait).check(test)
-        assert int(test.env.rings.ctl["dev_wl"]) == value, f"WL = {value}: the device has {test.env.rings.ctl['dev_wl']}"
+        assert int(test.env.rings.ctl["dev_wl"]) == value, (
+            f"WL = {value}: the device has {test.env.rings.ctl['dev_wl']}"
+        )
 
 
 @effect("phy.rd_delay")
@@ -563,10 +566,10 @@ async def identity_is_that_of_the_build(test: EffectTest) -> None:
     """Generation, geometry and sizes."""
     geometry = test.config.base.geometry
     expected = {
-        "id.generation": geometry.generation, "id.layout": 1, "id.pcs": 2, "id.auto_init": 1, "geometry.sids": geometry.sids,
-        "geometry.bank_groups": geometry.bgs, "geometry.banks": geometry.banks, "geometry.cols": geometry.cols,
-        "rows.rows": geometry.rows, "sizes.rd_entries": 32, "sizes.wr_entries": 32, "sizes.rob_slots": 64,
-        "sizes.init_shift": 16,
+        "id.generation": geometry.generation, "id.layout": 1, "id.pcs": 2, "id.auto_init": 1,
+        "geometry.sids": geometry.sids, "geometry.bank_groups": geometry.bgs, "geometry.banks": geometry.banks,
+        "geometry.cols": geometry.cols, "rows.rows": geometry.rows, "sizes.rd_entries": 32, "sizes.wr_entries": 32,
+        "sizes.rob_slots": 64, "sizes.init_shift": 16,
     }  # fmt: skip
     for path, value in expected.items():
         found = await test.env.registers.read_field(path)
@@ -641,7 +644,7 @@ async def status_shows_the_temperature(test: EffectTest) -> None:
     *(f"load[{pc}].{name}" for pc in range(2) for name in ("rd_level", "wr_level", "refresh_debt", "writing"))
 )  # fmt: skip
 async def load_of_each_pc(test: EffectTest) -> None:
-    """Queued requests that wait for a row count exactly; the debt counts refreshes that are held; writing follows WR."""
+    """Queued requests that wait for a row count exactly; the debt counts held refreshes; writing follows WR."""
     registers = test.env.registers
     for port in range(2):
         await test.apply({"refresh_hold": 15}, RCDRD=250, RCDWR=250)
@@ -774,7 +777,9 @@ async def refresh_waits_up_to_hold(test: EffectTest) -> None:
             while test.now_ck() < start + 600 * (hold + 1):
                 await cycles(64)
             first = test.log.after(start).of(Cmd.REFSB, pc=port).ck[0] - start
-            assert abs(first - 600 * hold) < 60, f"refresh_hold {hold}, PC {port}: first REFSB after {first} CK of 600 each"
+            assert abs(first - 600 * hold) < 60, (
+                f"refresh_hold {hold}, PC {port}: first REFSB after {first} CK of 600 each"
+            )
 
 
 # ---------------------------------------------------------------- turn-around and age
@@ -928,7 +933,9 @@ async def every_mask_names_its_address_bits(test: EffectTest) -> None:
     """
     amap = test.config.address_map
     rng = test.config.rng("map")
-    blocks = np.concatenate(([0], 1 << np.arange(amap.in_bits), rng.integers(0, 1 << amap.in_bits, 60))).astype(np.uint64)
+    blocks = np.concatenate(([0], 1 << np.arange(amap.in_bits), rng.integers(0, 1 << amap.in_bits, 60))).astype(
+        np.uint64
+    )
     for spare in (0, 0xFFFFFFFF):
         for bit in range(amap.out_bits, MASKS):
             await test.env.registers.write(f"map.mask{bit}", spare)
@@ -950,7 +957,9 @@ async def every_mask_names_its_address_bits(test: EffectTest) -> None:
                 wanted = np.bitwise_count(blocks & np.uint64(mask)) & 1
                 found = packed >> np.uint64(bit) & np.uint64(1)
                 wrong = int((found != wanted).sum())
-                assert not wrong, f"map.mask{bit} = {mask:#x}: DRAM address bit wrong for {wrong} of {len(blocks)} reads"
+                assert not wrong, (
+                    f"map.mask{bit} = {mask:#x}: DRAM address bit wrong for {wrong} of {len(blocks)} reads"
+                )
 
 
 @pyuvm.test()
@@ -998,7 +1007,9 @@ class RowLimitEffects(EffectTest):
 
 def _bad_bursts(test: EffectTest, address: int) -> Chunk:
     """A read and a write of a reserved burst code."""
-    return traffic.read(address, burst=axi.RESERVED) + traffic.write(test.config.rng("bad"), address, burst=axi.RESERVED)
+    return traffic.read(address, burst=axi.RESERVED) + traffic.write(
+        test.config.rng("bad"), address, burst=axi.RESERVED
+    )
 
 
 @effect(
@@ -1092,7 +1103,9 @@ async def counted(
     log = await test.run(port, make())
     await cycles(32)
     found = await counts(test)
-    other = {name: count for name, count in found.items() if name.startswith((f"pc{1 - port}", f"port{1 - port}")) and count}
+    other = {
+        name: count for name, count in found.items() if name.startswith((f"pc{1 - port}", f"port{1 - port}")) and count
+    }
     assert not other, f"traffic on port {port} counts elsewhere: {other}"
     mine = {name.split("_", 1)[1]: n for name, n in found.items() if name.startswith((f"pc{port}", f"port{port}"))}
     return mine, log
@@ -1167,9 +1180,13 @@ async def counters_of_full_queues(test: EffectTest) -> None:
     for port in range(2):
         full = ("rd_full", "wr_full", "rob_full")
         found, _ = await counted(test, port, lambda: test.read(columns), **slow)
-        assert [bool(found[name]) for name in full] == [True, False, False], f"45 reads of one row, port {port}: {found}"
+        assert [bool(found[name]) for name in full] == [True, False, False], (
+            f"45 reads of one row, port {port}: {found}"
+        )
         found, _ = await counted(test, port, lambda: test.write(columns), **slow)
-        assert [bool(found[name]) for name in full] == [False, True, False], f"45 writes of one row, port {port}: {found}"
+        assert [bool(found[name]) for name in full] == [False, True, False], (
+            f"45 writes of one row, port {port}: {found}"
+        )
         await test.apply()
         await test.env.registers.pulse("ctrl.clear")
         test.env.rings.ctl["ready_r"][port] = 0

@@ -1,4 +1,4 @@
-"""No run passes that did not do its work: nothing offered, no closing line, a dead or hanging simulator, a broken bench.
+"""No run passes that did not do its work: nothing offered, no closing line, a dead or hanging simulator or bench.
 
 Planted faults of channel and device: test_faults.py. The verdict from its parts: test_sim.py.
 """

@@ -11,7 +11,7 @@ from system_runs import Case, SystemRuns, cases, params
 
 TESTS = sim.ROOT / "tb" / "tests"
 sys.path.insert(0, str(TESTS))
-import effect_tests
+import effect_tests  # noqa: E402
 
 CASES = [*cases("hbm2", "effect_tests"), *cases("hbm3", "effect_tests")]
 BLOCK_TESTS = {test for tests in effect_tests.BLOCK_TESTS.values() for test in tests}
