@@ -6,6 +6,7 @@ CK, and complain about everything that a controller may do wrong at the pins.
 
 from __future__ import annotations
 
+import ctypes
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -335,6 +336,38 @@ async def _ck_stops(bench: Pins) -> None:
     bench.blk.ck_en_drv.value = 1
 
 
+async def _on_a_device(bench: Pins, act: Provocation, **changes: int) -> None:
+    """The same on a device of another geometry."""
+    shape = {"generation": 2 if bench.hbm2 else 3, "sids": 1, "groups": 4, "banks": 4, "rows": 1 << 14, "has_mask": 1}
+    configure = ctypes.CDLL(None).hx_dev_config
+    configure(*(shape | changes).values())
+    await act(bench)
+    await bench.idle(14)
+    configure(*(shape | {"has_mask": int(bench.hbm2)}).values())
+
+
+async def _masked_write(bench: Pins) -> None:
+    await bench.act(0, 0, 0)
+    await bench.write(0, 0, 0, bytes(32), mask=1)
+
+
+async def _short_latency(bench: Pins) -> None:
+    """RL 2 and WL 1, which the encoding allows and the model does not follow."""
+    for ma, op in [(2, 0)] if bench.hbm2 else [(1, 1), (2, 2)]:
+        await bench.step(columns=(Command("MRS", ma=ma, op=op), None))
+    await bench.act(0, 0, 0)
+    await bench.step(columns=(Command("RD", ba=0), None))
+
+
+async def _power_down_with_a_command(bench: Pins) -> None:
+    """HBM2: CKE falls beside PRE; HBM3/4: R0 is high without the rest."""
+    if bench.hbm2:
+        await bench.step(down=True, words=bench.code.cycle(slots=(Command("PRE"), None)))
+        return
+    await bench.step(down=True)
+    await _undefined(bench, "row", 0b0001)
+
+
 # What is done at the pins, and the only complaints that may follow.
 PROVOCATIONS: dict[str, tuple[Provocation, set[Err]]] = {
     "row_parity": (lambda b: _flip(b, "row"), {Err.PARITY_ROW}),
@@ -361,6 +394,13 @@ PROVOCATIONS: dict[str, tuple[Provocation, set[Err]]] = {
     "another_RL": (lambda b: _other_latency(b, "rl"), {Err.RL_MISMATCH}),
     "another_WL": (lambda b: _other_latency(b, "wl"), {Err.WL_MISMATCH}),
     "CK_stops_outside_power_down": (_ck_stops, {Err.INIT_ORDER}),
+    "masks_without_mask_pins": (lambda b: _on_a_device(b, _masked_write, has_mask=0), {Err.MASK_WITHOUT_PINS}),
+    "a_row_that_does_not_exist": (
+        lambda b: _on_a_device(b, lambda c: c.act(0, 0, 3 << 12), rows=3 << 12),
+        {Err.ROW_RANGE},
+    ),
+    "RL_and_WL_too_short": (_short_latency, {Err.LATENCY_SHORT}),
+    "power_down_with_a_command": (_power_down_with_a_command, {Err.POWER_DOWN}),
 }
 
 
