@@ -225,7 +225,7 @@ class Err(IntEnum):
 
 ERR_TEXT: dict[Err, str] = {
     Err.NONE: "no error",
-    Err.RING_FULL: "ring {a} is full, {b} records lost",
+    Err.RING_FULL: "ring {a} is full, records are lost",
     Err.WATCHDOG: "no progress for {b} cycles; waiting for {wait}",
     Err.PARITY_ROW: "odd parity on the row pins, edge {a}, word {b:#x}",
     Err.PARITY_COL: "odd parity on the column pins, edge {a}, word {b:#x}",

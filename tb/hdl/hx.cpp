@@ -32,6 +32,11 @@ void error(uint64_t time, uint32_t code, uint32_t a, uint64_t b) {
   }
 }
 
+void lost(unsigned ring) {
+  // The error ring cannot report itself: it is full.
+  if (hx_ctl.lost++ == 0 && ring != HX_RING_ERR) error(hx_ctl.cycle * 4, HX_ERR_RING_FULL, ring, 0);
+}
+
 namespace {
 
 // Half CK of the start of a cycle.

@@ -13,6 +13,9 @@ extern hx_ring_head hx_rings[HX_RINGS];
 
 namespace hx {
 
+// Counts a record for which ring `ring` had no room, and reports the first one since reset.
+void lost(unsigned ring);
+
 // Typed view of one ring; the memory is static, so that Python's views stay valid for the life of the process.
 template <typename Record, unsigned Index, uint64_t Capacity>
 struct Ring {
@@ -24,8 +27,8 @@ struct Ring {
   // Room for one more record, or null (and a lost record) when the reader has fallen behind.
   static Record* room() {
     hx_ring_head& h = head();
-    if (h.wr - h.rd == Capacity) {
-      hx_ctl.lost++;
+    if (__builtin_expect(h.wr - h.rd == Capacity, 0)) {
+      lost(Index);
       return nullptr;
     }
     return &data[h.wr & (Capacity - 1)];
