@@ -42,6 +42,7 @@ PROGRESS_FORMAT = "{:>20}{:>20}{:>20}\n"
 CSV_LIMIT = 1_000_000  # commands; longer runs keep commands.npz
 REPRODUCE = "HBM_REPRODUCE"  # as in test_base, which only the simulator can import quickly
 TIMEOUT_S = 24 * 3600.0  # hangs are found by the watchdog of the bench, in cycles
+TESTS_NAME = "test"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 EXIT = {"pass": 0, "fail": 1, "timeout": 1, "stopped": 3}
 
@@ -239,6 +240,8 @@ def make_plan(options: RunOptions) -> Plan:
     name = options.name or f"{short}-{Path(options.params).stem if options.params else config.preset}"
     if not NAME.fullmatch(name):
         raise InputError(f"--name {name}: use letters, digits and . _ + - only")
+    if name == TESTS_NAME:
+        raise InputError(f"--name {name}: the system tests keep their runs there")
     return Plan(options, config, trace, name, outstanding(options.pattern) if options.pattern else 0)
 
 

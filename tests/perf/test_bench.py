@@ -1,0 +1,32 @@
+"""`hbm bench`: all keys of bench.json are there and make sense. No time is asserted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from hbm_tb import bench, sim
+
+pytestmark = [pytest.mark.sim, pytest.mark.xdist_group("run")]
+MEASURES = {"efficiency", "mean_latency_ck", "p99_latency_ck", "row_hit_rate"}
+
+
+def test_a_quick_bench_writes_every_key() -> None:
+    """Speed and traffic keys; shares between 0 and 1; rates above 0."""
+    command = [sys.executable, "-m", "hbm_model.cli", "bench", "--quick"]
+    done = subprocess.run(command, cwd=sim.ROOT, capture_output=True, text=True, timeout=1500)
+    assert done.returncode == 0, done.stdout + done.stderr
+    document = json.loads((bench.FOLDER / "bench.json").read_text())
+    assert set(document) == {"speed", "traffic", "about"}
+    rates = {f"{name}_cycles_per_s" for name in ("bare", "cosim", "waves")} | {"legality_commands_per_s"}
+    assert set(document["speed"]) == rates and all(value > 0 for value in document["speed"].values())
+    assert set(document["traffic"]) == {"peers_hbm2"}  # a quick bench spares the second build
+    for port, patterns in document["traffic"]["peers_hbm2"].items():
+        assert set(patterns) == set(bench.PATTERNS[int(port[1])])
+        for found in patterns.values():
+            assert set(found) == MEASURES
+            assert 0 < found["efficiency"] <= 1 and 0 <= found["row_hit_rate"] <= 1
+            assert 0 < found["mean_latency_ck"] and 0 < found["p99_latency_ck"]
+    assert "co-simulation / bare" in done.stdout

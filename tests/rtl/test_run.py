@@ -1,0 +1,140 @@
+"""The main job as a user runs it: a pass, its folder, unusable input, a wave window, a cached build."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hbm_model.legality import check_trace
+from hbm_model.presets import preset
+from hbm_model.trace import read_commands
+from hbm_tb import run_job, sim
+
+pytestmark = [pytest.mark.sim, pytest.mark.xdist_group("run")]
+COUNT = 3000
+TIMEOUT = 1500.0
+
+
+def hbm(*words: str) -> subprocess.CompletedProcess[str]:
+    """`hbm run` with these words."""
+    command = [sys.executable, "-m", "hbm_model.cli", "run", *words]
+    return subprocess.run(command, cwd=sim.ROOT, capture_output=True, text=True, timeout=TIMEOUT)
+
+
+def folders() -> set[str]:
+    """Names below build/runs."""
+    return set(os.listdir(run_job.RUNS)) if run_job.RUNS.exists() else set()
+
+
+@pytest.fixture(scope="module")
+def passed() -> Iterator[tuple[subprocess.CompletedProcess[str], Path]]:
+    """A short run of a recording."""
+    yield hbm("--trace", "spmv", "--count", str(COUNT), "--name", "test-run", "--seed", "7"), run_job.RUNS / "test-run"
+
+
+def test_a_recorded_trace_passes_and_says_what_it_checked(
+    passed: tuple[subprocess.CompletedProcess[str], Path],
+) -> None:
+    """Exit 0, the table, and every request of the trace answered."""
+    done, folder = passed
+    assert done.returncode == 0, done.stdout + done.stderr
+    for word in ("requests", "bandwidth", "read latency", "commands checked", "violations", "cycles/s", "pass"):
+        assert word in done.stdout
+    result = json.loads((folder / "result.json").read_text())
+    assert (result["status"], result["reason"], result["seed"]) == ("pass", "", 7)
+    assert result["requests"] == result["trace_requests"] == COUNT
+    assert result["checked"]["read_beats"] == result["read_requests"] > 0
+    assert result["checked"]["write_responses"] == result["write_requests"] > 0
+    assert result["checked"]["commands"] == sum(result["commands"].values()) > COUNT
+    assert result["violations"] == 0
+    assert sum(result["row"].values()) == COUNT
+    assert 0 < result["share_of_peak"] <= 1
+    latency = result["latency_ck"]
+    assert 0 < latency["p50"] <= latency["p99"] <= latency["max"]
+    assert "--seed 7" in result["reproduce"]
+
+
+def test_the_folder_holds_what_it_should(passed: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    """Commands that the checker finds legal, series that add up, the page, JUnit, and nothing left of the staging."""
+    _, folder = passed
+    result = json.loads((folder / "result.json").read_text())
+    trace = read_commands(folder / "commands.csv", preset("hbm2_2000_eng"))
+    assert len(trace.commands) == result["checked"]["commands"]
+    assert len(check_trace(trace.commands, preset("hbm2_2000_eng"))) == 0
+    series = np.load(folder / "series.npz")
+    assert series["read_bytes"].sum() == result["bytes"]["read"]
+    assert series["write_bytes"].sum() == result["bytes"]["write"]
+    assert "<html" in (folder / "report.html").read_text()[:2000].lower()
+    cases = list(ET.parse(folder / "results.xml").getroot().iter("testcase"))
+    assert len(cases) == 1 and cases[0].find("failure") is None
+    assert not [name for name in folders() if name.startswith(run_job.STAGING)]
+    assert not (folder / "stimulus").exists()
+
+
+def test_a_run_repeats_bit_for_bit_and_finds_its_build(
+    passed: tuple[subprocess.CompletedProcess[str], Path],
+) -> None:
+    """The same seed gives the same commands at the same times; nothing is built again."""
+    _, folder = passed
+    again = hbm("--trace", "spmv", "--count", str(COUNT), "--name", "test-again", "--seed", "7")
+    assert again.returncode == 0 and "build tb_top" not in again.stderr
+    other = run_job.RUNS / "test-again"
+    assert (other / "commands.csv").read_bytes() == (folder / "commands.csv").read_bytes()
+    assert json.loads((other / "result.json").read_text())["build_s"] == 0
+
+
+BAD = {
+    "no such trace": (("--trace", "nothing.trace"), "no such file"),
+    "unknown preset": (("--preset", "hbm9"), "unknown preset 'hbm9'"),
+    "bad line": (("--trace", "@R 0x0\nR 0x20\nX 0x40\n"), "bad.trace:3: expected"),
+    "outside": (("--trace", "@R 0xffffffffff20\n"), "lies outside the memory"),
+    "empty": (("--trace", "@# nothing\n"), "no request"),
+    "field too small": (("--set", "RP=300"), "RP is 300, expected 0 to 255"),
+    "unknown field": (("--set", "RPP=3"), "RPP is neither"),
+    "window": (("--waves-from", "90", "--waves-to", "10"), "wave window"),
+    "name": (("--name", "../x"), "--name"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_unusable_input_is_one_line_and_exit_2(case: str, tmp_path: Path) -> None:
+    """One clear line, exit 2, nothing left behind."""
+    words, text = list(BAD[case][0]), BAD[case][1]
+    if words[1].startswith("@"):
+        file = tmp_path / "bad.trace"
+        file.write_text(words[1][1:])
+        words[1] = str(file)
+    before = folders()
+    done = hbm(*words)
+    assert done.returncode == 2, done.stdout + done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1 and text in lines[0], done.stderr
+    assert folders() == before
+
+
+def test_a_wave_window_stops_the_run_and_shows_mnemonics() -> None:
+    """`stopped` is no pass; the FST can be read, lies in the window and carries the commands by name."""
+    pywellen = pytest.importorskip("pywellen")
+    words = ("--trace", "spmv", "--count", "6000", "--name", "test-waves", "--waves-from", "9000", "--waves-to", "9600")
+    done = hbm(*words)
+    assert done.returncode == 3, done.stdout + done.stderr
+    folder = run_job.RUNS / "test-waves"
+    result = json.loads((folder / "result.json").read_text())
+    assert result["status"] == "stopped" and "window" in result["reason"]
+    assert all(case.find("skipped") is not None for case in ET.parse(folder / "results.xml").getroot().iter("testcase"))
+    wave = pywellen.Waveform(str(folder / "waves.fst"))
+    tables = [var.enum_type for var in wave.all_vars() if var.enum_type]
+    names = {str(text) for table in tables for _, text in table[1]}
+    assert any("ACT" in name.upper() for name in names) and any("RD" in name.upper() for name in names)
+    cycles = next(var for var in wave.all_vars() if var.full_name == "tb_top.cycle_q")
+    seen = [int(value) for _, value in cycles.tv]
+    assert 9000 // 2 - 4 <= seen[0] and seen[-1] <= 9600 // 2 + 4 and len(seen) > 250
+    for name in ("waves.gtkw", "waves.surfer.sucl"):
+        assert "tb_top" in (folder / name).read_text()
