@@ -78,6 +78,8 @@ module hbm_rd_path
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) half_q <= 1'b0;
+    // Surplus halves are dropped: kept, one of them would shift all later reads.
+    else if (count_q == '0) half_q <= 1'b0;
     else half_q <= half_q ^ (^dfi_i.valid);
   end
 
@@ -120,7 +122,7 @@ module hbm_rd_path
 
   assign ready_o   = !count_q[PtrWidth];
   assign empty_o   = count_q == '0 && !half_q;
-  assign surplus_o = done && count_q == '0;
+  assign surplus_o = |dfi_i.valid && count_q == '0;
   assign missing_o = quiet_q == 10'(Patience);
 
 `ifndef SYNTHESIS

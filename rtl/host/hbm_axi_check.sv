@@ -2,8 +2,6 @@
 //
 // Enforces: rowRange.
 //
-// Enforces: rowRange.
-//
 // Combinational, on the input side of the burst FIFO, so that the verdict is ready when the burst is split. Only the first
 // address is mapped: a legal burst stays in one 4 KiB page, and the row bits that decide against `row_limit` must be functions of
 // address bits 12 and above, as in every map whose rows are at least 4 KiB of address space apart. SLVERR wins over DECERR where
