@@ -104,6 +104,7 @@ class Checks(uvm_scoreboard):  # type: ignore[misc]
             config.memory_seed,
             config.reproduce,
             check_commands=config.check_commands,
+            cover=config.coverage,
         )
         self.board = Scoreboard(settings, self.legality)
         self.kept: list[Records] = []

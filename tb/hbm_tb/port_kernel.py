@@ -52,7 +52,7 @@ TOUCHES = 1024
     S_SHIFT, S_BUCKET_MAX, S_PROGRESS, S_RD_OPEN, S_AR_COUNT, S_AW_COUNT, S_R_ID, S_JOIN_STRB,
     # configuration
     C_PORT, C_MAP_BITS, C_ROW_LIMIT, C_ROW_BITS, C_COL_BITS, C_BA_BITS, C_BG_BITS, C_SIDS, C_FULL, C_HAS_MASK, C_SEED,
-    C_CHECK_COMMANDS, C_MONITORS, C_BANKS,
+    C_CHECK_COMMANDS, C_MONITORS, C_BANKS, C_COVER,
     # counters
     N_AR, N_AW, N_W, N_R, N_B, N_RD_REQ, N_WR_REQ, N_RD_BYTES, N_WR_BYTES, N_RD_CHECKED, N_MULTI, N_SLVERR, N_DECERR,
     N_EXCL_OK, N_EXCL_FAIL, N_RMW, N_FIRST_CYCLE, N_LAST_CYCLE, N_LAT_COUNT, N_LAT_SUM, N_LAT_MAX,
@@ -61,7 +61,7 @@ TOUCHES = 1024
     # the first error
     X_CODE, X_CYCLE, X_ID, X_TXN, X_BEAT, X_ADDR, X_A, X_B, X_LO, X_HI, X_CANDIDATES, X_BLOCK,
     SCALARS,
-) = range(90)  # fmt: skip
+) = range(91)  # fmt: skip
 
 # ---------------------------------------------------------------- columns of the tables
 (
@@ -157,12 +157,13 @@ def hash_word(m: I64, key: Word, word: Word) -> Word:
 @compiled
 def dram_block(m: I64, block: Word) -> Word:
     """Packed DRAM address of port block `block` (byte address / 32): the XOR matrix, eight address bits at a time."""
+    # The mask tells the compiler that the result is no negative index, which costs a check at each use.
     return (
         m[XOR + (block & 255)]
         ^ m[XOR + 256 + (block >> 8 & 255)]
         ^ m[XOR + 512 + (block >> 16 & 255)]
         ^ m[XOR + 768 + (block >> 24 & 255)]
-    )
+    ) & 0x7FFFFFFF
 
 
 @compiled
@@ -375,7 +376,7 @@ def touch(m: I64, block: Word, cycle: Word, write: Word) -> None:
 @compiled
 def series_at(m: I64, cycle: Word) -> Word:
     """Offset in the time series of the row for a cycle; the resolution halves when the table is full."""
-    at = cycle >> m[S_SHIFT]
+    at = (cycle >> m[S_SHIFT]) & 0x7FFFFFFFFFFFFFF
     while at >= BUCKETS:
         for i in range(BUCKETS // 2):
             for column in range(T_COLUMNS):
@@ -491,15 +492,16 @@ def process_ar(m: I64, ar: U64, due: U16, cycle: Word, wait: Word, axi_id: Word)
                 resp = 1
             previous = -1
             for beat in range(length + 1):
-                block = beat_address(addr, length, size, burst, beat) >> 5
+                block = (beat_address(addr, length, size, burst, beat) if beat else addr) >> 5
                 if block != previous:
                     previous = block
                     dram = dram_block(m, block)
                     due[2 * dram] += np.uint16(1)
+                    m[N_RD_REQ] += 1
                     if due[2 * dram + 1] > 0:
                         m[N_RAW] += 1
-                    touch(m, dram, cycle, False)
-                    m[N_RD_REQ] += 1
+                    if m[C_COVER]:
+                        touch(m, dram, cycle, False)
     m[row + R_ADDR] = addr
     m[row + R_LEN] = length
     m[row + R_SIZE] = size
@@ -523,8 +525,9 @@ def process_ar(m: I64, ar: U64, due: U16, cycle: Word, wait: Word, axi_id: Word)
     m[ID_TAIL + axi_id] = slot
     m[S_RD_OPEN] += 1
     m[N_AR] += 1
-    m[LEVELS + min(m[S_RD_OPEN], 127)] += 1
-    m[WAITS + log2_bin(wait)] += 1
+    if m[C_COVER]:
+        m[LEVELS + min(m[S_RD_OPEN], 127)] += 1
+        m[WAITS + log2_bin(wait)] += 1
     if m[N_FIRST_CYCLE] < 0:
         m[N_FIRST_CYCLE] = cycle
     return 0
@@ -573,8 +576,9 @@ def process_aw(m: I64, aw: U64, cycle: Word, wait: Word, axi_id: Word) -> Word:
     m[row + W_TXN] = txn
     m[row + W_LOCK] = lock
     m[N_AW] += 1
-    m[LEVELS + 128 + min(head + 1 - m[S_WT_TAIL], 127)] += 1
-    m[WAITS + 16 + log2_bin(wait)] += 1
+    if m[C_COVER]:
+        m[LEVELS + 128 + min(head + 1 - m[S_WT_TAIL], 127)] += 1
+        m[WAITS + 16 + log2_bin(wait)] += 1
     if m[N_FIRST_CYCLE] < 0:
         m[N_FIRST_CYCLE] = cycle
     return 0
@@ -654,7 +658,8 @@ def close_request(m: I64, u: U64, page_of: I32, meta: I32, due: U16, row: Word, 
         m[N_WAR] += 1
     if due[2 * dram + 1] > 1:
         m[N_WAW] += 1
-    touch(m, dram, cycle, True)
+    if m[C_COVER]:
+        touch(m, dram, cycle, True)
     m[N_WR_REQ] += 1
     return 0
 
@@ -729,9 +734,11 @@ def process_r(m: I64, u: U64, page_of: I32, meta: I32, data: U64, r: U64, at: Wo
     resp = np.int64(fields >> np.uint64(16)) & 255
     last = np.int64(fields >> np.uint64(24)) & 255
     m[N_R] += 1
+    where = series_at(m, cycle)
     slot = m[ID_HEAD + axi_id] if axi_id < IDS else -1
     if slot < 0:
         return fail(m, E_R_SURPLUS, cycle, axi_id, -1, 0, 0, resp, last)
+    slot &= READS - 1
     row = RT + slot * R_COLUMNS
     beat = m[row + R_BEAT]
     length = m[row + R_LEN]
@@ -739,7 +746,7 @@ def process_r(m: I64, u: U64, page_of: I32, meta: I32, data: U64, r: U64, at: Wo
     size = m[row + R_SIZE]
     burst = m[row + R_BURST]
     here = addr
-    if m[row + R_RESP] < 2:
+    if beat and m[row + R_RESP] < 2:
         here = beat_address(addr, length, size, burst, beat)
     if (last != 0) != (beat == length):
         return fail(m, E_R_LAST, cycle, axi_id, m[row + R_TXN], beat, here, length, last)
@@ -797,7 +804,7 @@ def process_r(m: I64, u: U64, page_of: I32, meta: I32, data: U64, r: U64, at: Wo
         m[row + R_FITS] = fits
         m[N_RD_CHECKED] += 1
         m[N_RD_BYTES] += hi - lo + 1
-        m[series_at(m, cycle) + T_RD_BYTES] += hi - lo + 1
+        m[where + T_RD_BYTES] += hi - lo + 1
     else:
         for i in range(4):
             if r[at, 2 + i] != np.uint64(0):
@@ -822,7 +829,6 @@ def process_r(m: I64, u: U64, page_of: I32, meta: I32, data: U64, r: U64, at: Wo
         m[N_LAT_COUNT] += 1
         m[N_LAT_SUM] += delay
         m[N_LAT_MAX] = max(m[N_LAT_MAX], delay)
-        where = series_at(m, cycle)
         m[where + T_LAT_SUM] += delay
         m[where + T_LAT_COUNT] += 1
         m[where + T_LAT_MAX] = max(m[where + T_LAT_MAX], delay)
@@ -992,7 +998,8 @@ def process(st: State, acc: U64, r: U64, b: U64, cmd: U64) -> Word:
                     return fail(m, E_W_UNKNOWN, cycle, axi_id, 0, 0, 0, 0, 0)
                 m[S_W_READY] += 1
                 m[N_W] += 1
-                m[WAITS + 32 + log2_bin(wait)] += 1
+                if m[C_COVER]:
+                    m[WAITS + 32 + log2_bin(wait)] += 1
                 if process_w_beats(m, u, w, page_of, meta, due, cycle):
                     return m[X_CODE]
         elif when_c == cycle:

@@ -79,6 +79,7 @@ class Settings:
     reproduce: str = ""  # the command line that repeats this run
     monitors: int = 8  # exclusive monitors of a port (hbm_host_pkg::NumExcl)
     check_commands: bool = True
+    cover: bool = True  # count hazards, queue levels and waits for coverage
 
 
 class PortScoreboard:
@@ -103,6 +104,7 @@ class PortScoreboard:
         m[k.C_SEED] = u64(settings.seed & _MASK64).astype(i64)
         m[k.C_CHECK_COMMANDS] = settings.check_commands
         m[k.C_MONITORS] = settings.monitors
+        m[k.C_COVER] = settings.cover
         m[k.C_BANKS] = amap.sids * amap.bgs * amap.banks
         if widths["col"] != 5 or m[k.C_BANKS] > k.MAX_BANKS:
             raise ValueError("the scoreboard is made for rows of 32 columns and at most 64 banks a PC")
@@ -204,9 +206,8 @@ class PortScoreboard:
 
     def consume(self, acc: Records, r: Records, b: Records, cmd: NDArray[np.uint64]) -> None:
         """Check one batch of this port; `cmd` holds the commands of both PCs as words."""
-        writes = int(np.count_nonzero(acc["kind"] != records.ACC_AR))
-        if writes:
-            self._reserve_pages(writes)
+        if len(acc):
+            self._reserve_pages(len(acc))
         code = k.process(
             self.state,
             _words(acc, 2) if len(acc) else _EMPTY2,

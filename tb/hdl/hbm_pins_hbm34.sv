@@ -69,6 +69,7 @@ module hbm_pins_hbm34
 
           if (left == 2) begin
             act.row[14:8] = w[ActFallLsb +: 7];
+            if (Generation == 4) act.row[14] = 1'b0;  // no RA14: its pin is free and driven 1
             left = 2'd1;
           end else if (left == 1) begin
             act.row[7:0] = w[ActRiseLsb +: 8];
