@@ -441,23 +441,29 @@ async def temperature_scales_the_refresh_interval(dut: Any, temp: int, every_ban
     assert not done.violations, done.violations[:3]
     for events in done.events:
         count = events["ref_all" if every_bank else "refsb"]
-        assert abs(count - 2 * cycles // interval) <= 1 and count >= 10, f"{count} refreshes in {cycles} cycles"
+        # The pause after a set may hold back those that fall due meanwhile.
+        late = 0 if every_bank else params.count("RFCSB") // interval
+        due = 2 * cycles // interval
+        assert due - late - 1 <= count <= due + 1 and count >= 10, f"{count} refreshes in {cycles} cycles, {due} due"
 
 
 @cocotb.test()
-@cocotb.parametrize(every_bank=[0, 1])
-async def refresh_debt_stays_bounded_under_load(dut: Any, every_bank: int) -> None:
-    """Saturating random reads never push the debt more than a set beyond the hold level."""
+@cocotb.parametrize(every_bank=[0, 1], temp=[0b011, 0b110])
+async def refresh_debt_stays_bounded_under_load(dut: Any, every_bank: int, temp: int) -> None:
+    """Saturating random reads push the debt to the hold level and little further, also at a quarter of the interval."""
     bench = Bench(dut)
     number = np.random.default_rng(3).integers(0, 1 << 24, 4000)
     lists: Lists = {}
     for pc in range(2):
         lists |= split(placed(bench.sizes, number), np.zeros(len(number), bool), pc)
     hold = 4
-    await bench.start(bench.sizes.preset(), lists, {"refresh_all": every_bank, "refresh_hold": hold}, ordered=True)
+    policy = {"refresh_all": every_bank, "refresh_hold": hold}
+    await bench.start(bench.sizes.preset(), lists, policy, ordered=True, temp=temp)
     await bench.finish()
     debts = bench.array("most_debt")
-    assert all(1 <= debt <= hold + 4 for debt in debts), f"debt {debts}"
+    # M6.5: a set beyond the level at which the rest of the set is held; all-bank: one more may fall due meanwhile.
+    most = hold + 1 if every_bank else hold + 4 + (16 if temp == 0b110 else 0)
+    assert all(1 <= debt <= most for debt in debts), f"debt {debts}"
 
 
 @cocotb.test()
