@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeVar, cast
 
-from hbm_model._jit import compiled, jit_enabled
+from hbm_model._jit import jit_enabled
 
 RANKS: Final = 62  # ranks of a queue before they are dealt anew; 62 keeps every set a positive int64
 NEVER: Final = -(1 << 40)  # an instant before everything
@@ -70,8 +70,9 @@ WRITE: Final = 1
     K_MERGE,  # 1: no mask pins, a write with a strobe missing is a read-modify-write
     K_OUTSTANDING,
     K_OPEN,  # first cycle in which the ports offer anything
+    K_BEAT,  # cycle of a beat (M4.5); the others follow from it
     K_SIZE,
-) = range(51)
+) = range(52)
 
 # ------------------------------------------------------------------ state of one PC and its port, places in `x`
 (
@@ -249,11 +250,31 @@ class Cells(Protocol):
     def __setitem__(self, at: Any, value: int, /) -> None: ...
 
 
+# Called from several places: a copy in each would double the compile time.
+_SHARED: Final = {
+    "renumber",
+    "start_merge",
+    "find_conflicts",
+    "open_bank",
+    "shut_bank",
+    "oldest_legal_column",
+    "answer",
+}
+
+
 def hot(function: F) -> F:
-    """Compile a function of the loop, unless that is switched off."""
+    """Compile a function of the loop, unless that is switched off.
+
+    No function makes or keeps an array, so numba's reference counts are off: they take four fifths of the time.
+    """
     if not jit_enabled():
         return function
-    return cast(F, compiled(function))
+    import numba
+
+    name = function.__name__
+    inline = name != "run" and name not in _SHARED
+    njit: Any = numba.njit  # `_nrt` is not in its published signature
+    return cast(F, njit(cache=True, _nrt=False, error_model="numpy", forceinline=inline)(function))
 
 
 if jit_enabled():
@@ -766,9 +787,12 @@ def decide_offers(x: Cells, k: Cells, n: int, owed: bool, stopped: bool) -> None
 @hot
 def grant(a: Cells, b: Cells, gen: int) -> None:
     """M5.3: a is the first PC, b the other one."""
-    for x in (a, b):
-        x[G_ACT] = 0
-        x[G_SHORT] = 0
+    a[G_ACT] = 0
+    a[G_SHORT] = 0
+    b[G_ACT] = 0
+    b[G_SHORT] = 0
+    if not (a[O_ACT] | a[O_SHORT] | b[O_ACT] | b[O_SHORT]):
+        return
     short = a[O_SHORT]
     pre = short == PRE or short == PREA
     if a[O_ACT]:
@@ -1242,6 +1266,66 @@ def start_merge(x: Cells, k: Cells, req: int) -> None:
 
 
 @hot
+def busy_port(x: Cells) -> bool:
+    """True when the port has anything to do, or a credit is on its way back."""
+    return x[H_NEXT] < x[H_END] or x[H_RETURN] > 0 or not idle_port(x)
+
+
+@hot
+def finish(
+    x: Cells,
+    k: Cells,
+    q: Cells,
+    order: Cells,
+    out: Table,
+    at: int,
+    n: int,
+    pc: int,
+    still: bool,
+    owed: bool,
+    stopped: bool,
+    beat: bool,
+) -> int:
+    """What one PC decides in n after the grant, its port, and all effects; gives the place in the list of commands."""
+    host = x[HOST]
+    freed = 0
+    start = -1
+    if not still:
+        if not (x[O_ACT] and not x[G_ACT]):
+            pick_act(x, k, n)
+        if not (x[O_SHORT] and not x[G_SHORT]):
+            pick_short(x, k, n, owed, stopped)
+        decide_held(x, k, owed)
+        if beat:  # M4.5
+            for d in range(2):
+                x[URGENT + d] |= x[AGED + d]
+                x[AGED + d] = x[ALL + d]
+        start = x[E_REQ + 64 + x[N_START]] if x[N_START] >= 0 else -1
+        freed = -x[WR_PATH]
+        at = apply_pc(x, k, n, pc, out, at)
+        freed += x[WR_PATH]
+    if x[H_NEXT] < x[H_END] or not idle_port(x):
+        # The port sees the counts of the start of the cycle.
+        now = x[HOST]
+        x[HOST] = host
+        got, put = port_front(x, k, q, order, n)
+        x[HOST] = now
+        responses(x, q, n)
+        if put >= 0:
+            part = k[K_MERGE] == 1 and q[put, Q_PART] == 1
+            enqueue(x, k, WRITE, q[put, Q_BANK], q[put, Q_ROW], q[put, Q_COL], put, part, False)
+        if got >= 0:
+            enqueue(x, k, READ, q[got, Q_BANK], q[got, Q_ROW], q[got, Q_COL], got, False, False)
+            x[HOST] += 1
+    x[H_CREDIT] += x[H_RETURN]
+    x[H_RETURN] = freed
+    if start >= 0:
+        # An enqueue of this cycle may have dealt new ranks, so the write is found by its name.
+        start_merge(x, k, start)
+    return at
+
+
+@hot
 def run(xs: Table, k: Cells, q: Cells, orders: Table, out: Table, clock: Cells, until: int) -> None:
     """Run cycles from clock[0] on, until `until`, until all requests are answered (clock[2] = 1), or until `out` is
     full. clock: cycle, first PC, stop when all is answered, and out: number of commands.
@@ -1302,51 +1386,13 @@ def run(xs: Table, k: Cells, q: Cells, orders: Table, out: Table, clock: Cells, 
             grant(x1, x0, gen)
             if x1[G_ACT] or x1[G_SHORT]:
                 first = 0
-        beat = starve > 0 and n % starve == starve - 1
-        for pc in range(2):
-            x = xs[pc]
-            still = quiet0 if pc == 0 else quiet1
-            freed = 0
-            if not still:
-                owed = owed0 if pc == 0 else owed1
-                if not (x[O_ACT] and not x[G_ACT]):
-                    pick_act(x, k, n)
-                if not (x[O_SHORT] and not x[G_SHORT]):
-                    pick_short(x, k, n, owed, stopped)
-                decide_held(x, k, owed)
-                if beat:  # M4.5
-                    for d in range(2):
-                        x[URGENT + d] |= x[AGED + d]
-                        x[AGED + d] = x[ALL + d]
-                start = x[E_REQ + 64 + x[N_START]] if x[N_START] >= 0 else -1
-                before = x[WR_PATH]
-                host = x[HOST]
-                at = apply_pc(x, k, n, pc, out, at)
-                freed = x[WR_PATH] - before
-            else:
-                start = -1
-                host = x[HOST]
-            count_due(x, k, n)
-            # Ports: everything named here is as it was at the start of the cycle.
-            if x[H_NEXT] < x[H_END] or not idle_port(x):
-                now = x[HOST]
-                x[HOST] = host
-                got, put = port_front(x, k, q, orders[pc], n)
-                x[HOST] = now
-                responses(x, q, n)
-                if put >= 0:
-                    part = k[K_MERGE] == 1 and q[put, Q_PART] == 1
-                    enqueue(x, k, WRITE, q[put, Q_BANK], q[put, Q_ROW], q[put, Q_COL], put, part, False)
-                if got >= 0:
-                    enqueue(x, k, READ, q[got, Q_BANK], q[got, Q_ROW], q[got, Q_COL], got, False, False)
-                    x[HOST] += 1
-            if x[H_RETURN]:
-                x[H_CREDIT] += x[H_RETURN]
-                x[H_RETURN] = 0
-            if freed:
-                x[H_RETURN] = freed
-            if start >= 0:
-                start_merge(x, k, start)
+        beat = starve > 0 and n >= k[K_BEAT] and (n - k[K_BEAT]) % starve == 0
+        if not quiet0 or busy_port(x0):
+            at = finish(x0, k, q, orders[0], out, at, n, 0, quiet0, owed0, stopped, beat)
+        count_due(x0, k, n)
+        if not quiet1 or busy_port(x1):
+            at = finish(x1, k, q, orders[1], out, at, n, 1, quiet1, owed1, stopped, beat)
+        count_due(x1, k, n)
         n += 1
     clock[0] = n
     clock[1] = first

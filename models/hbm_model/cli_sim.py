@@ -46,13 +46,14 @@ def sim_command(
     compare: Annotated[
         bool, typer.Option("--compare", help="repeat a run of the RTL, tell the first difference")
     ] = False,
+    beat: Annotated[int, typer.Option("--beat", help="with --compare: cycle of an ageing beat (M4.5)")] = -1,
 ) -> None:
     """Predict every command and response for a request trace; writes build/runs/<name>.
 
     Exit 0: done. Exit 1: --compare found a difference. Exit 2: input that cannot be used.
     """
     if compare:
-        _compare(Path(requests))
+        _compare(Path(requests), beat)
         return
     import json
     import time
@@ -88,10 +89,10 @@ def sim_command(
     print(f"{folder}/commands.csv, {folder}/result.json")
 
 
-def _compare(folder: Path) -> None:
+def _compare(folder: Path, beat: int) -> None:
     from hbm_model.compare import compare_run
 
-    compared, story = compare_run(folder)
+    compared, story = compare_run(folder, beat)
     if story:
         print(story)
         raise typer.Exit(1)

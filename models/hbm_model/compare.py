@@ -172,7 +172,8 @@ def read_run(folder: Path) -> Recorded:
         raise InputError(f"{folder}: no commands.csv")
     return Recorded(
         params,
-        {**result["timing"], **result["policy"]},
+        # Policies stand as register.field in a run folder.
+        {key.rpartition(".")[2]: value for key, value in {**result["timing"], **result["policy"]}.items()},
         address_map,
         trace,
         read_commands(log, params).commands,
@@ -190,7 +191,7 @@ def trace_path(name: str) -> Path:
     return path if path.exists() or not recording.exists() else recording
 
 
-def replay(run: Recorded) -> tuple[Channel, Callable[[], Channel]]:
+def replay(run: Recorded, beat: int = -1) -> tuple[Channel, Callable[[], Channel]]:
     """A channel that stands where the run's channel stood at the start of its traffic, and how to make it again.
 
     Mode registers in the log tell when commands were first allowed (M7.2), and whether a commit came before that.
@@ -209,7 +210,9 @@ def replay(run: Recorded) -> tuple[Channel, Callable[[], Channel]]:
         committed = len(writes) > size
         first_set = base if committed else params
         first = int(writes[size - 1]) + (first_set.count("MOD") + 1) // 2
-        setup = Setup(params, Policy.of(params, **policy_values), first, run.opens, outstanding=run.outstanding)
+        setup = Setup(
+            params, Policy.of(params, **policy_values), first, run.opens, outstanding=run.outstanding, beat=beat
+        )
         if not committed:
             channel = Channel(setup)
         else:
@@ -218,17 +221,20 @@ def replay(run: Recorded) -> tuple[Channel, Callable[[], Channel]]:
             channel.k[m.K_PAUSE] = load - (base.count("RFC") + 1) // 2
             channel.earlier.append(channel.run(load, to_the_end=False))
             again = int(writes[-1]) + (params.count("MOD") + 1) // 2
-            channel.adopt(Setup(params, setup.policy, again, run.opens, outstanding=run.outstanding))
+            channel.adopt(Setup(params, setup.policy, again, run.opens, outstanding=run.outstanding, beat=beat))
         channel.offer(run.trace, run.address_map, port_ids(run.trace, run.address_map))
         return channel
 
     return begin(), begin
 
 
-def compare_run(folder: Path) -> tuple[int, str]:
-    """Repeat a recorded run with the model. Returns (commands compared, story); an empty story: no difference."""
+def compare_run(folder: Path, beat: int = -1) -> tuple[int, str]:
+    """Repeat a recorded run with the model. Returns (commands compared, story); an empty story: no difference.
+
+    beat: cycle of one beat of M4.5, which a run folder with a changed starve_limit does not tell.
+    """
     run = read_run(folder)
-    channel, begin = replay(run)
+    channel, begin = replay(run, beat)
     foreseen = np.concatenate([*channel.earlier, channel.run()])
     until = 4 * (int(channel.clock[0]) + 2)  # what the model has not reached does not count
     found = first_difference(run.commands, foreseen, until)

@@ -71,6 +71,7 @@ class Setup:
     rd_delay: int = 0
     outstanding: int = 0  # requests that a port may have open; 0: no limit
     temp: int = 3  # TEMP code (M6.1)
+    beat: int = -1  # cycle of the first beat (M4.5), when starve_limit was not that of the reset; -1: starve_limit - 1
 
 
 _FACTOR: Final = {0: (4, 1), 1: (2, 1), 3: (1, 1), 2: (1, 2), 6: (1, 4)}
@@ -139,6 +140,7 @@ def constants(setup: Setup) -> I64:
         m.K_MERGE: 0 if shape.has_data_mask else 1,
         m.K_OUTSTANDING: setup.outstanding,
         m.K_OPEN: setup.opens,
+        m.K_BEAT: policy.starve_limit - 1 if setup.beat < 0 else setup.beat,
     }
     for place, value in values.items():
         k[place] = value
