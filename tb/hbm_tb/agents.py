@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from cocotb.triggers import Event
-from hbm_model.commands import NO_ROW, Cmd
 from numpy.typing import NDArray
 from pyuvm import (
     uvm_agent,
@@ -26,6 +25,7 @@ from pyuvm import (
 )
 
 from hbm_tb.link import cycles
+from hbm_tb.port_kernel import blank_rows
 from hbm_tb.rings import Rings
 from hbm_tb.traffic import Chunk
 
@@ -58,7 +58,7 @@ class ChunkItem(uvm_sequence_item):  # type: ignore[misc]
 
 @dataclass
 class PortBatch:
-    """What one port did in a batch."""
+    """What one port did in a batch. The arrays may be the ring's own memory: copy what must outlive the batch."""
 
     port: int
     acc: Records
@@ -119,8 +119,8 @@ class PortMonitor(uvm_monitor):  # type: ignore[misc]
 
     def collect(self) -> None:
         """Empty the response rings of the port."""
-        rings, port = self.rings, self.port
-        self.ap.write(PortBatch(port, rings.pop_acc(port), rings.pop_r(port), rings.pop_b(port)))
+        acc, r, b = (self.rings.rings[f"{name}{self.port}"].take() for name in ("acc", "r", "b"))
+        self.ap.write(PortBatch(self.port, acc, r, b))
 
 
 class PortAgent(uvm_agent):  # type: ignore[misc]
@@ -150,9 +150,8 @@ class CommandMonitor(uvm_monitor):  # type: ignore[misc]
     def collect(self) -> None:
         """Empty the command and error rings."""
         cmd = self.rings.pop_cmd()
-        if len(cmd):  # the pins do not name the row of a column command
-            column = (cmd["cmd"] >= Cmd.RD) & (cmd["cmd"] <= Cmd.WRA)
-            cmd["row"][column] = NO_ROW
+        if len(cmd):
+            blank_rows(cmd.view(np.uint64).reshape(-1, 2))
         self.ap.write(CommandBatch(cmd, self.rings.pop_err()))
 
 

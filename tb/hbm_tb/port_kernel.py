@@ -490,7 +490,7 @@ def process_ar(m: I64, ar: U64, due: U16, cycle: Word, wait: Word, axi_id: Word)
         else:
             if lock and exclusive_shape(addr, length, size, burst):
                 resp = 1
-            previous = -1
+            previous: Word = -1
             for beat in range(length + 1):
                 block = (beat_address(addr, length, size, burst, beat) if beat else addr) >> 5
                 if block != previous:
@@ -735,7 +735,7 @@ def process_r(m: I64, u: U64, page_of: I32, meta: I32, data: U64, r: U64, at: Wo
     last = np.int64(fields >> np.uint64(24)) & 255
     m[N_R] += 1
     where = series_at(m, cycle)
-    slot = m[ID_HEAD + axi_id] if axi_id < IDS else -1
+    slot: Word = m[ID_HEAD + axi_id] if axi_id < IDS else -1
     if slot < 0:
         return fail(m, E_R_SURPLUS, cycle, axi_id, -1, 0, 0, resp, last)
     slot &= READS - 1
@@ -745,7 +745,7 @@ def process_r(m: I64, u: U64, page_of: I32, meta: I32, data: U64, r: U64, at: Wo
     addr = m[row + R_ADDR]
     size = m[row + R_SIZE]
     burst = m[row + R_BURST]
-    here = addr
+    here: Word = addr
     if beat and m[row + R_RESP] < 2:
         here = beat_address(addr, length, size, burst, beat)
     if (last != 0) != (beat == length):
@@ -949,6 +949,15 @@ def process_cmd(m: I64, due: U16, c: U64, at: Word) -> Word:
             for i in range(m[C_BANKS]):
                 m[BANKS + i * K_COLUMNS + K_CLOSE] = CLOSE_REF
     return 0
+
+
+@compiled
+def blank_rows(cmd: U64) -> None:
+    """Set the row of column commands to all ones (NO_ROW): the pins do not name it."""
+    for i in range(cmd.shape[0]):
+        code = cmd[i, 1] & np.uint64(0xFF)
+        if code >= np.uint64(4) and code <= np.uint64(7):
+            cmd[i, 1] |= np.uint64(0xFFFF000000000000)
 
 
 @compiled
