@@ -17,7 +17,7 @@ import numba
 F = TypeVar("F", bound=Callable[..., Any])
 
 _HERE = Path(__file__).resolve().parent
-KERNELS = ("axi.py", "port_kernel.py", "traffic.py")  # every file of this package with compiled functions
+KERNELS = ("jit.py", "axi.py", "port_kernel.py", "traffic.py")  # every file of this package with compiled functions
 
 
 def cache_folder() -> Path:
@@ -39,5 +39,9 @@ if "NUMBA_CACHE_DIR" not in os.environ:
 
 
 def compiled(function: F) -> F:
-    """Compile `function` with numba, cached on disk."""
-    return cast(F, numba.njit(cache=True, nogil=True)(function))
+    """Compile `function` with numba, cached on disk. It must not create arrays.
+
+    `_nrt=False`: no reference counts, which else are atomic operations at every call with an array.
+    """
+    options: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
+    return cast(F, numba.njit(**options)(function))

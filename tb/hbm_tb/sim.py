@@ -354,11 +354,23 @@ def build(
         generated = ""
         bench = read_filelist(hdl / "tb.f", geometry)
     cpp = [
-        hdl / name for name in ("hx.h", "hx_fault.h", "hx.cpp", "hx_device.cpp", "bare_main.cpp", "gen/hx_records.h")
+        hdl / name
+        for name in (
+            "hx.h",
+            "hx_fault.h",
+            "hx.cpp",
+            "hx_device.cpp",
+            "bare_main.cpp",
+            "sim_main.cpp",
+            "gen/hx_records.h",
+        )
     ]
     flags = [*VERILATOR_FLAGS, *(COVERAGE_FLAGS if coverage else ()), *extra_flags]
     flags += [f"-G{name}={value}" for name, value in sorted((parameters or {}).items())]
-    cocotb_main = Path(cocotb_tools.config.share_dir) / "lib" / "verilator" / "verilator.cpp"
+    # Block tests wait for edges of any signal, which cocotb's own main serves; the test top is only woken by time.
+    cocotb_main = hdl / "sim_main.cpp"
+    if top == "tb_blocks":
+        cocotb_main = Path(cocotb_tools.config.share_dir) / "lib" / "verilator" / "verilator.cpp"
     # The simulator's run-time library is the same for all builds with these settings: compiled once, then linked.
     runtime_settings = [verilator.version, _compiler_version(), str(coverage), *lz4.cflags(), *extra_flags]
     runtime = BUILD_ROOT / "runtime" / f"libverilated-{_digest([], runtime_settings)}.a"
@@ -477,6 +489,8 @@ def _cocotb_env(top: str, test_module: str, test_filter: str | None, seed: int, 
         "COCOTB_TRUST_INERTIAL_WRITES": "1",
         # Else cocotb has pytest rewrite the asserts of every module imported later: 3 s for numba alone.
         "COCOTB_REWRITE_ASSERTION_FILES": "*_tests.py",
+        # No matrices here: without this numpy keeps idle threads that cost CPU.
+        "OPENBLAS_NUM_THREADS": "1",
         "TOPLEVEL_LANG": "verilog",
         "GPI_USERS": f"{libpython};{cocotb_tools.config.pygpi_entry_point()}",
         "PYGPI_PYTHON_BIN": sys.executable,
