@@ -17,6 +17,7 @@ from typing import Any
 import numba as nb
 import numpy as np
 import numpy.typing as npt
+
 from hbm_model.addrmap import ACCESS_BYTES, U64, AddressMap, Location
 from hbm_model.errors import InputError
 
