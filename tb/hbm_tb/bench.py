@@ -263,6 +263,17 @@ def machine() -> str:
     return f"{model}, {os.cpu_count()} processors"
 
 
+def _with_other_part(document: dict[str, Any], path: Path, options: BenchOptions) -> dict[str, Any]:
+    """What `--only` did not measure stays as an earlier bench wrote it."""
+    if not options.only or not path.exists():
+        return document
+    try:
+        earlier = json.loads(path.read_text())
+    except json.JSONDecodeError:
+        return document
+    return {**earlier, **document, "about": {**earlier.get("about", {}), **document["about"]}}
+
+
 def bench_command(options: BenchOptions) -> int:
     """Measure, print and write; the exit code (0 measured, 1 a run failed)."""
     from rich.console import Console
@@ -292,7 +303,7 @@ def bench_command(options: BenchOptions) -> int:
         return 130
     document["about"] = {**about, "versions": sim.tool_versions()}
     path = FOLDER / "bench.json"
-    path.write_text(json.dumps(document, indent=1) + "\n")
+    path.write_text(json.dumps(_with_other_part(document, path, options), indent=1) + "\n")
     console = Console()
     bench_tables.print_tables(console, document)
     console.print(f"{path.relative_to(ROOT)}", highlight=False)
