@@ -102,11 +102,8 @@ GROUPS: Sequence[Group] = (
     Group(
         "Banks PC{p}",
         (
-            (
-                r"u_channel\.g_pc\[{p}\]\.u_pc\.u_bank_array\.g_bank\[(\d+)\]\.u_bank\.(open|row)_o",
-                r"bank \1 \2",
-                "hex",
-            ),
+            (r"u_channel\.g_pc\[{p}\]\.u_pc\.u_banks\.ok_o\.(open|pre_ok0|idle_ok0|rd_ok|wr_ok)", r"banks \1", "bin"),
+            (r"u_channel\.g_pc\[{p}\]\.u_pc\.u_banks\.rows_q\.?\[(\d+)\]", r"bank \1 row", "hex"),
         ),
         per_pc=True,
     ),
