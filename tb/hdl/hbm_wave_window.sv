@@ -1,26 +1,22 @@
 // Writes waves of the test top between two CKs, when asked for by plusargs.
 //
-// +waves_file=NAME starts it, +waves_from=CK and +waves_to=CK (counted from reset release) limit it. The end of the window
+// +waves_file=NAME starts it, +waves_from=CK and +waves_to=CK (counted from the last reset release) limit it. The end of the window
 // ends the simulation, with a line that the runner takes as "stopped".
 
 module hbm_wave_window (
-  input logic rst_ni
+  input longint unsigned cycle_i  // counts from the last reset release
 );
 
   initial begin : window
-    string       name;
-    longint      from, to;
+    string           name;
+    longint unsigned from, to;
     if ($value$plusargs("waves_file=%s", name)) begin
       $dumpfile(name);
       if (!$value$plusargs("waves_from=%d", from)) from = 0;
-      if (from > 0) begin
-        @(posedge rst_ni);
-        #(from);
-      end
+      wait (cycle_i >= from / 2);
       $dumpvars;
       if ($value$plusargs("waves_to=%d", to)) begin
-        if (from == 0) @(posedge rst_ni);
-        #(to - from);
+        wait (cycle_i >= to / 2);
         $display("HBM_TB_STOPPED at CK %0d: end of the wave window", to);
         $finish;
       end

@@ -129,6 +129,6 @@ module tb_top
     .pins_i(pins_out), .pins_back_i(pins_in), .valid_i(cmd_valid), .row_i(row_cmd), .col_i(col_cmd)
   );
 
-  hbm_wave_window u_waves (.rst_ni(rst_q));
+  hbm_wave_window u_waves (.cycle_i(cycle_q));
 
 endmodule
