@@ -21,8 +21,8 @@ def build_signals(banks: int = 16) -> list[Signal]:
         out.append(Signal(f"tb_top.u_view.{slot}", 5, KINDS))
     for pc in (0, 1):
         pre = f"tb_top.u_channel.g_pc[{pc}].u_pc"
-        out += [Signal(f"{pre}.u_bank_array.g_bank[{bank}].u_bank.row_o", 14) for bank in range(banks)]
-        out += [Signal(f"{pre}.u_bank_array.g_bank[{bank}].u_bank.open_o", 1) for bank in range(banks)]
+        out += [Signal(f"{pre}.u_banks.rows_q.[{bank}]", 14) for bank in range(banks)]
+        out += [Signal(f"{pre}.u_banks.ok_o.{name}", banks) for name in ("open", "rd_ok", "wr_ok")]
         out += [Signal(f"{pre}.rd_level", 6), Signal(f"{pre}.wr_level", 6), Signal(f"{pre}.other", 6)]
         out += [
             Signal(f"tb_top.g_port[{pc}].u_master.ar_valid_o", 1),
@@ -35,9 +35,9 @@ def build_signals(banks: int = 16) -> list[Signal]:
 
 def test_signals_are_grouped_in_a_readable_order() -> None:
     groups = {title: [(item.name, item.signal.path) for item in shown] for _, title, shown in arrange(build_signals())}
-    assert [name for name, _ in groups["Banks PC1"][:4]] == ["bank 0 open", "bank 0 row", "bank 1 open", "bank 1 row"]
+    assert [name for name, _ in groups["Banks PC1"][:4]] == ["banks open", "banks rd_ok", "banks wr_ok", "bank 0 row"]
     assert groups["Banks PC1"][-1][0] == "bank 15 row"
-    assert len(groups["Banks PC0"]) == 32
+    assert len(groups["Banks PC0"]) == 3 + 16
     assert all("g_pc[1]" in path for _, path in groups["Banks PC1"])
     assert [name for name, _ in groups["AXI port 0"]] == ["ar valid", "ar addr"]
     assert [name for name, _ in groups["Requests and queues PC0"]] == ["rd queue level", "wr queue level"]
@@ -50,7 +50,7 @@ def test_gtkwave_gets_names_ranges_and_mnemonics(tmp_path: Path) -> None:
     text = (tmp_path / "w.gtkw").read_text()
     assert f'[dumpfile] "{tmp_path / "w.fst"}"' in text
     assert "*-15.000000 2000000" in text
-    assert "+{bank 3 row} tb_top.u_channel.g_pc[0].u_pc.u_bank_array.g_bank[3].u_bank.row_o[13:0]" in text
+    assert "+{bank 3 row} tb_top.u_channel.g_pc[0].u_pc.u_banks.rows_q.[3][13:0]" in text
     assert "+{cycle} tb_top.cycle_q\n" in text  # a longint has no range in GTKWave's eyes
     # Enums: right justified, binary, and the enum flag, so that GTKWave shows the text.
     assert re.search(r"@100000028\n\+\{row p0 rise\} tb_top\.u_view\.row_p0_rise\[4:0\]", text)
@@ -61,7 +61,7 @@ def test_surfer_gets_dividers_and_variables(tmp_path: Path) -> None:
     write_surfer(tmp_path / "w.sucl", tmp_path / "w.fst", build_signals(), marker_ps=5000)
     lines = (tmp_path / "w.sucl").read_text().splitlines()
     assert "divider_add Commands_on_the_pins" in lines
-    assert "variable_add tb_top.u_channel.g_pc[0].u_pc.u_bank_array.g_bank[3].u_bank.row_o" in lines
+    assert "variable_add tb_top.u_channel.g_pc[0].u_pc.u_banks.rows_q.[3]" in lines
     assert lines[-2:] == ["cursor_set 5000", "zoom_fit"]
     assert not any("other" in line or "Something" in line for line in lines)
 
