@@ -398,18 +398,15 @@ def build(
             return found(False)
         progress = _Progress(f"{top} {geometry}")
         start = time.monotonic()
-        # In a folder of its own, renamed when complete: compilers that outlive a killed build cannot disturb it.
-        for stale in BUILD_ROOT.glob(f"{folder.name}.tmp*"):
-            shutil.rmtree(stale, ignore_errors=True)
-        work = folder.with_name(f"{folder.name}.tmp{os.getpid()}")
-        work.mkdir(parents=True)
-        public = work / "public.vlt"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        public = folder / "public.vlt"
         public.write_text(_PUBLIC[top])
         sources = [*control, public, *rtl, *bench]
         if generated:
-            (work / f"{top}.sv").write_text(generated)
-            sources.append(work / f"{top}.sv")
-        (work / "hx.mk").write_text(makefile)
+            (folder / f"{top}.sv").write_text(generated)
+            sources.append(folder / f"{top}.sv")
+        (folder / "hx.mk").write_text(makefile)
         progress.say("verilate")
         lz4_flags = [word for flag in lz4.cflags() for word in ("-CFLAGS", flag)]
         command = [
@@ -417,12 +414,12 @@ def build(
             *flags,
             *lz4_flags,
             "--Mdir",
-            str(work),
+            str(folder),
             "--top-module",
             top,
             *map(str, sources),
         ]
-        (work / "verilate.cmd").write_text(" ".join(command) + "\n")
+        (folder / "verilate.cmd").write_text(" ".join(command) + "\n")
         env = verilator.env()
         out = subprocess.run(
             command,
@@ -433,26 +430,23 @@ def build(
             text=True,
             preexec_fn=_limit_memory,
         )
-        (work / "verilate.log").write_text(out.stdout)
+        (folder / "verilate.log").write_text(out.stdout)
         if out.returncode:
             first = next((line for line in out.stdout.splitlines() if line.startswith("%Error")), "no error line")
-            raise SimError(f"verilator failed: {first} (log: {work / 'verilate.log'})")
+            raise SimError(f"verilator failed: {first} (log: {folder / 'verilate.log'})")
         targets = ["sim"] if top == "tb_blocks" else ["sim", "bare"]
         workers = jobs or default_jobs()
         with _locked(runtime.with_suffix(".lock")):
             if not runtime.exists():
-                _make(work, env, workers, opt, ["libverilated.a"], progress)
-                shutil.copy(work / "libverilated.a", runtime.with_suffix(".new"))
+                _make(folder, env, workers, opt, ["libverilated.a"], progress)
+                shutil.copy(folder / "libverilated.a", runtime.with_suffix(".new"))
                 runtime.with_suffix(".new").rename(runtime)
-        _make(work, env, workers, opt, targets, progress)
+        _make(folder, env, workers, opt, targets, progress)
         seconds = time.monotonic() - start
         for pattern in ("*.gch", "*.o", "*.a", "*.d"):
-            for leftover in work.glob(pattern):
+            for leftover in folder.glob(pattern):
                 leftover.unlink()
-        about = {"seconds": seconds, "verilator": verilator.version, "opt": opt, "flags": flags}
-        (work / stamp.name).write_text(json.dumps(about))
-        shutil.rmtree(folder, ignore_errors=True)
-        work.rename(folder)
+        stamp.write_text(json.dumps({"seconds": seconds, "verilator": verilator.version, "opt": opt, "flags": flags}))
         progress.end()
         _prune(folder.name.removesuffix(key))
         return found(True)
