@@ -6,9 +6,11 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
 
+import cocotb
 from pyuvm import set_sv_uvm_style_reporting_enabled, uvm_report_server, uvm_test
 
 from hbm_tb import port_kernel as k
@@ -39,7 +41,7 @@ class HbmTest(uvm_test):  # type: ignore[misc]
         reproduce = os.environ.get(REPRODUCE, "make test TEST={test} SEED={seed}")
         self.config = config.with_(reproduce=reproduce.format(test=name, seed=config.seed))
         self.env = HbmEnv("env", self, self.config)
-        print(f"test {name}: preset {self.config.preset}, seed {self.config.seed}", flush=True)
+        print(f"test {name}: preset {self.config.preset}, seed {self.config.seed}; {versions()}", flush=True)
 
     async def run_phase(self) -> None:
         self.raise_objection()
@@ -102,6 +104,13 @@ class HbmTest(uvm_test):  # type: ignore[misc]
     def total(self, counter: int) -> int:
         """Sum of a scoreboard counter over the ports."""
         return int(self.board.total(counter))
+
+
+def versions() -> str:
+    """Versions of what the test runs on, in one line."""
+    names = ("cocotb", "pyuvm", "numpy", "numba")
+    found = ", ".join(f"{name} {metadata.version(name)}" for name in names)
+    return f"{cocotb.SIM_NAME} {cocotb.SIM_VERSION}, {found}, python {sys.version.split()[0]}"
 
 
 def test_names(path: Path) -> list[str]:
