@@ -23,7 +23,52 @@ from hbm_model.params import Params
 from hbm_model.requests import RequestTrace
 
 I64 = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.void]
 LAST_CYCLE: Final = 1 << 60
+
+# ------------------------------------------------------------------ what the outside offers, and what is foreseen
+# Cycles count from the first one with reset high (docs/bench.md, "Time").
+
+# A burst on AR or AW. `cycle`: the first one in which its VALID is high; the rest as on the AXI channel.
+AX_ROW: Final = np.dtype(
+    [
+        ("cycle", "<u8"),
+        ("addr", "<u8"),
+        ("id", "<u2"),
+        ("len", "u1"),
+        ("size", "u1"),
+        ("burst", "u1"),
+        ("lock", "u1"),
+        ("qos", "u1"),
+        ("pad", "u1"),
+    ]
+)
+# A beat on W. Beats belong to the bursts of AW in their order; they may come before them.
+W_ROW: Final = np.dtype([("cycle", "<u8"), ("strb", "<u4"), ("last", "u1"), ("pad", "u1", (3,))])
+
+# What else comes from outside: changes only, in the order of `cycle`. Kinds and meaning of a and b:
+EV_RESET: Final = 0  # ignored: a channel begins with the release of reset
+EV_REGISTER: Final = 1  # cycle of the APB handshake; a: byte address; b: data | PSTRB << 32 | PSLVERR << 36
+EV_TEMP: Final = 2  # first cycle in which it holds; b: TEMP[2:0]
+EV_READY: Final = 3  # first cycle; a: port * 2 + channel (0 R, 1 B); b: probability of READY in 1/256
+EV_SEED: Final = 4  # first cycle; b: seed of the READY pattern (docs/bench.md, "Back-pressure")
+EV_ROW: Final = np.dtype([("cycle", "<u8"), ("kind", "<u4"), ("a", "<u4"), ("b", "<u8")])
+
+R_ROW: Final = np.dtype([("cycle", "<u8"), ("id", "<u2"), ("resp", "u1"), ("last", "u1"), ("pad", "u1", (4,))])
+B_ROW: Final = np.dtype([("cycle", "<u8"), ("id", "<u2"), ("resp", "u1"), ("pad", "u1", (5,))])
+AR: Final = 0  # places in Foreseen.accepted[port]
+AW: Final = 1
+W: Final = 2
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What a piece of a run brings. Lists per port; every cycle is that of a handshake."""
+
+    commands: CmdArray  # CMD_DTYPE in pin order, MRS included: those decided before the end of the piece
+    accepted: tuple[tuple[I64, I64, I64], tuple[I64, I64, I64]]  # [port][AR, AW, W]: cycles
+    r: tuple[Rows, Rows]  # R_ROW
+    b: tuple[Rows, Rows]  # B_ROW
 _CHUNK: Final = 1 << 18  # commands between two looks at the clock
 
 
@@ -177,6 +222,34 @@ class Channel:
         self.earlier: list[CmdArray] = []  # commands of pieces run before
         for pc in range(2):
             _reset(self.state[pc], self.k)
+
+    @staticmethod
+    def from_reset(params: Params, init_shift: int = 16, auto_init: bool = True) -> Channel:
+        """A channel in cycle 0, the first one with reset high; `params` are the values of its registers after reset.
+
+        init_shift: shifts tINIT1 and tINIT3 right (M7.1); auto_init: it starts without being told.
+        """
+        raise NotImplementedError
+
+    def offer_ax(self, port: int, write: bool, rows: Rows) -> None:
+        """Append bursts (AX_ROW) to AW (`write`) or AR of a port."""
+        raise NotImplementedError
+
+    def offer_w(self, port: int, rows: Rows) -> None:
+        """Append beats (W_ROW) to W of a port."""
+        raise NotImplementedError
+
+    def events(self, rows: Rows) -> None:
+        """Append events (EV_ROW), none earlier than the cycle that the model has reached."""
+        raise NotImplementedError
+
+    def next_set(self, params: Params, address_map: AddressMap, row_limit: int, rd_delay: int) -> None:
+        """The set that the next Load makes active (M7.3): the golden values, whatever was written."""
+        raise NotImplementedError
+
+    def step(self, until: int) -> Foreseen:
+        """Run all cycles before `until`; every VALID, beat and event of those cycles has been given."""
+        raise NotImplementedError
 
     def adopt(self, setup: Setup) -> None:
         """Go on with another set of values (M7.3), history kept."""
