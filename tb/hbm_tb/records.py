@@ -103,6 +103,16 @@ CMD = np.dtype(
 
 ERR = np.dtype([("time", "<u8"), ("code", "<u4"), ("a", "<u4"), ("b", "<u8")])
 
+# What else the channel gets from outside, for a model that must repeat the run: changes only. `cycle`: the first one in
+# which it holds (register write: the cycle of the APB handshake). RESET and the state at reset come first, in cycle 0.
+EV_RESET = 0  # reset was released; the event ring starts with it
+EV_REGISTER = 1  # register write; a: byte address; b: data | PSTRB << 32 | PSLVERR << 36
+EV_TEMP = 2  # b: TEMP[2:0] pins
+EV_READY = 3  # a: port * 2 + channel (0 R, 1 B); b: probability of READY in 1/256
+EV_SEED = 4  # b: ready_seed
+
+EV = np.dtype([("cycle", "<u8"), ("kind", "<u4"), ("a", "<u4"), ("b", "<u8")])
+
 
 @dataclass(frozen=True)
 class RingSpec:
@@ -116,6 +126,7 @@ class RingSpec:
 
 RECORDS: dict[str, np.dtype[np.void]] = {
     "ax": AX, "w": W, "r": R, "b": B, "acc": ACC, "apb_req": APB_REQ, "apb_rsp": APB_RSP, "cmd": CMD, "err": ERR,
+    "ev": EV,
 }  # fmt: skip
 
 # 2^13 records hold eight batches of 1024 cycles at one record a cycle.
@@ -135,6 +146,7 @@ RINGS: tuple[RingSpec, ...] = tuple(
     RingSpec("err", "err", 1 << 12, False),
     RingSpec("apb_req", "apb_req", 1 << 10, True),
     RingSpec("apb_rsp", "apb_rsp", 1 << 10, False),
+    RingSpec("ev", "ev", 1 << 12, False),
 )
 
 RING_INDEX: dict[str, int] = {spec.name: index for index, spec in enumerate(RINGS)}
@@ -177,6 +189,8 @@ CTL = np.dtype(
         ("w_count", "<u8", (PORTS,)),
         ("r_count", "<u8", (PORTS,)),
         ("b_count", "<u8", (PORTS,)),
+        # VALID that stands unaccepted, at port * 3 + ACC_AR, ACC_AW or ACC_W: 1 + the cycle in which it rose; 0: none.
+        ("valid_since", "<u8", (PORTS * 3,)),
         ("cmd_count", "<u8"),
         ("dev_reads", "<u8"),  # column reads and writes that the device carried out
         ("dev_writes", "<u8"),
@@ -274,6 +288,7 @@ class Fault(IntEnum):
     ADDRESS_SWAP = 7  # from column read fault_at on the device exchanges column bits 0 and 1
     EARLY_COMMAND = 8  # recorded command number fault_at appears fault_arg (default 1) CK earlier
     PARITY_FLIP = 9  # command word number fault_at reaches the device with one bit inverted
+    READY_PAUSE = 10  # handshake fault_at of AR, AW or W (fault_arg & 3) comes fault_arg >> 8 cycles late, READY low
 
 
 # ---------------------------------------------------------------- generated copies
@@ -326,6 +341,8 @@ def c_header() -> str:
         f"constexpr uint8_t HX_FLAG_ORDERED = {FLAG_ORDERED}, HX_FLAG_AFTER_B = {FLAG_AFTER_B}, "
         f"HX_FLAG_AFTER_R = {FLAG_AFTER_R};",
         f"constexpr uint8_t HX_ACC_AR = {ACC_AR}, HX_ACC_AW = {ACC_AW}, HX_ACC_W = {ACC_W};",
+        f"constexpr uint32_t HX_EV_RESET = {EV_RESET}, HX_EV_REGISTER = {EV_REGISTER}, HX_EV_TEMP = {EV_TEMP}, "
+        f"HX_EV_READY = {EV_READY}, HX_EV_SEED = {EV_SEED};",
         "",
     ]
     for name, dtype in RECORDS.items():

@@ -142,6 +142,14 @@ class Rings:
         """Error records since the last call."""
         return self.rings["err"].pop()
 
+    def pop_events(self) -> Records:
+        """Events since the last call, or since reset."""
+        return self.rings["ev"].pop()
+
+    def pending_valids(self) -> npt.NDArray[np.int64]:
+        """Per port (rows) and AR, AW, W (columns): cycle since which VALID stands unaccepted, -1 where none does."""
+        return self.ctl["valid_since"].astype(np.int64).reshape(records.PORTS, 3) - 1
+
     # ------------------------------------------------------------ registers
 
     def push_apb(self, rows: Records) -> int:
@@ -207,9 +215,9 @@ class Rings:
         self.ctl["reset"] = cycles
 
     def forget(self) -> None:
-        """Drop all responses and records that were not taken."""
+        """Drop all responses and records that were not taken, except the events since reset."""
         for spec in records.RINGS:
-            if not spec.to_device:
+            if not spec.to_device and spec.name != "ev":
                 self.rings[spec.name].pop()
 
     # ------------------------------------------------------------ back door of the device's memory

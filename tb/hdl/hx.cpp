@@ -71,6 +71,8 @@ struct Port {
     }
   }
 
+  static uint64_t& valid_since(unsigned kind) { return hx_ctl.valid_since[P * 3 + kind]; }
+
   void ordered_half(bool& mine) {
     mine = true;
     if (ordered_aw && ordered_w) {
@@ -99,6 +101,7 @@ struct Port {
       hx_ctl.ar_count[P]++;
       if (rec.flags & HX_FLAG_ORDERED) hx_ctl.ordered_done[P]++;
       ar_up = false;
+      valid_since(HX_ACC_AR) = 0;
       ar_from = cycle + 1;
       Ar::pop();
     }
@@ -110,6 +113,7 @@ struct Port {
       hx_ctl.aw_count[P]++;
       if (rec.flags & HX_FLAG_ORDERED) ordered_half(ordered_aw);
       aw_up = false;
+      valid_since(HX_ACC_AW) = 0;
       aw_from = cycle + 1;
       Aw::pop();
     }
@@ -122,6 +126,7 @@ struct Port {
         if (rec.flags & HX_FLAG_ORDERED) ordered_half(ordered_w);
       }
       w_up = false;
+      valid_since(HX_ACC_W) = 0;
       w_from = cycle + 1;
       W::pop();
     }
@@ -131,12 +136,14 @@ struct Port {
       if (!aw_up && !Aw::empty() && may_offer(Aw::front(), aw_from, next)) {
         aw_up = true;
         aw_rose = next;
+        valid_since(HX_ACC_AW) = next + 1;
         aw_offered++;
         out |= 2;
       }
       if (!ar_up && !Ar::empty() && may_offer(Ar::front(), ar_from, next)) {
         ar_up = true;
         ar_rose = next;
+        valid_since(HX_ACC_AR) = next + 1;
         out |= 1;
       }
       if (!w_up && !W::empty()) {
@@ -144,14 +151,28 @@ struct Port {
         if (next >= w_from + rec.gap && (!(rec.flags & HX_FLAG_ORDERED) || aw_offered > w_bursts)) {
           w_up = true;
           w_rose = next;
+          valid_since(HX_ACC_W) = next + 1;
           out |= 4;
         }
       }
     }
     out |= ready(next, 0, hx_ctl.ready_r[P]) << 3 | ready(next, 1, hx_ctl.ready_b[P]) << 4;
-    if (P == 0 && fault_is(HX_FAULT_STUCK_READY))
-      out |= stuck_ready({hx_ctl.ar_count[P], hx_ctl.aw_count[P], hx_ctl.w_count[P]}) << 5;
+    if (P == 0 && __builtin_expect(hx_ctl.fault != HX_FAULT_NONE, 0)) out |= cut(next) << 5;
     return out;
+  }
+
+  // Channels (AR, AW, W) whose VALID and READY a planted fault cuts in cycle `next`.
+  uint32_t cut(uint64_t next) {
+    const uint64_t handshakes[3] = {hx_ctl.ar_count[P], hx_ctl.aw_count[P], hx_ctl.w_count[P]};
+    const uint32_t stuck = stuck_ready(handshakes);
+    // The channel does not see this VALID: it has not risen yet. (A paused READY instead stands for a channel at fault.)
+    uint64_t* const rose[3] = {&ar_rose, &aw_rose, &w_rose};
+    for (unsigned kind = 0; kind < 3; kind++) {
+      if (!(stuck >> kind & 1)) continue;
+      *rose[kind] = next + 1;
+      if (valid_since(kind)) valid_since(kind) = next + 2;
+    }
+    return stuck | paused_ready(handshakes, uint32_t{ar_up} | uint32_t{aw_up} << 1 | uint32_t{w_up} << 2);
   }
 
   static uint32_t ready(uint64_t cycle, unsigned channel, uint64_t probability) {
@@ -234,6 +255,49 @@ using Port1 = Port<Ring_ar1, Ring_aw1, Ring_w1, Ring_r1, Ring_b1, Ring_acc1, 1>;
 Port0 port0;
 Port1 port1;
 
+// What the channel sees besides requests and what the masters' READYs follow, as last told in the event ring.
+struct Outside {
+  uint64_t temp, seed, ready[HX_PORTS * 2];
+};
+Outside told{3, 0, {HX_READY_ALWAYS, HX_READY_ALWAYS, HX_READY_ALWAYS, HX_READY_ALWAYS}};  // TEMP as tb_top starts
+
+void event(uint64_t cycle, uint32_t kind, uint32_t a, uint64_t b) {
+  if (hx_ev_rec* e = Ring_ev::room()) {
+    *e = {cycle, kind, a, b};
+    Ring_ev::push();
+  }
+}
+
+Outside outside() {
+  Outside now{hx_ctl.temp & 7, hx_ctl.ready_seed, {}};
+  for (unsigned p = 0; p < HX_PORTS; p++) {
+    now.ready[p * 2] = hx_ctl.ready_r[p];
+    now.ready[p * 2 + 1] = hx_ctl.ready_b[p];
+  }
+  return now;
+}
+
+// Tells what differs from `told` from `cycle` on; all of it after reset.
+void tell_outside(uint64_t cycle, bool all) {
+  const Outside now = outside();
+  if (!all && __builtin_expect(std::memcmp(&now, &told, sizeof now) == 0, 1)) return;
+  if (all || now.temp != told.temp) event(cycle, HX_EV_TEMP, 0, now.temp);
+  if (all || now.seed != told.seed) event(cycle, HX_EV_SEED, 0, now.seed);
+  for (unsigned c = 0; c < HX_PORTS * 2; c++)
+    if (all || now.ready[c] != told.ready[c]) event(cycle, HX_EV_READY, c, now.ready[c]);
+  told = now;
+}
+
+// The ring starts anew with a reset; nobody else's records of before are of use to a model that starts here.
+void tell_reset() {
+  Ring_ev::head().rd = Ring_ev::head().wr;
+  event(0, HX_EV_RESET, 0, 0);
+  const uint64_t temp = hx_ctl.temp;
+  hx_ctl.temp = told.temp;  // the pins keep their value during reset
+  tell_outside(0, true);
+  hx_ctl.temp = temp;
+}
+
 bool reset_requested = false;
 bool apb_up = false;
 bool watchdog_barked = false;
@@ -267,6 +331,7 @@ void reset_masters() {
     hx_ctl.ordered_done[p] = hx_ctl.reads_open[p] = hx_ctl.writes_open[p] = 0;
     hx_ctl.ar_count[p] = hx_ctl.aw_count[p] = hx_ctl.w_count[p] = hx_ctl.r_count[p] = hx_ctl.b_count[p] = 0;
   }
+  for (uint64_t& since : hx_ctl.valid_since) since = 0;
   hx_ctl.cycle = hx_ctl.last_progress = 0;
 }
 
@@ -287,6 +352,7 @@ void hx_reset() {
   }
   hx::reset_masters();
   hx::reset_device();
+  hx::tell_reset();
 }
 
 unsigned hx_port(unsigned port, unsigned long long cycle, unsigned fires) {
@@ -327,6 +393,7 @@ unsigned hx_cycle(unsigned long long cycle, unsigned irq) {
   hx_ctl.cycle = cycle + 1;
   hx_ctl.irq = irq;
   if (hx_ctl.watchdog) hx::watch(cycle);
+  hx::tell_outside(cycle + 1, false);
   unsigned out = (hx_ctl.reset != 0) << 1 | (hx_ctl.temp & 7) << 2 | (hx_ctl.alert & 7) << 6;
   if (!hx::apb_up && !hx::Ring_apb_req::empty() && hx::Ring_apb_req::front().at <= cycle + 1) out |= 32;
   return out;
@@ -354,8 +421,11 @@ void hx_apb_request(svBitVecVal* out) {
 void hx_apb_response(unsigned long long cycle, unsigned data, unsigned slverr) {
   hx::apb_up = false;
   hx::progress(cycle);
+  const hx_apb_req_rec& req = hx::Ring_apb_req::front();
+  if (req.write)
+    hx::event(cycle, HX_EV_REGISTER, req.addr, uint64_t{req.data} | uint64_t{req.strb & 15u} << 32 | uint64_t{slverr & 1} << 36);
   if (hx_apb_rsp_rec* room = hx::Ring_apb_rsp::room()) {
-    *room = {cycle, data, static_cast<uint8_t>(slverr), hx::Ring_apb_req::front().write, {}};
+    *room = {cycle, data, static_cast<uint8_t>(slverr), req.write, {}};
     hx::Ring_apb_rsp::push();
   }
   hx::Ring_apb_req::pop();

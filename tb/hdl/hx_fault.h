@@ -24,6 +24,15 @@ inline uint32_t stuck_ready(const uint64_t (&handshakes)[3]) {
   return 1u << channel;
 }
 
+// READY bits (AR, AW, W) that are low while VALID (`up`) stands for handshake fault_at of a channel, for some cycles.
+inline uint32_t paused_ready(const uint64_t (&handshakes)[3], uint32_t up) {
+  const uint64_t channel = (hx_ctl.fault_arg & 3) % 3;
+  if (!fault_is(HX_FAULT_READY_PAUSE) || handshakes[channel] != hx_ctl.fault_at || !(up >> channel & 1)) return 0;
+  if (hx_ctl.fault_hits == hx_ctl.fault_arg >> 8) return 0;
+  hx_ctl.fault_hits++;
+  return 1u << channel;
+}
+
 // Time that the recorder notes for command number `count`: one of them earlier than it came.
 inline uint64_t recorded_time(uint64_t time, uint64_t count) {
   if (!fault(HX_FAULT_EARLY_COMMAND, count)) return time;

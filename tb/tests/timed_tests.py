@@ -218,6 +218,81 @@ async def the_register_master_answers_in_order(dut: Any) -> None:
     closing("the_register_master_answers_in_order", rings)
 
 
+@cocotb.test()
+async def the_events_tell_what_came_from_outside(dut: Any) -> None:
+    """Reset, TEMP, READY levels and seed, register writes: each with the first cycle in which the channel has it."""
+    rings = await fresh()
+    ctl = rings.ctl
+    ctl["temp"], ctl["ready_seed"] = 3, 5
+    rings.restart(20)
+    await cycles(10)
+    ctl["temp"] = 1
+    while ctl["in_reset"]:
+        await cycles(4)
+    await cycles(4)
+    first = rings.pop_events()
+    kinds = [records.EV_RESET, records.EV_TEMP, records.EV_SEED, *[records.EV_READY] * 4, records.EV_TEMP]
+    assert first["kind"].tolist() == kinds, "the pins keep their value during reset and follow in cycle 1"
+    assert first["cycle"].tolist() == [0] * 7 + [1] and first["b"].tolist() == [0, 3, 5, *[256] * 4, 1]
+    await cycles(100)
+    now = rings.cycle()
+    ctl["temp"], ctl["ready_b"][1], ctl["ready_seed"] = 2, 77, 6
+    await cycles(1)
+    assert rings.cycle() == now + 1
+    rows = np.zeros(3, records.APB_REQ)
+    rows["addr"], rows["write"] = [0, 0x1FFC, 0x1FFC], [0, 1, 1]
+    rows["strb"], rows["data"] = [15, 15, 2], [0, 9, 0xAB00]
+    rings.push_apb(rows)
+    await cycles(100)
+    writes = rings.pop_apb()[1:]
+    ctl["temp"] = 3
+    await cycles(2)
+    seen = rings.pop_events()
+    assert seen["kind"].tolist() == [
+        records.EV_TEMP, records.EV_SEED, records.EV_READY, records.EV_REGISTER, records.EV_REGISTER, records.EV_TEMP
+    ]  # fmt: skip
+    assert seen["cycle"][:5].tolist() == [now + 1] * 3 + writes["cycle"].tolist()
+    assert seen["b"].tolist() == [2, 6, 77, 9 | 31 << 32, 0xAB00 | 18 << 32, 3]
+    assert seen["a"].tolist() == [0, 0, 3, 0x1FFC, 0x1FFC, 0]
+    closing("the_events_tell_what_came_from_outside", rings)
+
+
+@cocotb.test()
+async def the_valids_that_stand_are_told(dut: Any) -> None:
+    """A VALID that waits for READY shows with the cycle in which it rose, and no longer once it was accepted."""
+    rings = await fresh()
+    assert (rings.pending_valids() == -1).all()
+    count = 40  # far more bursts than a port holds while the channel initialises itself
+    rings.push_ar(0, ax(count, at=50, len=255))
+    rings.push_w(1, beats(count))  # no AW: one beat is taken
+    await cycles(600)
+    acc = [rings.pop_acc(p) for p in range(2)]
+    stands = rings.pending_valids()
+    assert len(acc[0]) and len(acc[1]) == 1
+    assert stands[0, 0] == int(acc[0]["cycle"][-1]) + 1 and stands[1, 2] == int(acc[1]["cycle"][0]) + 1
+    rings.push_aw(1, ax(count))
+    await settled(rings)
+    assert (rings.pending_valids() == -1).all()
+    rest = rings.pop_acc(0)
+    assert int(rest["cycle"][0]) - int(rest["wait"][0]) == stands[0, 0]
+    # A fault that hides VALID from the channel moves its rise; one that stands for a channel at fault does not.
+    for fault, arg, rises in ((Fault.STUCK_READY, 0, None), (Fault.READY_PAUSE, 9 << 8, 2000)):
+        rings = await fresh()
+        rings.ctl["fault"], rings.ctl["fault_at"], rings.ctl["fault_arg"] = fault, 0, arg
+        rings.push_ar(0, ax(1, at=2000))
+        await cycles(2005)
+        now = rings.cycle()
+        if rises is None:
+            assert now <= rings.pending_valids()[0, 0] <= now + 1, "the channel has not seen this VALID"
+            rings.ctl["fault"] = 0
+            free = now + 1
+        await settled(rings)
+        row = rings.pop_acc(0)[0]
+        rose = int(row["cycle"]) - int(row["wait"])
+        assert (rose == int(row["cycle"]) == free) if rises is None else (rose == rises and int(row["wait"]) == 9), row
+    closing("the_valids_that_stand_are_told", rings)
+
+
 @cocotb.test(skip="HBM_STIMULUS" not in os.environ)
 async def same_stimulus(dut: Any) -> None:
     """Feeds a stimulus file as the bare executable does and saves the commands."""

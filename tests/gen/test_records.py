@@ -11,7 +11,7 @@ import pytest
 from hbm_tb import records
 from hbm_tb.sim import ROOT
 
-SIZES = {"ax": 32, "w": 48, "r": 48, "b": 16, "acc": 16, "apb_req": 24, "apb_rsp": 16, "cmd": 16, "err": 24}
+SIZES = {"ax": 32, "w": 48, "r": 48, "b": 16, "acc": 16, "apb_req": 24, "apb_rsp": 16, "cmd": 16, "err": 24, "ev": 24}
 
 
 def compiles(header: str, folder: Path) -> bool:

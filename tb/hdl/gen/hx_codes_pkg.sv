@@ -43,5 +43,6 @@ package hx_codes_pkg;
   localparam int unsigned FaultAddressSwap = 7;
   localparam int unsigned FaultEarlyCommand = 8;
   localparam int unsigned FaultParityFlip = 9;
+  localparam int unsigned FaultReadyPause = 10;
 
 endpackage

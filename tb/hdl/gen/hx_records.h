@@ -4,11 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 
-constexpr uint64_t HX_ABI = 0x0eacaeeb;
+constexpr uint64_t HX_ABI = 0x95487677;
 constexpr unsigned HX_PORTS = 2;
 constexpr uint64_t HX_READY_ALWAYS = 256;
 constexpr uint8_t HX_FLAG_ORDERED = 1, HX_FLAG_AFTER_B = 2, HX_FLAG_AFTER_R = 4;
 constexpr uint8_t HX_ACC_AR = 0, HX_ACC_AW = 1, HX_ACC_W = 2;
+constexpr uint32_t HX_EV_RESET = 0, HX_EV_REGISTER = 1, HX_EV_TEMP = 2, HX_EV_READY = 3, HX_EV_SEED = 4;
 
 struct hx_ax_rec {
   uint64_t addr;
@@ -156,6 +157,18 @@ static_assert(offsetof(hx_err_rec, code) == 8);
 static_assert(offsetof(hx_err_rec, a) == 12);
 static_assert(offsetof(hx_err_rec, b) == 16);
 
+struct hx_ev_rec {
+  uint64_t cycle;
+  uint32_t kind;
+  uint32_t a;
+  uint64_t b;
+};
+static_assert(sizeof(hx_ev_rec) == 24);
+static_assert(offsetof(hx_ev_rec, cycle) == 0);
+static_assert(offsetof(hx_ev_rec, kind) == 8);
+static_assert(offsetof(hx_ev_rec, a) == 12);
+static_assert(offsetof(hx_ev_rec, b) == 16);
+
 struct hx_ctl_block {
   uint64_t seed;
   uint64_t ready_seed;
@@ -184,6 +197,7 @@ struct hx_ctl_block {
   uint64_t w_count[2];
   uint64_t r_count[2];
   uint64_t b_count[2];
+  uint64_t valid_since[6];
   uint64_t cmd_count;
   uint64_t dev_reads;
   uint64_t dev_writes;
@@ -193,7 +207,7 @@ struct hx_ctl_block {
   uint64_t irq;
   uint64_t in_reset;
 };
-static_assert(sizeof(hx_ctl_block) == 360);
+static_assert(sizeof(hx_ctl_block) == 408);
 static_assert(offsetof(hx_ctl_block, seed) == 0);
 static_assert(offsetof(hx_ctl_block, ready_seed) == 8);
 static_assert(offsetof(hx_ctl_block, ready_r) == 16);
@@ -221,14 +235,15 @@ static_assert(offsetof(hx_ctl_block, aw_count) == 232);
 static_assert(offsetof(hx_ctl_block, w_count) == 248);
 static_assert(offsetof(hx_ctl_block, r_count) == 264);
 static_assert(offsetof(hx_ctl_block, b_count) == 280);
-static_assert(offsetof(hx_ctl_block, cmd_count) == 296);
-static_assert(offsetof(hx_ctl_block, dev_reads) == 304);
-static_assert(offsetof(hx_ctl_block, dev_writes) == 312);
-static_assert(offsetof(hx_ctl_block, dev_rl) == 320);
-static_assert(offsetof(hx_ctl_block, dev_wl) == 328);
-static_assert(offsetof(hx_ctl_block, last_progress) == 336);
-static_assert(offsetof(hx_ctl_block, irq) == 344);
-static_assert(offsetof(hx_ctl_block, in_reset) == 352);
+static_assert(offsetof(hx_ctl_block, valid_since) == 296);
+static_assert(offsetof(hx_ctl_block, cmd_count) == 344);
+static_assert(offsetof(hx_ctl_block, dev_reads) == 352);
+static_assert(offsetof(hx_ctl_block, dev_writes) == 360);
+static_assert(offsetof(hx_ctl_block, dev_rl) == 368);
+static_assert(offsetof(hx_ctl_block, dev_wl) == 376);
+static_assert(offsetof(hx_ctl_block, last_progress) == 384);
+static_assert(offsetof(hx_ctl_block, irq) == 392);
+static_assert(offsetof(hx_ctl_block, in_reset) == 400);
 
 struct hx_ring_head {
   uint64_t data;
@@ -261,7 +276,8 @@ enum hx_ring_index : unsigned {
   HX_RING_ERR = 13,
   HX_RING_APB_REQ = 14,
   HX_RING_APB_RSP = 15,
-  HX_RINGS = 16
+  HX_RING_EV = 16,
+  HX_RINGS = 17
 };
 // X(name, record, capacity)
 #define HX_FOR_EACH_RING(X) \
@@ -281,6 +297,7 @@ enum hx_ring_index : unsigned {
   X(err, hx_err_rec, 4096) \
   X(apb_req, hx_apb_req_rec, 1024) \
   X(apb_rsp, hx_apb_rsp_rec, 1024) \
+  X(ev, hx_ev_rec, 4096) \
 
 enum hx_err_code : uint32_t {
   HX_ERR_NONE = 0,
@@ -324,4 +341,5 @@ enum hx_fault_kind : uint64_t {
   HX_FAULT_ADDRESS_SWAP = 7,
   HX_FAULT_EARLY_COMMAND = 8,
   HX_FAULT_PARITY_FLIP = 9,
+  HX_FAULT_READY_PAUSE = 10,
 };
