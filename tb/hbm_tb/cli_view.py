@@ -37,7 +37,7 @@ def report_command(
     ] = None,
 ) -> None:
     """Write report.html of a run again from its result, commands and series."""
-    from hbm_tb.report import report_of_folder, write_report
+    from hbm_model.report import report_of_folder, write_report
 
     folder = run_folder(run, "result.json")
     path = output or folder / "report.html"

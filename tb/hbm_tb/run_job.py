@@ -438,9 +438,8 @@ def _junit(path: Path, result: Mapping[str, Any]) -> None:
 def fill_folder(plan: Plan, result: Mapping[str, Any], folder: Path) -> None:
     """Commands, report and verdict files of a run, from what the simulator left."""
     import numpy as np
+    from hbm_model.report import Violation, run_report, write_report
     from hbm_model.trace import write_commands
-
-    from hbm_tb.report import Violation, run_report, write_report
 
     raw = folder / "commands.npy"
     commands = np.load(raw) if raw.exists() else np.zeros(0, _command_dtype())
@@ -518,9 +517,9 @@ def run_plan(plan: Plan, quiet: bool = False) -> tuple[dict[str, Any], Path]:
 
 def run_command(options: RunOptions) -> int:
     """`hbm run`: the exit code (0 pass, 1 fail, 2 unusable input, 3 stopped at the end of the wave window)."""
+    from hbm_model.run_summary import print_summary
     from rich.console import Console
 
-    from hbm_tb.run_summary import print_summary
     from hbm_tb.sim import SimError
 
     plan = make_plan(options)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hbm_model.errors import InputError
-from hbm_tb.report import (
+from hbm_model.report import (
     COMMAND,
     KINDS,
     Report,

@@ -9,7 +9,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parents[2]
 COLOURS = {"pass": "green", "stopped": "yellow"}
 
 

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from hbm_model.errors import InputError
 from hbm_model.geometry import Geometry
 from hbm_model.presets import DEFAULT_PRESET, geometry_of
-from numpy.typing import NDArray
 
 PAGE = Path(__file__).with_name("report_page.html")
 
