@@ -85,7 +85,7 @@ class LegalityChecker:
         """`jit`: run compiled (default: as the environment says)."""
         self.params = params
         self._jit = jit_enabled() if jit is None else jit
-        tables = _tables(params)
+        tables = tables_of(params)
         size = _sizes(params)
         state = np.zeros(_scan.S_COUNT, np.int64)
         state[[_scan.S_POWER_SEQ, _scan.S_ROW_SEQ, _scan.S_COL_SEQ, _scan.S_RISE_SEQ, _scan.S_RISE_PC]] = NO_COMMAND
@@ -230,8 +230,8 @@ def check_trace(commands: CmdArray, params: Params, *, jit: bool | None = None) 
 
 
 @dataclass(frozen=True)
-class _Tables:
-    """The rule table in the form that the scan reads, in the order of its arguments."""
+class Tables:
+    """The rule table in the form that the scans read, in the order of the arguments of `_scan.scan`."""
 
     const: list[int]
     level: list[int]
@@ -249,9 +249,22 @@ class _Tables:
     update_history: list[int]
     cells: int
 
+    def names(self) -> list[str]:
+        """Names of the arguments of `scan` from `const` to `update_history`."""
+        return [name for name in vars(self) if name != "cells"]
+
     def arrays(self) -> list[npt.NDArray[np.int64]]:
-        """Arguments of `scan` from `const` to `update_history`."""
-        return [np.array(value, np.int64) for name, value in vars(self).items() if name != "cells"]
+        """Their values."""
+        return [np.array(getattr(self, name), np.int64) for name in self.names()]
+
+    @property
+    def set_history(self) -> int:
+        """Number of the history that remembers the last command of each refresh set."""
+        return self.const[_scan.C_SET_HISTORY]
+
+    def new_cells(self, params: Params) -> npt.NDArray[np.int64]:
+        """Cells without any command."""
+        return _new_cells(self, _sizes(params))
 
 
 def _sizes(params: Params) -> tuple[int, int, int, int, int]:
@@ -260,7 +273,8 @@ def _sizes(params: Params) -> tuple[int, int, int, int, int]:
     return 1, pcs, pcs * sids, pcs * sids * bgs, pcs * sids * bgs * banks
 
 
-def _tables(params: Params) -> _Tables:
+def tables_of(params: Params) -> Tables:
+    """The tables of a parameter set."""
     size = _sizes(params)
     # A gap of 0 or less cannot be broken in a trace whose time does not run backwards.
     active = [
@@ -288,7 +302,7 @@ def _tables(params: Params) -> _Tables:
     flat = [entry for entries in after for entry in entries]
     row = (_ROW_CK2 if params.generation.number == 2 else _ROW_CK34) | _ROW_CK_ALL
     column = dict.fromkeys((*COLUMN_COMMANDS, Cmd.MRS), 2)
-    return _Tables(
+    return Tables(
         const=_const(params, set_history),
         level=[2 if c in BANK_COMMANDS else 1 if c in PC_COMMANDS else 0 for c in _codes()],
         row_len=[row.get(Cmd(c), 0) for c in _codes()],
@@ -360,7 +374,7 @@ _SPECIAL: Final = (
 )
 
 
-def _new_cells(tables: _Tables, size: tuple[int, int, int, int, int]) -> npt.NDArray[np.int64]:
+def _new_cells(tables: Tables, size: tuple[int, int, int, int, int]) -> npt.NDArray[np.int64]:
     """Cells without any command; the first cell of a ring holds its position instead of a key."""
     cells = np.full((max(tables.cells, 1), _scan.CELL), NO_COMMAND, np.int64)
     cells[:, [0, 3]] = _scan.PAST
