@@ -80,18 +80,39 @@ def bench_command(
     raise typer.Exit(job(options))
 
 
+# Options of every list of runs (job_list.ListOptions).
+Jobs = Annotated[int, typer.Option("--jobs", min=0, help="runs side by side (0: as many as processors)")]
+Rerun = Annotated[bool, typer.Option("--rerun", help="repeat the failed runs; the passed ones hold")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="repeat all runs, whatever is known of them")]
+Only = Annotated[list[str] | None, typer.Option("--only", help="only runs of this name, group or shell pattern")]
+Waves = Annotated[bool, typer.Option("--waves", help="write waves.fst; with --only and the name of one run")]
+WavesFrom = Annotated[int | None, typer.Option("--waves-from", help="first CK of the waves")]
+WavesTo = Annotated[int | None, typer.Option("--waves-to", help="CK at which waves and run end")]
+
+
 def regress_command(
     seed: Annotated[int, typer.Option("--seed", min=0, help="first seed")] = 1,
     seeds: Annotated[int, typer.Option("--seeds", help="seeds per preset")] = 4,
-    jobs: Annotated[int, typer.Option("--jobs", min=0, help="runs side by side (0: as many as processors)")] = 0,
     presets: Annotated[list[str] | None, typer.Option("--preset", help="only these presets")] = None,
     transactions: Annotated[int, typer.Option("--transactions", help="random transactions a run")] = 20_000,
+    jobs: Jobs = 0,
+    rerun: Rerun = False,
+    fresh: Fresh = False,
+    only: Only = None,
+    waves: Waves = False,
+    waves_from: WavesFrom = None,
+    waves_to: WavesTo = None,
 ) -> None:
-    """Run the random system tests over a matrix of presets and seeds; exit 1 when one fails."""
+    """Run the random system tests over a matrix of presets and seeds; exit 1 when one fails.
+
+    Finished runs are kept: the same command after an interruption goes on where it was.
+    """
+    from hbm_tb.job_list import ListOptions
     from hbm_tb.regress import PRESETS
     from hbm_tb.regress import regress_command as job
 
-    raise typer.Exit(job(seed, seeds, jobs, tuple(presets or PRESETS), transactions))
+    options = ListOptions(jobs, rerun, fresh, tuple(only or ()), waves, waves_from, waves_to)
+    raise typer.Exit(job(options, seed, seeds, tuple(presets or PRESETS), transactions))
 
 
 def doctor_command() -> None:

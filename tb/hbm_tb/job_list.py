@@ -1,0 +1,117 @@
+"""From a list of jobs to an exit code: what `hbm exact`, `hbm regress` and their like have in common.
+
+Exit 0: all passed. 1: something failed. 2: unusable input. 3: nothing failed, but a wave window ended a run.
+130: interrupted; the same command goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from hbm_model.errors import InputError
+
+from hbm_tb import sim
+from hbm_tb.job_store import DATABASE, JobStore
+from hbm_tb.job_view import LiveView, note, print_summary, write_junit
+from hbm_tb.jobs import STOPPED, Engine, Job, LocalEngine, Outcome, run_jobs, select
+
+JUNIT = "results.xml"
+
+
+@dataclass(frozen=True)
+class ListOptions:
+    """Options that every list has; the names are those of the command line."""
+
+    jobs: int = 0  # runs side by side; 0: as many as processors
+    rerun: bool = False  # repeat the failed ones
+    fresh: bool = False  # repeat all
+    only: tuple[str, ...] = ()  # shell patterns of names
+    waves: bool = False
+    waves_from: int | None = None
+    waves_to: int | None = None
+
+    @property
+    def window(self) -> tuple[int | None, int | None] | None:
+        """`waves` of sim_job."""
+        if self.waves or self.waves_from is not None or self.waves_to is not None:
+            return self.waves_from, self.waves_to
+        return None
+
+
+def check_options(options: ListOptions) -> None:
+    """InputError when the options contradict each other."""
+    at = [value for value in (options.waves_from, options.waves_to) if value is not None]
+    if any(value < 0 for value in at) or (len(at) == 2 and at[1] <= at[0]):
+        raise InputError("the wave window must have 0 <= --waves-from < --waves-to, in CK")
+    if options.window is not None and not options.only:
+        raise InputError("waves of a whole list would fill the disk: name one run with --only")
+
+
+@dataclass(frozen=True)
+class ListResult:
+    """A list at its end."""
+
+    code: int
+    results: Mapping[str, Outcome]
+
+
+def run_list(
+    title: str,
+    folder: Path,
+    jobs: Sequence[Job],
+    options: ListOptions,
+    *,
+    counts: Sequence[str] = (),
+    engine: Engine | None = None,
+) -> ListResult:
+    """Run the jobs that the options choose, show progress and summary, write the JUnit file."""
+    from rich.console import Console
+
+    check_options(options)
+    chosen = select(jobs, options.only)
+    if options.window is not None and len(chosen) > 1:
+        raise InputError(f"waves are written for one run, --only names {len(chosen)}")
+    engine = engine or LocalEngine(options.jobs)
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with JobStore(folder) as store:
+            # Waves are asked for to look at them: the run is repeated.
+            fresh = options.fresh or options.window is not None
+            results = run_jobs(chosen, store, engine, LiveView(title), rerun=options.rerun, fresh=fresh)
+    except KeyboardInterrupt:
+        note("interrupted; what is finished is kept, and the same command goes on from here")
+        return ListResult(130, {})
+    except sim.SimError as error:
+        note(str(error))
+        return ListResult(1, {})
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    console = Console(width=max(100, Console().width))
+    print_summary(console, title, chosen, results, counts)
+    write_junit(folder / JUNIT, title, chosen, results)
+    bad = [outcome for outcome in results.values() if not outcome.passed]
+    stopped = [outcome for outcome in bad if outcome.status == STOPPED]
+    console.print(
+        f"{len(results) - len(bad)} of {len(results)} passed; {shown(folder / JUNIT)}, {shown(folder / DATABASE)}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if options.window is not None:
+        for job in chosen:
+            console.print(f"waves: {shown(folder / job.name / 'waves.fst')}", highlight=False, soft_wrap=True)
+    code = 0 if not bad else 3 if len(bad) == len(stopped) else 1
+    return ListResult(code, results)
+
+
+def shown(path: Path) -> str:
+    """A path as a user in the repository would type it."""
+    return str(path.relative_to(sim.ROOT)) if path.is_relative_to(sim.ROOT) else os.fspath(path)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

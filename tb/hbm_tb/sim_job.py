@@ -1,0 +1,104 @@
+"""Kind of job: one cocotb test on one build. Make such jobs with `sim_job`.
+
+Arguments: geometry, module, test (regular expression of the test's name), seed, bench (fields of BenchConfig that
+differ from the defaults), reproduce (the command that repeats the run), timeout_s, waves (None, or [from, to] in CK,
+either may be None).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hbm_tb import sim, sources
+from hbm_tb.config import BenchConfig
+from hbm_tb.jobs import FAIL, PASS, STOPPED, TIMEOUT, Job, Outcome
+
+KIND = "hbm_tb.sim_job"
+CONTENT = ("geometry", "module")  # arguments that `content` depends on
+_COUNT = re.compile(r"(\w+)=(\d+)")
+_STATUS = {"pass": PASS, "timeout": TIMEOUT, "stopped": STOPPED}
+Waves = tuple[int | None, int | None]
+
+
+def sim_job(
+    name: str,
+    module: str,
+    test: str,
+    config: BenchConfig,
+    *,
+    timeout_s: float = 1800.0,
+    cost: float = 1.0,
+    reproduce: str = "",
+    waves: Waves | None = None,
+) -> Job:
+    """A run of the test `test` of `module` on the build of the config's preset."""
+    arguments = {
+        "geometry": config.geometry,
+        "module": module,
+        "test": test,
+        "seed": config.seed,
+        "bench": json.loads(next(iter(config.to_environment().values()))),
+        "reproduce": reproduce,
+        "timeout_s": timeout_s,
+        "waves": list(waves) if waves is not None else None,
+    }
+    return Job(name, KIND, arguments, timeout_s, cost, reproduce)
+
+
+def content(arguments: dict[str, Any]) -> str:
+    """Build (made if it is missing) and the Python sources that the test can import."""
+    built = sim.build(arguments["geometry"])
+    return f"{built.folder.name} {sources.digest(arguments['module'])}"
+
+
+def run(arguments: dict[str, Any], folder: Path) -> Outcome:
+    """Run the test; a pass needs the positive evidence that sim.verdict asks for."""
+    built = sim.build(arguments["geometry"])
+    given = arguments["waves"]
+    waves: bool | Waves = False
+    if given is not None:
+        waves = True if given == [None, None] else (given[0], given[1])
+    env = {"HBM_BENCH": json.dumps(arguments["bench"])}
+    if arguments["reproduce"]:
+        env["HBM_REPRODUCE"] = arguments["reproduce"].replace("{", "{{").replace("}", "}}")
+    found = sim.run(
+        built,
+        arguments["module"],
+        rf"\b{arguments['test']}$",
+        seed=arguments["seed"],
+        run_dir=folder,
+        env=env,
+        waves=waves,
+        timeout=arguments["timeout_s"],
+    )
+    if waves and (folder / "waves.fst").exists():
+        from hbm_tb.waves import write_setups
+
+        write_setups(folder / "waves.fst")
+    return outcome_of(found)
+
+
+def outcome_of(found: sim.Result) -> Outcome:
+    """The outcome of a simulation, with the counts of its closing lines."""
+    log = str(found.log.relative_to(sim.ROOT)) if found.log.is_relative_to(sim.ROOT) else str(found.log)
+    return Outcome(
+        _STATUS.get(found.status, FAIL), found.reason, closing_counts(found.log), found.wall_s, found.cpu_s, log
+    )
+
+
+def closing_counts(log: Path, leave_out: Sequence[str] = ("seed",)) -> dict[str, int]:
+    """Sums of the counts that the closing lines of the tests tell (read_beats, writes, commands, cycles ...)."""
+    sums: dict[str, int] = {}
+    if not log.exists():
+        return sums
+    with log.open(errors="replace") as lines:
+        for line in lines:
+            if sim.CLOSING in line:
+                for name, number in _COUNT.findall(line):
+                    if name not in leave_out:
+                        sums[name] = sums.get(name, 0) + int(number)
+    return sums

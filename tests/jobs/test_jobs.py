@@ -1,0 +1,266 @@
+"""The runner of lists, with jobs that simulate nothing: verdicts, lost workers, interruption and resumption."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hbm_model.errors import InputError
+from hbm_tb import job_list, jobs
+from hbm_tb.job_list import ListOptions, run_list
+from hbm_tb.job_store import JobStore
+from hbm_tb.job_view import Estimate, write_junit
+from hbm_tb.jobs import DIED, FAIL, PASS, Job, LocalEngine, Outcome, run_jobs, select
+
+
+class Bench:
+    """A list in a folder, and what was started."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.content = folder / "content"
+        self.content.write_text("build 1")
+        self.diary = folder / "diary"
+        self.diary.touch()
+
+    def job(self, name: str, do: str = "pass", timeout_s: float = 60.0, **arguments: Any) -> Job:
+        given = {"do": do, "content": str(self.content), "diary": str(self.diary), **arguments}
+        return Job(name, "fake_kind", given, timeout_s, reproduce=f"again {name}")
+
+    def run(self, *given: Job, slots: int = 2, **how: Any) -> dict[str, Outcome]:
+        with JobStore(self.folder / "list") as store:
+            return run_jobs(given, store, LocalEngine(slots), **how)
+
+    def starts(self) -> list[str]:
+        return [line.split()[0] for line in self.diary.read_text().splitlines()]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("do", "status", "reason", "attempts"),
+    [
+        ("pass", PASS, "", 1),
+        ("fail", FAIL, "CK 12: wrong", 1),
+        ("raise", DIED, "RuntimeError: the kind is broken", 2),
+        ("exit", DIED, "ended without an outcome", 2),
+        ("kill", DIED, "ended without an outcome", 2),
+        ("kill_once", PASS, "", 2),
+        ("liar", DIED, "ended without an outcome", 2),
+    ],
+)
+def test_only_an_outcome_of_its_own_is_a_verdict(
+    bench: Bench, do: str, status: str, reason: str, attempts: int
+) -> None:
+    """A lost worker costs one more try; an outcome file of another attempt is none."""
+    found = bench.run(bench.job("x", do))["x"]
+    assert (found.status, found.attempts) == (status, attempts)
+    assert reason in found.reason and found.passed == (status == PASS)
+    assert len(bench.starts()) == attempts
+
+
+def test_a_hung_worker_is_ended(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond limit and grace nothing of the worker is left, and it is no pass."""
+    monkeypatch.setattr(jobs, "GRACE_S", 0.3)
+    found = bench.run(bench.job("x", "hang", timeout_s=0.2), retries=0)["x"]
+    assert found.status == DIED and "did not answer" in found.reason
+    pid = int(bench.diary.read_text().split()[1])
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_finished_runs_hold_until_something_changes(bench: Bench) -> None:
+    """Passes and failures stay; --rerun repeats failures; other content, arguments or `fresh` repeat."""
+    given = [bench.job("a"), bench.job("b", "fail"), bench.job("c")]
+    first = bench.run(*given)
+    assert sorted(bench.starts()) == ["a", "b", "c"]
+    assert bench.run(*given) == first and len(bench.starts()) == 3
+    assert bench.run(*given, rerun=True)["b"].status == FAIL
+    assert sorted(bench.starts()[3:]) == ["b"]
+    bench.run(bench.job("a", commands=2), *given[1:])
+    assert bench.starts()[4:] == ["a"]
+    bench.content.write_text("build 2")
+    bench.run(*given)
+    assert sorted(bench.starts()[5:]) == ["a", "b", "c"]
+    bench.run(*given, fresh=True)
+    assert sorted(bench.starts()[8:]) == ["a", "b", "c"]
+
+
+def test_a_lost_run_is_repeated_the_next_time(bench: Bench) -> None:
+    """`died` is no result that holds."""
+    assert bench.run(bench.job("x", "kill_once"), retries=0)["x"].status == DIED
+    assert bench.run(bench.job("x", "kill_once"), retries=0)["x"].status == PASS
+
+
+def test_what_failed_runs_first(bench: Bench) -> None:
+    """After a change the failures of the last time come before everything else."""
+    given = [bench.job("a"), bench.job("b"), bench.job("c", "fail")]
+    bench.run(*given, slots=1)
+    bench.content.write_text("build 2")
+    bench.run(*given, slots=1)
+    assert bench.starts() == ["a", "b", "c", "c", "a", "b"]
+
+
+def test_runs_go_side_by_side(bench: Bench) -> None:
+    """Four sleeps of a second in four slots take less than three seconds."""
+    start = time.monotonic()
+    bench.run(*(bench.job(f"n{i}", sleep=1.0) for i in range(4)), slots=4)
+    assert time.monotonic() - start < 3.5
+
+
+# ---------------------------------------------------------------- interruption
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from test_jobs import Bench
+from hbm_tb.job_list import ListOptions, run_list
+bench = Bench.__new__(Bench)
+bench.folder = Path(sys.argv[1]); bench.content = bench.folder / "content"; bench.diary = bench.folder / "diary"
+given = [bench.job(f"n{i}", "fail" if i == 3 else "pass", commands=i, sleep=0.3) for i in range(8)]
+sys.exit(run_list("fakes", bench.folder / "list", given, ListOptions(jobs=2), counts=["commands"]).code)
+"""
+
+
+def _start(folder: Path) -> subprocess.Popen[str]:
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(folder)],
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _wait_for(condition: Any, seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+def _rows(folder: Path) -> dict[str, tuple[str, str, dict[str, int]]]:
+    import sqlite3
+
+    with sqlite3.connect(folder / "list" / "results.sqlite") as db:
+        rows = db.execute("SELECT name, status, reason, counts FROM result ORDER BY id").fetchall()
+    return {name: (status, reason, counts) for name, status, reason, counts in rows}
+
+
+@pytest.fixture
+def undisturbed(tmp_path: Path) -> Iterator[tuple[dict[str, Any], str]]:
+    folder = tmp_path / "undisturbed"
+    folder.mkdir()
+    bench = Bench(folder)
+    process = _start(folder)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 1 and len(bench.starts()) == 8
+    yield _rows(folder), out
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 130)])
+def test_a_disturbed_list_comes_to_the_same_result(
+    tmp_path: Path, undisturbed: tuple[dict[str, Any], str], how: int, code: int
+) -> None:
+    """Killed or interrupted in the middle and started again: same results, nothing finished is repeated."""
+    folder = tmp_path / "disturbed"
+    folder.mkdir()
+    bench = Bench(folder)
+    process = _start(folder)
+    _wait_for(lambda: len(bench.starts()) >= 5)
+    process.send_signal(how)
+    process.communicate(timeout=60)
+    assert process.returncode == code
+    pids = [int(line.split()[1]) for line in bench.diary.read_text().splitlines()]
+    _wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))  # its workers went with it
+    kept = set(_rows(folder))
+    begun = len(bench.starts())
+    assert 1 <= len(kept) < 8
+    process = _start(folder)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert _rows(folder) == undisturbed[0]
+    assert not kept & set(bench.starts()[begun:])
+    # The summary says the same, times apart.
+    assert [line for line in out.splitlines() if "again n3" in line] and "7 of 8 passed" in out
+
+
+def test_two_runners_keep_apart(bench: Bench) -> None:
+    """The second one is told, and touches nothing."""
+    with JobStore(bench.folder / "list"), pytest.raises(InputError, match="another process is running this list"):
+        JobStore(bench.folder / "list")
+
+
+# ---------------------------------------------------------------- lists
+
+
+def test_names_are_folders(bench: Bench) -> None:
+    """A name twice, a folder inside another's, or a way out of the list's folder is refused."""
+    for names in (("a", "a"), ("a", "a/b"), ("../a",), ("",), ("a//b",)):
+        with pytest.raises(ValueError, match=r"twice|in the folder of|is no name"):
+            bench.run(*(bench.job(name) for name in names))
+
+
+def test_selection_by_name(bench: Bench) -> None:
+    """Patterns, whole groups and exact names; nothing at all is an error."""
+    given = [bench.job(name) for name in ("soak/p1/s1", "soak/p1/s2", "soak/p2/s1", "trace/x")]
+    assert [j.name for j in select(given, ["soak/p1"])] == ["soak/p1/s1", "soak/p1/s2"]
+    assert [j.name for j in select(given, ["*/s1", "trace/x"])] == ["soak/p1/s1", "soak/p2/s1", "trace/x"]
+    with pytest.raises(InputError, match="matches none of the 4 runs"):
+        select(given, ["nothing"])
+
+
+def test_the_list_ends_with_an_exit_code_and_junit(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """1 with a failure, 0 without; counts are summed; the XML holds every run with its reason."""
+    given = [bench.job("g/a", commands=1000), bench.job("g/b", "fail", commands=500), bench.job("h/c")]
+    folder = bench.folder / "list"
+    assert run_list("fakes", folder, given, ListOptions(jobs=2), counts=["commands"]).code == 1
+    shown = capsys.readouterr().out
+    assert "1,501" in shown and "again g/b" in shown and "CK 12: wrong" in shown
+    suite = ET.parse(folder / job_list.JUNIT).getroot()[0]
+    assert suite.attrib["tests"] == "3" and suite.attrib["failures"] == "1"
+    cases = {case.attrib["name"]: case for case in suite}
+    assert set(cases) == {"a", "b", "c"} and cases["b"].attrib["classname"] == "fakes.g"
+    failure = cases["b"].find("failure")
+    assert failure is not None and failure.attrib["message"] == "CK 12: wrong" and "again g/b" in (failure.text or "")
+    assert run_list("fakes", folder, given, ListOptions(only=("g/a",))).code == 0
+
+
+def test_waves_need_one_run(bench: Bench) -> None:
+    """Waves of a whole list, or a window that ends before it begins, are refused before anything runs."""
+    given = [bench.job("g/a"), bench.job("g/b")]
+    for options in (
+        ListOptions(waves=True),
+        ListOptions(waves=True, only=("g",)),
+        ListOptions(waves_from=9, waves_to=3, only=("g/a",)),
+    ):
+        with pytest.raises(InputError, match="waves|wave window"):
+            run_list("fakes", bench.folder / "list", given, options)
+    assert not bench.starts()
+
+
+def test_junit_survives_control_characters(bench: Bench) -> None:
+    """A reason with bytes that XML cannot hold still makes a file that can be read."""
+    job = bench.job("a")
+    path = bench.folder / "x.xml"
+    write_junit(path, "t", [job], {"a": Outcome(DIED, "bad \x1b[31m bytes \x00")})
+    assert ET.parse(path).getroot()[0].attrib["errors"] == "1"
+
+
+def test_the_estimate_follows_cost() -> None:
+    """Half of the cost in 10 slot-seconds: the rest takes 10 slot-seconds, 5 s in two slots, less what runs."""
+    estimate = Estimate(100, 2)
+    assert estimate.seconds(0) is None
+    estimate.finished(50, 10.0)
+    assert estimate.seconds(0) == 5.0 and estimate.seconds(4.0) == 3.0
