@@ -9,12 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from hbm_model.run_folder import shown_path
+
 COLOURS = {"pass": "green", "stopped": "yellow"}
-
-
-def shown_path(path: Path) -> str:
-    """A path as a user would type it."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def rows_of(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

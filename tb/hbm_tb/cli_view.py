@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 from hbm_model.errors import InputError
-
-RUNS = Path(__file__).resolve().parents[2] / "build" / "runs"
+from hbm_model.run_folder import RUNS
 
 RunOption = Annotated[
     str, typer.Option("--run", help="name of a run in build/runs, or its folder (default: the latest)")

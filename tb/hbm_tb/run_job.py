@@ -7,19 +7,19 @@ folder that becomes `build/runs/<name>` in one rename, so that an interrupted ru
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import shutil
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hbm_model.errors import InputError
+from hbm_model.run_folder import ROOT, RUNS, check_name, name_part, put_in_place, staging_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from hbm_tb.config import BenchConfig
     from hbm_tb.sim import Build, Result
 
-ROOT = Path(__file__).resolve().parents[2]
-RUNS = ROOT / "build" / "runs"
-STAGING = ".staging-"
 DEFAULT_TRACE = "attention"
 # Cycle of the first request at the earliest: init and programming are over by then (init of HBM4 with all registers
 # programmed ends before 2,100).
@@ -42,8 +39,6 @@ PROGRESS_FORMAT = "{:>20}{:>20}{:>20}\n"
 CSV_LIMIT = 1_000_000  # commands; longer runs keep commands.npz
 REPRODUCE = "HBM_REPRODUCE"  # as in test_base, which only the simulator can import quickly
 TIMEOUT_S = 24 * 3600.0  # hangs are found by the watchdog of the bench, in cycles
-TESTS_NAME = "test"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 EXIT = {"pass": 0, "fail": 1, "timeout": 1, "stopped": 3}
 
 
@@ -120,8 +115,7 @@ def known_geometries() -> list[str]:
 def load_trace(options: RunOptions, config: BenchConfig) -> tuple[RequestTrace, str]:
     """The requests of a run and their short name."""
     from hbm_model.patterns import pattern
-    from hbm_model.recordings import recordings
-    from hbm_model.requests import read_requests
+    from hbm_model.workload import read_trace, trace_file, unknown_requests
 
     if options.trace and options.pattern:
         raise InputError("--trace and --pattern exclude each other")
@@ -129,57 +123,11 @@ def load_trace(options: RunOptions, config: BenchConfig) -> tuple[RequestTrace, 
         trace = pattern(options.pattern, config.params.geometry, options.pcs, options.count or None)
         return trace, f"{options.pattern}.p{options.pcs}"
     wanted = options.trace or DEFAULT_TRACE
-    path = Path(wanted)
-    if not path.exists():
-        recorded = {entry.name: entry.path for entry in recordings()}
-        if wanted not in recorded:
-            raise InputError(f"{wanted}: no such file, and no recording of that name ({', '.join(recorded)})")
-        path = recorded[wanted]
-    trace = read_requests(path, options.from_format)
-    if options.count:
-        trace = trace.head(options.count)
-    if not len(trace):
-        raise InputError(f"{path}: holds no request")
-    trace = trace.folded(config.address_map) if options.fold else trace
-    stem = re.sub(r"(\.(trace|txt|csv|stl|rstl|gz|zst))+$", "", path.name)
-    return trace.check_range(config.address_map), re.sub(r"[^A-Za-z0-9._+-]", "_", stem)
-
-
-def settings_of(texts: Sequence[str]) -> tuple[dict[str, float], dict[str, int]]:
-    """Timing overrides and policy fields from `KEY=VALUE` texts: RP=20, refresh_all=1, page.page=2."""
-    from hbm_model.csr_table import REGISTERS
-    from hbm_model.params import PARAM
-
-    fields = {
-        f"{register.path.removeprefix('policy.')}.{item.name}": item
-        for register in REGISTERS
-        if register.path.startswith("policy.")
-        for item in register.fields
-    }
-    timing: dict[str, float] = {}
-    policy: dict[str, int] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        key = key.strip().removeprefix("policy.")
-        try:
-            number = float(value) if "." in value else int(value, 0)
-        except ValueError:
-            number = None
-        if not equals or number is None:
-            raise InputError(f"--set {text}: write KEY=NUMBER, as RP=20 or refresh_all=1")
-        if key in PARAM:
-            if not PARAM[key].register:
-                raise InputError(f"--set {text}: {key} is not held in a register")
-            timing[key] = number
-            continue
-        paths = [path for path in fields if path == key or path.split(".")[1] == key]
-        if not paths:
-            raise InputError(f"--set {text}: {key} is neither a timing parameter nor one of {', '.join(fields)}")
-        item = fields[paths[0]]
-        if number != int(number) or not 0 <= number < 1 << item.width:
-            raise InputError(f"--set {text}: {paths[0]} holds 0 to {(1 << item.width) - 1}")
-        policy[paths[0]] = int(number)
-    return timing, policy
+    path = trace_file(wanted)
+    if path is None:
+        raise unknown_requests(wanted)
+    trace = read_trace(path, config.address_map, options.from_format, options.fold, options.count)
+    return trace, name_part(path.name)
 
 
 def config_of_params(params: Params) -> dict[str, Any]:
@@ -207,6 +155,7 @@ def make_plan(options: RunOptions) -> Plan:
     from hbm_model.params import load_params
     from hbm_model.patterns import outstanding
     from hbm_model.presets import DEFAULT_PRESET
+    from hbm_model.workload import settings_of
 
     from hbm_tb.config import BenchConfig
 
@@ -238,22 +187,10 @@ def make_plan(options: RunOptions) -> Plan:
         raise InputError("the wave window must have 0 <= --waves-from < --waves-to, in CK")
     trace, short = load_trace(options, config)
     name = options.name or f"{short}-{Path(options.params).stem if options.params else config.preset}"
-    if not NAME.fullmatch(name):
-        raise InputError(f"--name {name}: use letters, digits and . _ + - only")
-    if name == TESTS_NAME:
-        raise InputError(f"--name {name}: the system tests keep their runs there")
-    return Plan(options, config, trace, name, outstanding(options.pattern) if options.pattern else 0)
+    return Plan(options, config, trace, check_name(name), outstanding(options.pattern) if options.pattern else 0)
 
 
 # ---------------------------------------------------------------- run
-
-
-def _sweep() -> None:
-    """Remove staging folders of runs that were killed."""
-    for left in RUNS.glob(f"{STAGING}*"):
-        pid = left.name.removeprefix(STAGING)
-        if not pid.isdigit() or not Path(f"/proc/{pid}").exists():
-            shutil.rmtree(left, ignore_errors=True)
 
 
 class ProgressBar:
@@ -473,11 +410,7 @@ def _ck_of(line: str) -> float:
 def publish(staging: Path, name: str) -> Path:
     """Move the finished folder to its place; an earlier run of that name goes away."""
     final = RUNS / name
-    old = RUNS / f"{STAGING}{os.getpid()}-old"
-    if final.exists():
-        final.rename(old)
-    staging.rename(final)
-    shutil.rmtree(old, ignore_errors=True)
+    put_in_place(staging, final)
     for name_in in ("sim.cmd", "results.xml", "result.json"):
         file = final / name_in
         if file.exists():
@@ -499,19 +432,11 @@ def run_plan(plan: Plan, quiet: bool = False) -> tuple[dict[str, Any], Path]:
 
     start = time.monotonic()
     build = sim.build(plan.config.geometry)
-    RUNS.mkdir(parents=True, exist_ok=True)
-    _sweep()
-    staging = RUNS / f"{STAGING}{os.getpid()}"
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir()
-    try:
+    with staging_folder(RUNS) as staging:
         outcome = simulate(plan, build, staging, quiet=quiet)
         result = result_of(plan, build, outcome, time.monotonic() - start)
         fill_folder(plan, result, staging)
         final = publish(staging, plan.name)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
     return result, final
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hbm_model import run_folder
 from hbm_model.legality import check_trace
 from hbm_model.presets import preset
 from hbm_model.trace import read_commands
@@ -74,7 +75,7 @@ def test_the_folder_holds_what_it_should(passed: tuple[subprocess.CompletedProce
     assert "<html" in (folder / "report.html").read_text()[:2000].lower()
     cases = list(ET.parse(folder / "results.xml").getroot().iter("testcase"))
     assert len(cases) == 1 and cases[0].find("failure") is None
-    assert not [name for name in folders() if name.startswith(run_job.STAGING)]
+    assert not [name for name in folders() if name.startswith(run_folder.STAGING)]
     assert not (folder / "stimulus").exists()
 
 
