@@ -1,4 +1,4 @@
-"""Subcommand `hbm sim`: the exact model alone, as a performance simulator, and its comparison with recorded runs."""
+"""Subcommand `hbm sim`: the exact model alone, as a performance simulator."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ def settings_of(pairs: list[str]) -> dict[str, int]:
 
 
 def sim_command(
-    requests: Annotated[
-        str, typer.Argument(help="request trace, the name of a recording, or with --compare a run folder")
-    ],
+    requests: Annotated[str, typer.Argument(help="request trace, or the name of a recording")],
     preset: PresetOption = None,
     params: ParamsOption = None,
     settings: Annotated[
@@ -43,24 +41,17 @@ def sim_command(
     outstanding: Annotated[int, typer.Option(min=0, help="closed loop: requests open per port (0: open loop)")] = 0,
     ids: Annotated[int, typer.Option(min=1, max=1024, help="AXI ids that the requests of a port use by turns")] = 16,
     name: Annotated[str, typer.Option("--name", help="folder below build/runs")] = "",
-    compare: Annotated[
-        bool, typer.Option("--compare", help="repeat a run of the RTL, tell the first difference")
-    ] = False,
-    beat: Annotated[int, typer.Option("--beat", help="with --compare: cycle of an ageing beat (M4.5)")] = -1,
 ) -> None:
     """Predict every command and response for a request trace; writes build/runs/<name>.
 
-    Exit 0: done. Exit 1: --compare found a difference. Exit 2: input that cannot be used.
+    Exit 0: done. Exit 2: input that cannot be used.
     """
-    if compare:
-        _compare(Path(requests), beat)
-        return
     import json
     import time
 
     from hbm_model.addrmap import named_map
-    from hbm_model.compare import trace_path
     from hbm_model.controller import Channel, Policy, Setup, port_ids, split_settings
+    from hbm_model.recordings import trace_path
     from hbm_model.requests import read_requests
     from hbm_model.sim_summary import summary_of, summary_table
     from hbm_model.trace import write_commands
@@ -87,16 +78,6 @@ def sim_command(
     (folder / "result.json").write_text(json.dumps(result, indent=1) + "\n")
     print(summary_table(result))
     print(f"{folder}/commands.csv, {folder}/result.json")
-
-
-def _compare(folder: Path, beat: int) -> None:
-    from hbm_model.compare import compare_run
-
-    compared, story = compare_run(folder, beat)
-    if story:
-        print(story)
-        raise typer.Exit(1)
-    print(f"{folder}: {compared} commands as foreseen")
 
 
 def register(app: typer.Typer) -> None:

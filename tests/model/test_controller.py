@@ -20,13 +20,13 @@ import pytest
 from hbm_model.addrmap import DEFAULT_MAP, Location, named_map
 from hbm_model.cli import app
 from hbm_model.commands import Cmd, CmdArray, describe
-from hbm_model.compare import first_difference, story
 from hbm_model.controller import Channel, Policy, Prediction, Setup, simulate
 from hbm_model.errors import InputError
 from hbm_model.legality import check_trace
 from hbm_model.params import Params
 from hbm_model.presets import PRESET_NAMES, preset
 from hbm_model.requests import RequestTrace, make_trace, write_requests
+from hbm_model.story import first_difference, story
 from hbm_model.trace import read_commands
 from typer.testing import CliRunner
 
@@ -250,7 +250,7 @@ def test_the_first_difference_is_told() -> None:
     assert found is not None
     assert found.foreseen is not None
     assert found.foreseen["cmd"] == Cmd.ACT
-    text = story(seen, foreseen, found, belief)
+    text = story(seen, foreseen, found, belief(found.cycle))
     assert "M5.5" in text
     assert describe(found.foreseen) in text
     assert "closed" in text
