@@ -267,6 +267,12 @@ class Tables:
         return _new_cells(self, _sizes(params))
 
 
+def bus_ticks(generation: int) -> tuple[dict[Cmd, int], dict[Cmd, int]]:
+    """Half CK that a command occupies the row bus, and the column bus; those that do not are missing."""
+    row = (_ROW_CK2 if generation == 2 else _ROW_CK34) | _ROW_CK_ALL
+    return row, dict.fromkeys((*COLUMN_COMMANDS, Cmd.MRS), 2)
+
+
 def _sizes(params: Params) -> tuple[int, int, int, int, int]:
     """Number of cells per domain: channel, PC, SID, bank group, bank."""
     pcs, sids, bgs, banks = (params.count(key) for key in ("pcs", "sids", "bgs", "banks"))
@@ -300,8 +306,7 @@ def tables_of(params: Params) -> Tables:
         [i for (before, scope, _), i in histories.items() if c in before and scope is not Scope.SET] for c in _codes()
     ]
     flat = [entry for entries in after for entry in entries]
-    row = (_ROW_CK2 if params.generation.number == 2 else _ROW_CK34) | _ROW_CK_ALL
-    column = dict.fromkeys((*COLUMN_COMMANDS, Cmd.MRS), 2)
+    row, column = bus_ticks(params.generation.number)
     return Tables(
         const=_const(params, set_history),
         level=[2 if c in BANK_COMMANDS else 1 if c in PC_COMMANDS else 0 for c in _codes()],
