@@ -1,4 +1,4 @@
-"""The loop of the exact controller model: what a channel decides in each controller cycle (docs/microarchitecture.md).
+"""The PCs of the exact controller model: what they decide in each cycle (docs/microarchitecture.md M1 to M6).
 
 Everything a PC knows is one row of integers; the names below are places in that row. Legality is kept as instants: for
 each command and scope the first CK at which history allows it. Entries of a queue have ranks that grow with age, so a
@@ -8,7 +8,10 @@ with numba; with HBM_MODEL_JIT=0 the same text runs as plain Python.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from hbm_model._jit import jit_enabled
@@ -68,11 +71,22 @@ WRITE: Final = 1
     K_PAUSE,  # first cycle of a pause of all commands, and the first after it
     K_RESUME,
     K_MERGE,  # 1: no mask pins, a write with a strobe missing is a read-modify-write
-    K_OUTSTANDING,
-    K_OPEN,  # first cycle in which the ports offer anything
+    K_OUTSTANDING,  # `hbm sim`: bursts that a port may have unanswered, 0: no limit
     K_BEAT,  # cycle of a beat (M4.5); the others follow from it
-    K_SIZE,
-) = range(52)
+    K_MAP_BITS,  # address map (M2.6): inputs, first row that is no memory, fields of a packed DRAM address
+    K_ROW_LIMIT,
+    K_COL_MASK,
+    K_ROW_AT,
+    K_ROW_MASK,
+    K_BANK_AT,
+    K_BANK_MASK,
+    K_GROUP_AT,
+    K_GROUP_MASK,
+    K_SID_AT,
+    K_SID_MASK,
+    K_TABLE,  # four tables of 256, one per eight inputs: the XOR of their entries is the packed DRAM address
+) = range(62)
+K_SIZE: Final = K_TABLE + 4 * 256
 
 # ------------------------------------------------------------------ state of one PC and its port, places in `x`
 (
@@ -148,31 +162,13 @@ WRITE: Final = 1
     WINDOW_AT,
     MASKED,
     MASKED_W,
-    H_NEXT,  # port: place of the next request in its list, and the end of the list
-    H_END,
-    H_BUSY_UNTIL,  # first cycle in which the next request may be offered
-    H_AR,  # bursts held
-    H_AR_AT,
-    H_REG,  # request before the read queue
-    H_SLOTS,
-    H_BEAT,  # write beat to be processed in this cycle
-    H_PUT,  # write offered to the queue in this cycle
-    H_CREDIT,
-    H_RETURN,  # credits returned in this cycle
-    H_OPEN,  # requests accepted and not yet answered
-    H_CLOSING,  # answered by R in this cycle
-    H_SOURCE,  # source served last: 0 D, 1 F, 2 E
-    H_D,  # lists of ready slots: first place and number
-    H_D_N,
-    H_F,
-    H_F_N,
-    H_FLY,  # reads under way: first place and number
-    H_FLY_N,
-    H_ANSWERS,  # requests answered
+    FLY,  # reads under way: first place and number
+    FLY_N,
+    STOPPED,  # M6.6
     RD_PATH,  # how many reads, writes were picked
     WR_PATH,
     SCALARS,
-) = range(96)
+) = range(78)
 
 MAX_BANKS: Final = 64
 B_ROW: Final = 128  # open row, -1: closed
@@ -198,17 +194,11 @@ E_WAITS: Final = E_REQ + 128  # entries that it waits for, and of these the writ
 E_WAITS_W: Final = E_WAITS + 128
 E_NEXT_R: Final = E_WAITS_W + 128  # sets of entries that wait for it
 E_NEXT_W: Final = E_NEXT_R + 128
-AR_LIST: Final = E_NEXT_W + 128
-D_LIST: Final = AR_LIST + 4
-F_LIST: Final = D_LIST + 128
-FLY_REQ: Final = F_LIST + 128
+FLY_REQ: Final = E_NEXT_W + 128
 FLY_AT: Final = FLY_REQ + 256
 RD_PICKED: Final = FLY_AT + 256
 WR_PICKED: Final = RD_PICKED + 64
-ID_OLD: Final = WR_PICKED + 16  # per id: oldest unsent request, newest
-ID_NEW: Final = ID_OLD + 1024
-X_SIZE: Final = ID_NEW + 1024
-IDS: Final = 1024
+X_SIZE: Final = WR_PICKED + 16
 
 # Commands, codes of hbm_model.commands.Cmd.
 ACT: Final = 1
@@ -219,24 +209,8 @@ WR: Final = 6
 REF: Final = 8
 REFSB: Final = 9
 
-# Columns of the request table.
-Q_WRITE: Final = 0
-Q_BANK: Final = 1
-Q_ROW: Final = 2
-Q_COL: Final = 3
-Q_PART: Final = 4  # a strobe is missing
-Q_ID: Final = 5
-Q_AT: Final = 6  # first cycle in which it may be offered
-Q_TAKEN: Final = 7  # out: cycle of the handshake
-Q_DONE: Final = 8  # out: cycle of the response's handshake
-Q_LINK: Final = 9  # next request of the same id
-Q_DATA: Final = 10  # 1: its data is there
-Q_OFFERED: Final = 11  # out: cycle in which VALID rose
-Q_COLUMNS: Final = 12
-
 HOST_ENTRIES: Final = 32
 RESERVED_ENTRIES: Final = 4
-SLOTS: Final = 64
 
 F = TypeVar("F", bound=Callable[..., Any])
 Table = Any  # an int64 array of two dimensions
@@ -258,8 +232,16 @@ _SHARED: Final = {
     "open_bank",
     "shut_bank",
     "oldest_legal_column",
-    "answer",
+    "port_step",
+    "finish",
 }
+
+
+@cache
+def _sources() -> str:
+    """What the text of the loop is: numba's cache on disk looks at the file of one function only."""
+    folder = Path(__file__).parent
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("_*.py")))).hexdigest()
 
 
 def hot(function: F) -> F:
@@ -273,8 +255,10 @@ def hot(function: F) -> F:
 
     name = function.__name__
     inline = name != "run" and name not in _SHARED
-    njit: Any = numba.njit  # `_nrt` is not in its published signature
-    return cast(F, njit(cache=True, _nrt=False, error_model="numpy", forceinline=inline)(function))
+    njit: Any = numba.njit  # `_nrt` and `_cache_file` are not in its published interface
+    made = njit(cache=True, _nrt=False, nogil=True, error_model="numpy", forceinline=inline)(function)
+    made._cache._cache_file._source_stamp = _sources()
+    return cast(F, made)
 
 
 if jit_enabled():
@@ -1023,10 +1007,10 @@ def apply_pc(x: Cells, k: Cells, n: int, pc: int, out: Table, at: int) -> int:
         at += 1
         req = x[E_REQ + e]
         if d == READ:
-            fly = (x[H_FLY] + x[H_FLY_N]) & 255
+            fly = (x[FLY] + x[FLY_N]) & 255
             x[FLY_REQ + fly] = req
             x[FLY_AT + fly] = n + k[K_RD_DATA + pc]
-            x[H_FLY_N] += 1
+            x[FLY_N] += 1
             x[RD_PICKED + (x[RD_PATH] & 63)] = n
             x[RD_PATH] += 1
             if req >= 0:
@@ -1093,134 +1077,14 @@ def quiet(x: Cells) -> bool:
 
 
 @hot
-def idle_port(x: Cells) -> bool:
-    """True when nothing is on its way through the port, besides requests not yet offered."""
-    return (
-        (x[H_AR] | x[H_D_N] | x[H_F_N] | x[H_FLY_N] | x[H_CLOSING]) == 0
-        and x[H_REG] < 0
-        and x[H_BEAT] < 0
-        and x[H_PUT] < 0
-    )
-
-
-@hot
-def empty(x: Cells) -> bool:
-    """True when no request is in the port and the queues."""
-    return (x[ALL] | x[ALL_W]) == 0 and idle_port(x)
-
-
-@hot
-def answer(x: Cells, req: int, q: Cells, n: int) -> None:
-    """M2.5: the slot of `req` moves into the R register in n; its successor becomes the oldest of the id."""
-    q[req, Q_DONE] = n + 1
-    x[H_SLOTS] -= 1
-    x[H_CLOSING] = 1
-    x[H_ANSWERS] += 1
-    ident = q[req, Q_ID]
-    nxt = q[req, Q_LINK]
-    x[ID_OLD + ident] = nxt
-    if nxt >= 0 and q[nxt, Q_DATA]:
-        x[F_LIST + ((x[H_F] + x[H_F_N]) & 127)] = nxt
-        x[H_F_N] += 1
-
-
-@hot
-def responses(x: Cells, q: Cells, n: int) -> None:
-    """M2.5, M3.3: data that arrives in n, and what R takes."""
-    sent = False
-    if x[H_D_N] or x[H_F_N]:
-        # In turn after the source served last; E does not occur among legal requests.
-        first_f = x[H_SOURCE] == 0
-        use_f = x[H_F_N] > 0 and (first_f or x[H_D_N] == 0)
-        if use_f:
-            req = x[F_LIST + x[H_F]]
-            x[H_F] = (x[H_F] + 1) & 127
-            x[H_F_N] -= 1
-            x[H_SOURCE] = 1
-        else:
-            req = x[D_LIST + x[H_D]]
-            x[H_D] = (x[H_D] + 1) & 127
-            x[H_D_N] -= 1
-            x[H_SOURCE] = 0
-        answer(x, req, q, n)
-        sent = True
-    if x[H_FLY_N] and x[FLY_AT + x[H_FLY]] == n:
-        req = x[FLY_REQ + x[H_FLY]]
-        x[H_FLY] = (x[H_FLY] + 1) & 255
-        x[H_FLY_N] -= 1
-        if req < 0:  # read-modify-write: the write is complete from n + 1 on
-            rest = x[ALL_W]
-            while rest:
-                r = lowest(rest)
-                rest &= rest - 1
-                if x[E_REQ + 64 + r] == -1 - req:
-                    x[WHOLE_W] |= 1 << r
-        else:
-            oldest = x[ID_OLD + q[req, Q_ID]] == req
-            if not oldest:
-                q[req, Q_DATA] = 1
-            elif sent:
-                x[D_LIST + ((x[H_D] + x[H_D_N]) & 127)] = req
-                x[H_D_N] += 1
-            else:
-                answer(x, req, q, n)
-
-
-@hot
-def port_front(x: Cells, k: Cells, q: Cells, order: Cells, n: int) -> tuple[int, int]:
-    """M2.1, M2.2 for single-beat transactions in strict order: what is handed to the queues in n, and what is taken.
-
-    Returns (read, write) to enqueue in n, -1 for none.
-    """
-    put = x[H_PUT]
-    x[H_PUT] = x[H_BEAT]
-    x[H_BEAT] = -1
-    got = -1
-    if x[H_REG] >= 0 and x[HOST] < HOST_ENTRIES:
-        got = x[H_REG]
-        x[H_REG] = -1
-    held = x[H_AR]
-    if held and x[H_SLOTS] < SLOTS and x[H_REG] < 0:
-        req = x[AR_LIST + x[H_AR_AT]]
-        x[H_AR_AT] = (x[H_AR_AT] + 1) & 3
-        x[H_AR] -= 1
-        x[H_REG] = req
-        x[H_SLOTS] += 1
-        ident = q[req, Q_ID]
-        if x[ID_OLD + ident] < 0:
-            x[ID_OLD + ident] = req
-        else:
-            q[x[ID_NEW + ident], Q_LINK] = req
-        x[ID_NEW + ident] = req
-    at = x[H_NEXT]
-    if at < x[H_END] and n >= x[H_BUSY_UNTIL]:
-        req = order[at]
-        if n >= q[req, Q_AT] and n >= k[K_OPEN]:
-            if q[req, Q_OFFERED] < 0 and (k[K_OUTSTANDING] == 0 or x[H_OPEN] < k[K_OUTSTANDING]):
-                q[req, Q_OFFERED] = n
-            if q[req, Q_OFFERED] >= 0:
-                if q[req, Q_WRITE]:
-                    if x[H_CREDIT] > 0:
-                        x[H_CREDIT] -= 1
-                        x[H_BEAT] = req
-                        x[H_OPEN] += 1
-                        q[req, Q_TAKEN] = n
-                        q[req, Q_DONE] = n + 2
-                        x[H_ANSWERS] += 1
-                        x[H_NEXT] = at + 1
-                        x[H_BUSY_UNTIL] = n + 1
-                elif held < 4:
-                    x[AR_LIST + ((x[H_AR_AT] + x[H_AR]) & 3)] = req
-                    x[H_AR] += 1
-                    x[H_OPEN] += 1
-                    q[req, Q_TAKEN] = n
-                    x[H_NEXT] = at + 1
-                    x[H_BUSY_UNTIL] = n + 1
-    x[H_OPEN] -= x[H_CLOSING]
-    x[H_CLOSING] = 0
-    if put >= 0:
-        x[H_OPEN] -= 1  # its B
-    return got, put
+def complete_merge(x: Cells, req: int) -> None:
+    """M3.3: the data of the read of write `req` is here; the write is complete from the next cycle on."""
+    rest = x[ALL_W]
+    while rest:
+        r = lowest(rest)
+        rest &= rest - 1
+        if x[E_REQ + 64 + r] == req:
+            x[WHOLE_W] |= 1 << r
 
 
 @hot
@@ -1263,137 +1127,3 @@ def start_merge(x: Cells, k: Cells, req: int) -> None:
             if x[URGENT_W] & bit:
                 x[URGENT] |= new
             return
-
-
-@hot
-def busy_port(x: Cells) -> bool:
-    """True when the port has anything to do, or a credit is on its way back."""
-    return x[H_NEXT] < x[H_END] or x[H_RETURN] > 0 or not idle_port(x)
-
-
-@hot
-def finish(
-    x: Cells,
-    k: Cells,
-    q: Cells,
-    order: Cells,
-    out: Table,
-    at: int,
-    n: int,
-    pc: int,
-    still: bool,
-    owed: bool,
-    stopped: bool,
-    beat: bool,
-) -> int:
-    """What one PC decides in n after the grant, its port, and all effects; gives the place in the list of commands."""
-    host = x[HOST]
-    freed = 0
-    start = -1
-    if not still:
-        if not (x[O_ACT] and not x[G_ACT]):
-            pick_act(x, k, n)
-        if not (x[O_SHORT] and not x[G_SHORT]):
-            pick_short(x, k, n, owed, stopped)
-        decide_held(x, k, owed)
-        if beat:  # M4.5
-            for d in range(2):
-                x[URGENT + d] |= x[AGED + d]
-                x[AGED + d] = x[ALL + d]
-        start = x[E_REQ + 64 + x[N_START]] if x[N_START] >= 0 else -1
-        freed = -x[WR_PATH]
-        at = apply_pc(x, k, n, pc, out, at)
-        freed += x[WR_PATH]
-    if x[H_NEXT] < x[H_END] or not idle_port(x):
-        # The port sees the counts of the start of the cycle.
-        now = x[HOST]
-        x[HOST] = host
-        got, put = port_front(x, k, q, order, n)
-        x[HOST] = now
-        responses(x, q, n)
-        if put >= 0:
-            part = k[K_MERGE] == 1 and q[put, Q_PART] == 1
-            enqueue(x, k, WRITE, q[put, Q_BANK], q[put, Q_ROW], q[put, Q_COL], put, part, False)
-        if got >= 0:
-            enqueue(x, k, READ, q[got, Q_BANK], q[got, Q_ROW], q[got, Q_COL], got, False, False)
-            x[HOST] += 1
-    x[H_CREDIT] += x[H_RETURN]
-    x[H_RETURN] = freed
-    if start >= 0:
-        # An enqueue of this cycle may have dealt new ranks, so the write is found by its name.
-        start_merge(x, k, start)
-    return at
-
-
-@hot
-def run(xs: Table, k: Cells, q: Cells, orders: Table, out: Table, clock: Cells, until: int) -> None:
-    """Run cycles from clock[0] on, until `until`, until all requests are answered (clock[2] = 1), or until `out` is
-    full. clock: cycle, first PC, stop when all is answered, and out: number of commands.
-    """
-    n = clock[0]
-    first = clock[1]
-    at = 0
-    room = out.shape[0] - 8
-    x0 = xs[0]
-    x1 = xs[1]
-    total0 = x0[H_END]
-    total1 = x1[H_END]
-    gen = k[K_GEN]
-    starve = k[K_STARVE]
-    while n < until and at < room:
-        if clock[2] and x0[H_ANSWERS] == total0 and x1[H_ANSWERS] == total1 and empty(x0) and empty(x1):
-            break
-        quiet0 = quiet(x0)
-        quiet1 = quiet(x1)
-        if quiet0 and quiet1 and idle_port(x0) and idle_port(x1):
-            # Nothing can happen before the next offer or refresh.
-            then = until
-            for pc in range(2):
-                x = xs[pc]
-                if k[K_REFRESH] and x[DUE] >> 1 < then:
-                    then = x[DUE] >> 1
-                if x[H_NEXT] < x[H_END]:
-                    ready = q[orders[pc, x[H_NEXT]], Q_AT]
-                    for other in (x[H_BUSY_UNTIL], k[K_OPEN]):
-                        if other > ready:
-                            ready = other
-                    if ready < then:
-                        then = ready
-                if x[H_RETURN]:
-                    then = n
-            if then > n:
-                n = then
-                continue
-        allowed = n >= k[K_FIRST] and not k[K_PAUSE] <= n < k[K_RESUME]
-        stopped = False
-        owed0 = False
-        owed1 = False
-        if not quiet0:
-            owed0 = step_pc(x0, k, n, 0, allowed, stopped)
-        else:
-            x0[O_ACT] = 0
-            x0[O_SHORT] = 0
-        if not quiet1:
-            owed1 = step_pc(x1, k, n, 1, allowed, stopped)
-        else:
-            x1[O_ACT] = 0
-            x1[O_SHORT] = 0
-        if first == 0:
-            grant(x0, x1, gen)
-            if x0[G_ACT] or x0[G_SHORT]:
-                first = 1
-        else:
-            grant(x1, x0, gen)
-            if x1[G_ACT] or x1[G_SHORT]:
-                first = 0
-        beat = starve > 0 and n >= k[K_BEAT] and (n - k[K_BEAT]) % starve == 0
-        if not quiet0 or busy_port(x0):
-            at = finish(x0, k, q, orders[0], out, at, n, 0, quiet0, owed0, stopped, beat)
-        count_due(x0, k, n)
-        if not quiet1 or busy_port(x1):
-            at = finish(x1, k, q, orders[1], out, at, n, 1, quiet1, owed1, stopped, beat)
-        count_due(x1, k, n)
-        n += 1
-    clock[0] = n
-    clock[1] = first
-    clock[3] = at

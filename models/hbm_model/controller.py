@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hbm_model import _machine as m
-from hbm_model.addrmap import DEFAULT_MAP, AddressMap, named_map
+from hbm_model import _port as p
+from hbm_model import _run as r
+from hbm_model.addrmap import DEFAULT_MAP, OFFSET_BITS, AddressMap, named_map
 from hbm_model.commands import CMD_DTYPE, Cmd, CmdArray
 from hbm_model.csr import ap_min_ras
 from hbm_model.csr_table import REGISTERS
@@ -61,6 +63,41 @@ AW: Final = 1
 W: Final = 2
 
 
+_MOST: Final = 1 << 13  # cycles in one call of the loop: bounds all its lists
+_COLUMNS: Final = (p.AX_COLUMNS, p.AX_COLUMNS, p.W_COLUMNS)  # of AR, AW, W
+_IN_PLACES: Final = (p.AR_AT, p.AW_AT, p.W_AT)  # the end stands behind
+_INPUTS: Final = (0, _MOST * p.AX_COLUMNS, 2 * _MOST * p.AX_COLUMNS)  # where the rows of AR, AW, W stand in the arena
+_AX_FIELDS: Final = (
+    (p.AX_CYCLE, "cycle"),
+    (p.AX_ADDR, "addr"),
+    (p.AX_ID, "id"),
+    (p.AX_LEN, "len"),
+    (p.AX_SIZE, "size"),
+    (p.AX_BURST, "burst"),
+    (p.AX_LOCK, "lock"),
+)
+_W_FIELDS: Final = ((p.W_CYCLE, "cycle"), (p.W_STRB, "strb"), (p.W_LAST, "last"))
+
+
+def _outputs() -> tuple[tuple[tuple[int, int, int], ...], int]:
+    """(place of the pointer, first cell, columns) of what a port answers on AR, AW, W, R, B; size of the arena."""
+    at = _INPUTS[2] + _MOST * p.W_COLUMNS
+    lists = []
+    for place, columns in (
+        (p.AR_OUT, p.ACC_COLUMNS),
+        (p.AW_OUT, p.ACC_COLUMNS),
+        (p.W_OUT, p.ACC_COLUMNS),
+        (p.R_OUT, p.R_COLUMNS),
+        (p.B_OUT, p.B_COLUMNS),
+    ):
+        lists.append((place, at, columns))
+        at += _MOST * columns
+    return tuple(lists), at
+
+
+_OUTPUTS, _ARENA = _outputs()
+
+
 @dataclass(frozen=True)
 class Foreseen:
     """What a piece of a run brings. Lists per port; every cycle is that of a handshake."""
@@ -69,7 +106,9 @@ class Foreseen:
     accepted: tuple[tuple[I64, I64, I64], tuple[I64, I64, I64]]  # [port][AR, AW, W]: cycles
     r: tuple[Rows, Rows]  # R_ROW
     b: tuple[Rows, Rows]  # B_ROW
-_CHUNK: Final = 1 << 18  # commands between two looks at the clock
+
+
+_FULL: Final = (1 << 32) - 1  # strobes of a whole beat
 
 
 @dataclass(frozen=True)
@@ -129,6 +168,23 @@ def refresh_interval(setup: Setup) -> int:
     return max(base * times // by, 2)
 
 
+def map_constants(k: I64, address_map: AddressMap, row_limit: int) -> None:
+    """M2.6: the address map as the loop uses it."""
+    at, widths = address_map.shifts, address_map.widths
+    k[m.K_MAP_BITS] = address_map.in_bits
+    k[m.K_ROW_LIMIT] = row_limit
+    k[m.K_COL_MASK] = (1 << widths["col"]) - 1
+    for place, name in ((m.K_ROW_AT, "row"), (m.K_BANK_AT, "bank"), (m.K_GROUP_AT, "bg"), (m.K_SID_AT, "sid")):
+        k[place] = at[name]
+        k[place + 1] = (1 << widths[name]) - 1
+    inputs = np.arange(256, dtype=np.uint64)
+    for table in range(4):
+        addresses = (inputs << np.uint64(8 * table)) << np.uint64(OFFSET_BITS)
+        inside = 8 * table < address_map.in_bits
+        first = m.K_TABLE + 256 * table
+        k[first : first + 256] = address_map.to_dram(addresses) if inside else 0
+
+
 def constants(setup: Setup) -> I64:
     """M1.5 and M8 as the numbers that the loop uses."""
     params, policy = setup.params, setup.policy
@@ -184,7 +240,6 @@ def constants(setup: Setup) -> I64:
         m.K_RESUME: LAST_CYCLE,
         m.K_MERGE: 0 if shape.has_data_mask else 1,
         m.K_OUTSTANDING: setup.outstanding,
-        m.K_OPEN: setup.opens,
         m.K_BEAT: policy.starve_limit - 1 if setup.beat < 0 else setup.beat,
     }
     for place, value in values.items():
@@ -208,18 +263,39 @@ class Prediction:
     cycles: int  # cycles run
 
 
+class _Feed:
+    """What was offered on one channel of a port and is not yet taken: rows of integers."""
+
+    def __init__(self, columns: int) -> None:
+        self.rows = np.zeros((0, columns), np.int64)
+        self.at = 0
+
+    def append(self, rows: I64) -> None:
+        self.rows = np.concatenate((self.rows[self.at :], rows)) if self.at < len(self.rows) else rows
+        self.at = 0
+
+
 class Channel:
-    """One channel with two PCs, run in pieces: timing sets may change between two pieces while it is quiet."""
+    """One channel with two PCs and their ports, run in pieces of any length.
+
+    Two ways of offering: `offer` takes a request trace (`hbm sim`: single-beat, in the order of the trace, a VALID
+    rises when the request before it is accepted); `offer_ax` and `offer_w` say when each VALID rises, as a test bench
+    saw it.
+    """
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.k = constants(setup)
-        self.clock = np.zeros(4, np.int64)
-        self.state = np.zeros((2, m.X_SIZE), np.int64)
-        self._out = np.zeros((_CHUNK + 8, 6), np.int64)
-        self.table = np.zeros((0, m.Q_COLUMNS), np.int64)
-        self.orders = np.zeros((2, 1), np.int64)
+        self.clock = np.zeros(r.CLOCK_SIZE, np.int64)
+        self.state = np.zeros((2, p.X_SIZE), np.int64)
         self.earlier: list[CmdArray] = []  # commands of pieces run before
+        self._out = np.zeros((_MOST * r.PER_CYCLE, 6), np.int64)
+        self._arena = np.zeros((2, _ARENA), np.int64)
+        self._events = np.zeros((0, r.EV_COLUMNS), np.int64)
+        self._feeds = [[_Feed(columns) for columns in _COLUMNS] for _ in range(2)]
+        self._trace: tuple[npt.NDArray[np.bool_], I64] | None = None  # write, pc
+        self._made: list[I64] = []
+        self._answers: list[list[list[I64]]] = [[[] for _ in _OUTPUTS] for _ in range(2)]
         for pc in range(2):
             _reset(self.state[pc], self.k)
 
@@ -231,69 +307,143 @@ class Channel:
         """
         raise NotImplementedError
 
-    def offer_ax(self, port: int, write: bool, rows: Rows) -> None:
-        """Append bursts (AX_ROW) to AW (`write`) or AR of a port."""
-        raise NotImplementedError
-
-    def offer_w(self, port: int, rows: Rows) -> None:
-        """Append beats (W_ROW) to W of a port."""
-        raise NotImplementedError
-
-    def events(self, rows: Rows) -> None:
-        """Append events (EV_ROW), none earlier than the cycle that the model has reached."""
-        raise NotImplementedError
-
     def next_set(self, params: Params, address_map: AddressMap, row_limit: int, rd_delay: int) -> None:
         """The set that the next Load makes active (M7.3): the golden values, whatever was written."""
         raise NotImplementedError
 
-    def step(self, until: int) -> Foreseen:
-        """Run all cycles before `until`; every VALID, beat and event of those cycles has been given."""
-        raise NotImplementedError
+    # ------------------------------------------------------------------ offers
 
-    def adopt(self, setup: Setup) -> None:
-        """Go on with another set of values (M7.3), history kept."""
-        self.setup = setup
-        self.k = constants(setup)
+    def offer_ax(self, port: int, write: bool, rows: Rows) -> None:
+        """Append bursts (AX_ROW) to AW (`write`) or AR of a port."""
+        if len(rows) == 0:
+            return
+        if int(rows["id"].max()) >= p.IDS:
+            raise InputError(f"id {int(rows['id'].max())}: the model holds ids below {p.IDS}")
+        table = np.empty((len(rows), p.AX_COLUMNS), np.int64)
+        for place, name in _AX_FIELDS:
+            table[:, place] = rows[name]
+        table[:, p.AX_ORDER] = 0
+        self._feeds[port][AW if write else AR].append(table)
+
+    def offer_w(self, port: int, rows: Rows) -> None:
+        """Append beats (W_ROW) to W of a port."""
+        if len(rows) == 0:
+            return
+        table = np.empty((len(rows), p.W_COLUMNS), np.int64)
+        for place, name in _W_FIELDS:
+            table[:, place] = rows[name]
+        self._feeds[port][W].append(table)
 
     def offer(
         self, trace: RequestTrace, address_map: AddressMap, ids: I64 | None = None, partial: I64 | None = None
     ) -> None:
         """Set the requests of both ports: single-beat transactions, each port in the order of the trace."""
-        at = address_map.decode(trace.address)
-        shape = self.setup.params.geometry
-        table = np.zeros((len(trace), m.Q_COLUMNS), np.int64)
-        table[:, m.Q_WRITE] = trace.write
-        table[:, m.Q_BANK] = (at.sid * shape.bgs + at.bg) * shape.banks + at.bank
-        table[:, m.Q_ROW] = at.row
-        table[:, m.Q_COL] = at.col
-        table[:, m.Q_AT] = (trace.cycle + 1) // 2
-        table[:, m.Q_ID] = 0 if ids is None else ids
-        table[:, m.Q_PART] = 0 if partial is None else partial
-        table[:, m.Q_LINK] = -1
-        for column in (m.Q_OFFERED, m.Q_TAKEN, m.Q_DONE):
-            table[:, column] = -1
-        lists = [np.flatnonzero(at.pc == pc) for pc in range(2)]
-        self.orders = np.zeros((2, max(1, *(len(each) for each in lists))), np.int64)
-        for pc, each in enumerate(lists):
-            self.orders[pc, : len(each)] = each
-            self.state[pc, m.H_NEXT] = 0
-            self.state[pc, m.H_END] = len(each)
-            self.state[pc, m.H_ANSWERS] = 0
-        self.table = table
-        self._pc = at.pc
+        map_constants(self.k, address_map, address_map.rows)
+        pc, address = address_map.split(trace.address)
+        write = np.asarray(trace.write, np.bool_)
+        self._trace = (write, pc)
+        self._answers = [[[] for _ in _OUTPUTS] for _ in range(2)]
+        table = np.zeros((len(trace), p.AX_COLUMNS), np.int64)
+        table[:, p.AX_CYCLE] = np.maximum((trace.cycle + 1) // 2, self.setup.opens)
+        table[:, p.AX_ADDR] = address
+        table[:, p.AX_ID] = 0 if ids is None else ids
+        table[:, p.AX_SIZE] = 5
+        table[:, p.AX_BURST] = 1
+        for port in range(2):
+            x = self.state[port]
+            if self._feeds[port][AR].rows[self._feeds[port][AR].at :].size or not p.port_idle(x):
+                raise InputError("requests are offered while others are still to be answered")
+            mine = np.flatnonzero(pc == port)
+            table[mine, p.AX_ORDER] = np.arange(len(mine)) + int(x[p.AR_TAKEN] + x[p.AW_TAKEN])
+            writes = mine[write[mine]]
+            beats = np.ones((len(writes), p.W_COLUMNS), np.int64)
+            beats[:, p.W_CYCLE] = table[writes, p.AX_CYCLE]
+            beats[:, p.W_STRB] = _FULL if partial is None else np.where(np.asarray(partial)[writes], 1, _FULL)
+            for channel, rows in ((AR, table[mine[~write[mine]]]), (AW, table[writes]), (W, beats)):
+                self._feeds[port][channel].append(rows)
+            x[p.ORDERED] = 1
+
+    def events(self, rows: Rows) -> None:
+        """Append events (EV_ROW), none earlier than the cycle that the model has reached."""
+        table = np.empty((len(rows), r.EV_COLUMNS), np.int64)
+        # A register write takes effect in the cycle after it.
+        table[:, 0] = rows["cycle"].astype(np.int64) + (rows["kind"] == EV_REGISTER)
+        for column, name in ((1, "kind"), (2, "a")):
+            table[:, column] = rows[name]
+        table[:, 3] = rows["b"].astype(np.int64)
+        if len(table) and int(table[:, 0].min()) < int(self.clock[r.CYCLE]):
+            raise InputError(f"an event of cycle {int(rows['cycle'].min())} comes late: the model is past it")
+        both = np.concatenate((self._events[int(self.clock[r.EVENT]) :], table))
+        self._events = both[np.argsort(both[:, 0], kind="stable")]
+        self.clock[r.EVENT] = 0
+        self.clock[r.EVENTS] = len(both)
+
+    # ------------------------------------------------------------------ runs
+
+    def _advance(self, until: int) -> None:
+        """One call of the loop: at most _MOST cycles that are not skipped, so that no list can run over."""
+        clock = self.clock
+        for port in range(2):
+            x, t = self.state[port], self._arena[port]
+            for channel, feed in enumerate(self._feeds[port]):
+                count = min(len(feed.rows) - feed.at, _MOST)
+                base = _INPUTS[channel]
+                columns = _COLUMNS[channel]
+                if count:
+                    t[base : base + count * columns] = feed.rows[feed.at : feed.at + count].reshape(-1)
+                x[_IN_PLACES[channel]] = base
+                x[_IN_PLACES[channel] + 1] = base + count * columns
+            for place, base, _ in _OUTPUTS:
+                x[place] = base
+        r.run(self.state, self.k, self._arena, self._events, self._out, clock, until, _MOST)
+        self._made.append(self._out[: int(clock[r.COMMANDS])].copy())
+        for port in range(2):
+            x, t = self.state[port], self._arena[port]
+            for channel, feed in enumerate(self._feeds[port]):
+                feed.at += (int(x[_IN_PLACES[channel]]) - _INPUTS[channel]) // _COLUMNS[channel]
+            for answers, (place, base, columns) in zip(self._answers[port], _OUTPUTS, strict=True):
+                end = int(x[place])
+                if end > base:
+                    answers.append(t[base:end].reshape(-1, columns).copy())
+
+    def step(self, until: int) -> Foreseen:
+        """Run all cycles before `until`; every VALID, beat and event of those cycles has been given."""
+        self.clock[r.TO_THE_END] = 0
+        while int(self.clock[r.CYCLE]) < until:
+            self._advance(until)
+        lists = [
+            [
+                np.concatenate(answers) if answers else np.zeros((0, columns), np.int64)
+                for answers, (_, _, columns) in zip(port, _OUTPUTS, strict=True)
+            ]
+            for port in self._answers
+        ]
+        self._answers = [[[] for _ in _OUTPUTS] for _ in range(2)]
+        return Foreseen(
+            self._take_commands(),
+            (
+                (lists[0][0][:, 0], lists[0][1][:, 0], lists[0][2][:, 0]),
+                (lists[1][0][:, 0], lists[1][1][:, 0], lists[1][2][:, 0]),
+            ),
+            (
+                _rows(lists[0][3], R_ROW, ("cycle", "id", "resp", "last")),
+                _rows(lists[1][3], R_ROW, ("cycle", "id", "resp", "last")),
+            ),
+            (_rows(lists[0][4], B_ROW, ("cycle", "id", "resp")), _rows(lists[1][4], B_ROW, ("cycle", "id", "resp"))),
+        )
 
     def run(self, until: int = LAST_CYCLE, to_the_end: bool = True) -> CmdArray:
         """Run to cycle `until`, or until every request is answered."""
-        parts = []
-        self.clock[2] = int(to_the_end)
-        while True:
-            m.run(self.state, self.k, self.table, self.orders, self._out, self.clock, until)
-            made = int(self.clock[3])
-            parts.append(self._out[:made].copy())
-            if made < _CHUNK:
-                break
-        return self._commands(np.concatenate(parts))
+        self.clock[r.TO_THE_END] = int(to_the_end)
+        self.clock[r.ENDED] = 0
+        while int(self.clock[r.CYCLE]) < until and not self.clock[r.ENDED]:
+            self._advance(until)
+        return self._take_commands()
+
+    def _take_commands(self) -> CmdArray:
+        rows = np.concatenate(self._made) if self._made else np.zeros((0, 6), np.int64)
+        self._made = []
+        return self._commands(rows)
 
     def _commands(self, rows: I64) -> CmdArray:
         shape = self.setup.params.geometry
@@ -311,17 +461,46 @@ class Channel:
         out["col"] = rows[:, 5]
         return in_order(out)
 
+    # ------------------------------------------------------------------ sets of values
+
+    def adopt(self, setup: Setup) -> None:
+        """Go on with another set of values (M7.3), history kept."""
+        self.setup = setup
+        kept = self.k[m.K_MAP_BITS :].copy()
+        self.k = constants(setup)
+        self.k[m.K_MAP_BITS :] = kept
+
     def prediction(self, commands: CmdArray) -> Prediction:
-        """Commands and the cycles of all requests so far."""
-        q = self.table
-        return Prediction(
-            commands,
-            q[:, m.Q_OFFERED].copy(),
-            q[:, m.Q_TAKEN].copy(),
-            q[:, m.Q_DONE].copy(),
-            self._pc,
-            int(self.clock[0]),
-        )
+        """Commands and the cycles of all requests of `offer` so far; -1 for what has not happened."""
+        if self._trace is None:
+            raise ValueError("no trace was offered")
+        write, pc = self._trace
+        offered, taken, done = (np.full(len(write), -1, np.int64) for _ in range(3))
+        for port in range(2):
+            answers = [
+                np.concatenate(each) if each else np.zeros((0, columns), np.int64)
+                for each, (_, _, columns) in zip(self._answers[port], _OUTPUTS, strict=True)
+            ]
+            x = self.state[port]
+            reads = np.flatnonzero((pc == port) & ~write)
+            writes = np.flatnonzero((pc == port) & write)
+            offered[reads[: len(answers[AR])]] = answers[AR][:, 1]
+            taken[reads[: len(answers[AR])]] = answers[AR][:, 0]
+            offered[writes[: len(answers[AW])]] = answers[AW][:, 1]
+            taken[writes[: len(answers[W])]] = answers[W][:, 0]  # W is not offered before its AW
+            both = min(len(answers[AW]), len(answers[W]))
+            taken[writes[:both]] = np.maximum(answers[AW][:both, 0], answers[W][:both, 0])
+            first = int(x[p.AR_TAKEN]) - len(answers[AR])  # reads of traces offered before
+            done[reads[answers[3][:, 4] - first]] = answers[3][:, 0]
+            done[writes[: len(answers[4])]] = answers[4][:, 0]
+        return Prediction(commands, offered, taken, done, pc, int(self.clock[r.CYCLE]))
+
+
+def _rows(table: I64, dtype: np.dtype[np.void], names: tuple[str, ...]) -> Rows:
+    out = np.zeros(len(table), dtype)
+    for column, name in enumerate(names):
+        out[name] = table[:, column]
+    return out
 
 
 def in_order(commands: CmdArray) -> CmdArray:
@@ -341,13 +520,10 @@ def _reset(x: I64, k: I64) -> None:
     x[m.B_LAST : m.B_LAST + m.MAX_BANKS] = -1 - np.arange(m.MAX_BANKS)
     x[m.RD_PICKED : m.RD_PICKED + 64] = m.NEVER
     x[m.WR_PICKED : m.WR_PICKED + 16] = m.NEVER
-    x[m.ID_OLD : m.ID_OLD + m.IDS] = -1
     x[m.LAST] = -1
     x[m.LEFT] = (1 << k[m.K_PER_SID]) - 1
     x[m.DUE] = 2 * (k[m.K_FIRST] + 1) + k[m.K_INTERVAL]
-    x[m.H_REG] = x[m.H_BEAT] = x[m.H_PUT] = -1
-    x[m.H_CREDIT] = 32
-    x[m.H_SOURCE] = 2
+    p.reset_port(x)
 
 
 def port_ids(trace: RequestTrace, address_map: AddressMap, ids: int = 16) -> I64:

@@ -1,0 +1,170 @@
+"""The loop of the exact controller model: both PCs and their ports, cycle by cycle (docs/microarchitecture.md M1.6).
+
+A cycle n is decided from the state S(n) at its start. `run` skips cycles in which nothing can happen.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hbm_model import _machine as m
+from hbm_model import _port as p
+from hbm_model._machine import Cells, Table, hot
+
+# Places of `clock`.
+CYCLE: Final = 0  # next cycle
+FIRST: Final = 1  # M5.3: the PC that is first on the row bus
+TO_THE_END: Final = 2  # stop when everything that was offered is answered
+COMMANDS: Final = 3  # out: commands made
+EVENT: Final = 4  # next event, and how many there are
+EVENTS: Final = 5
+ENDED: Final = 6  # out: everything is answered
+CLOCK_SIZE: Final = 8
+
+# Columns of events: cycle from which it holds, kind, a, b.
+EV_COLUMNS: Final = 4
+EV_READY: Final = 3
+EV_SEED: Final = 4
+
+PER_CYCLE: Final = 8  # at most this many commands a cycle
+
+
+@hot
+def finish(
+    x: Cells,
+    k: Cells,
+    t: Cells,
+    out: Table,
+    at: int,
+    n: int,
+    pc: int,
+    still: bool,
+    owed: bool,
+    stopped: bool,
+    beat: bool,
+    quiesce: bool,
+) -> int:
+    """What one PC decides in n after the grant, its port, and all effects; gives the place in the list of commands."""
+    host = x[m.HOST]
+    freed = 0
+    start = -1
+    if not still:
+        if not (x[m.O_ACT] and not x[m.G_ACT]):
+            m.pick_act(x, k, n)
+        if not (x[m.O_SHORT] and not x[m.G_SHORT]):
+            m.pick_short(x, k, n, owed, stopped)
+        m.decide_held(x, k, owed)
+        if beat:  # M4.5
+            for d in range(2):
+                x[m.URGENT + d] |= x[m.AGED + d]
+                x[m.AGED + d] = x[m.ALL + d]
+        start = x[m.E_REQ + 64 + x[m.N_START]] if x[m.N_START] >= 0 else -1
+        freed = -x[m.WR_PATH]
+        at = m.apply_pc(x, k, n, pc, out, at)
+        freed += x[m.WR_PATH]
+    if freed or not p.port_still(x) or not p.all_taken(x):
+        handed = p.port_step(x, k, t, n, pc, host, freed, quiesce)
+        if handed & 1:  # M2.3: the write of a cycle is older than its read
+            part = k[m.K_MERGE] == 1 and x[p.OFF_PART] == 1
+            m.enqueue(x, k, m.WRITE, x[p.OFF_BANK], x[p.OFF_ROW], x[p.OFF_COL], x[p.SERIAL], part, False)
+            x[p.SERIAL] += 1
+        if handed & 2:
+            m.enqueue(x, k, m.READ, x[p.GOT_BANK], x[p.GOT_ROW], x[p.GOT_COL], x[p.GOT], False, False)
+            x[m.HOST] += 1
+    if start >= 0:
+        # An enqueue of this cycle may have dealt new ranks, so the write is found by its name.
+        m.start_merge(x, k, start)
+    return at
+
+
+@hot
+def next_event(x: Cells, k: Cells, t: Cells, then: int) -> int:
+    """The first cycle before `then` in which a PC at rest with a still port has anything to do; else `then`."""
+    if k[m.K_REFRESH] and x[m.DUE] >> 1 < then:
+        then = x[m.DUE] >> 1
+    return p.next_valid(x, t, then)
+
+
+@hot
+def served(x: Cells) -> bool:
+    """True when everything that was offered is answered and carried out."""
+    return p.all_taken(x) and (x[m.ALL] | x[m.ALL_W]) == 0 and p.port_still(x)
+
+
+@hot
+def run(xs: Table, k: Cells, ts: Table, ev: Table, out: Table, clock: Cells, until: int, most: int) -> None:
+    """Run cycles from clock[CYCLE] on: all before `until`, at most `most` that are not skipped."""
+    n = clock[CYCLE]
+    first = clock[FIRST]
+    at = 0
+    x0 = xs[0]
+    x1 = xs[1]
+    t0 = ts[0]
+    t1 = ts[1]
+    gen = k[m.K_GEN]
+    starve = k[m.K_STARVE]
+    event = clock[EVENT]
+    events = clock[EVENTS]
+    while n < until and most > 0:
+        if clock[TO_THE_END] and served(x0) and served(x1):
+            clock[ENDED] = 1
+            break
+        quiet0 = m.quiet(x0)
+        quiet1 = m.quiet(x1)
+        if quiet0 and quiet1 and p.port_still(x0) and p.port_still(x1):
+            # Nothing can happen before the next VALID, refresh or event.
+            then = next_event(x0, k, t0, until)
+            then = next_event(x1, k, t1, then)
+            if event < events and ev[event, 0] < then:
+                then = ev[event, 0]
+            if then > n:
+                n = then
+                continue
+        most -= 1
+        while event < events and ev[event, 0] <= n:
+            kind = ev[event, 1]
+            a = ev[event, 2]
+            b = ev[event, 3]
+            event += 1
+            if kind == EV_READY:
+                if a >> 1:
+                    x1[p.R_LEVEL + (a & 1)] = b
+                else:
+                    x0[p.R_LEVEL + (a & 1)] = b
+            elif kind == EV_SEED:
+                x0[p.SEED] = b
+                x1[p.SEED] = b
+        allowed = n >= k[m.K_FIRST] and not k[m.K_PAUSE] <= n < k[m.K_RESUME]
+        quiesce = False
+        stopped0 = False
+        stopped1 = False
+        owed0 = False
+        owed1 = False
+        if not quiet0:
+            owed0 = m.step_pc(x0, k, n, 0, allowed, stopped0)
+        else:
+            x0[m.O_ACT] = 0
+            x0[m.O_SHORT] = 0
+        if not quiet1:
+            owed1 = m.step_pc(x1, k, n, 1, allowed, stopped1)
+        else:
+            x1[m.O_ACT] = 0
+            x1[m.O_SHORT] = 0
+        if first == 0:
+            m.grant(x0, x1, gen)
+            if x0[m.G_ACT] or x0[m.G_SHORT]:
+                first = 1
+        else:
+            m.grant(x1, x0, gen)
+            if x1[m.G_ACT] or x1[m.G_SHORT]:
+                first = 0
+        beat = starve > 0 and n >= k[m.K_BEAT] and (n - k[m.K_BEAT]) % starve == 0
+        at = finish(x0, k, t0, out, at, n, 0, quiet0, owed0, stopped0, beat, quiesce)
+        m.count_due(x0, k, n)
+        at = finish(x1, k, t1, out, at, n, 1, quiet1, owed1, stopped1, beat, quiesce)
+        m.count_due(x1, k, n)
+        n += 1
+    clock[CYCLE] = n
+    clock[FIRST] = first
+    clock[COMMANDS] = at
+    clock[EVENT] = event
