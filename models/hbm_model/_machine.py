@@ -84,8 +84,12 @@ WRITE: Final = 1
     K_GROUP_MASK,
     K_SID_AT,
     K_SID_MASK,
+    K_AP_MIN,  # ap_min_ras, REFI, REFISB and the code at the TEMP pins, as they are given
+    K_REFI,
+    K_REFISB,
+    K_TEMP,
     K_TABLE,  # four tables of 256, one per eight inputs: the XOR of their entries is the packed DRAM address
-) = range(62)
+) = range(66)
 K_SIZE: Final = K_TABLE + 4 * 256
 
 # ------------------------------------------------------------------ state of one PC and its port, places in `x`
@@ -165,10 +169,11 @@ K_SIZE: Final = K_TABLE + 4 * 256
     FLY,  # reads under way: first place and number
     FLY_N,
     STOPPED,  # M6.6
+    CONVERT,  # M6.1: refresh_all changed in this cycle
     RD_PATH,  # how many reads, writes were picked
     WR_PATH,
     SCALARS,
-) = range(78)
+) = range(79)
 
 MAX_BANKS: Final = 64
 B_ROW: Final = 128  # open row, -1: closed
@@ -1064,16 +1069,24 @@ def apply_pc(x: Cells, k: Cells, n: int, pc: int, out: Table, at: int) -> int:
 
 @hot
 def count_due(x: Cells, k: Cells, n: int) -> None:
-    """M6.1: refreshes that fall due in a CK of cycle n."""
-    if k[K_REFRESH] and x[DUE] <= 2 * n + 1:
+    """M6.1: what cycle n does to the debt besides refreshes."""
+    if k[K_REFRESH] == 0:
+        x[DEBT] = 0
+    elif x[DUE] <= 2 * n + 1:
         x[DEBT] += 1
         x[DUE] += k[K_INTERVAL]
+    if x[CONVERT]:
+        x[CONVERT] = 0
+        if x[DEBT] > 0:
+            x[DEBT] = 1 if k[K_ALL_BANK] else k[K_BANKS]
 
 
 @hot
 def quiet(x: Cells) -> bool:
-    """True when the PC has nothing to decide: no entry, no picked row command, no refresh owed or held."""
-    return (x[ALL] | x[ALL_W] | x[P_ACT] | x[P_SHORT] | x[DEBT] | x[HELD] | x[ALL_HELD] | x[DIRECTION]) == 0
+    """True when the PC has nothing to decide: no entry, no row command picked, no refresh, not stopped."""
+    return (
+        x[ALL] | x[ALL_W] | x[P_ACT] | x[P_SHORT] | x[DEBT] | x[HELD] | x[ALL_HELD] | x[DIRECTION] | x[STOPPED]
+    ) == 0
 
 
 @hot
