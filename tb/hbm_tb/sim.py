@@ -211,6 +211,19 @@ $(LOADLIBES) $(LDLIBS)
 
 
 @dataclass(frozen=True)
+class Overlay:
+    """Other sources for a build: files of rtl/ or tb/hdl that copies take the place of, and files that come first."""
+
+    name: str  # part of the build folder's name
+    replaced: Mapping[Path, Path]
+    first: Sequence[Path] = ()
+
+    def apply(self, files: Sequence[Path]) -> list[Path]:
+        """The source list with the copies in it."""
+        return [self.replaced.get(file, file) for file in files]
+
+
+@dataclass(frozen=True)
 class Build:
     """A compiled simulation."""
 
@@ -331,11 +344,12 @@ def build(
     extra_flags: Sequence[str] = (),
     jobs: int | None = None,
     quiet: bool = False,
+    overlay: Overlay | None = None,
 ) -> Build:
     """Build a top for a geometry (hbm2_s1, hbm3_s2, ...), or find the build made from the very same inputs.
 
     `opt`: compiler option of the model's hot code. `parameters`: of the top module. Waves are always compiled in; they
-    cost nothing while off.
+    cost nothing while off. `overlay`: copies that take the place of sources.
     """
     import cocotb_tools.config
 
@@ -365,6 +379,11 @@ def build(
             "gen/hx_records.h",
         )
     ]
+    if overlay is not None:
+        strange = set(overlay.replaced) - {*rtl, *bench}
+        if strange:
+            raise SimError(f"{sorted(strange)[0]} is no source of {top} {geometry}")
+        rtl, bench = [*overlay.first, *overlay.apply(rtl)], overlay.apply(bench)
     flags = [*VERILATOR_FLAGS, *(COVERAGE_FLAGS if coverage else ()), *extra_flags]
     flags += [f"-G{name}={value}" for name, value in sorted((parameters or {}).items())]
     # Block tests wait for edges of any signal, which cocotb's own main serves; the test top is only woken by time.
@@ -384,7 +403,8 @@ def build(
     )
     settings = [top, opt, generated, _PUBLIC[top], makefile, verilator.version, _compiler_version(), *flags]
     key = _digest([*rtl, *bench, *control, *cpp], settings)
-    folder = BUILD_ROOT / f"{top}-{geometry}{'-cov' if coverage else ''}-{key}"
+    kind = ("-cov" if coverage else "") + (f"-{overlay.name}" if overlay else "")
+    folder = BUILD_ROOT / f"{top}-{geometry}{kind}-{key}"
     stamp = folder / "done.json"
 
     def found(fresh: bool) -> Build:
@@ -396,7 +416,7 @@ def build(
     with _locked(BUILD_ROOT / f"{folder.name}.lock"):
         if stamp.exists():
             return found(False)
-        progress = _Progress(f"{top} {geometry}")
+        progress = _Progress(f"{top} {geometry}{kind}")
         start = time.monotonic()
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
