@@ -67,12 +67,8 @@ WRITE: Final = 1
     K_RD_DATA1,
     K_WR_DATA,  # cycles from the pick of a write to its data, for PC0 and PC1
     K_WR_DATA1,
-    K_FIRST,  # first cycle with commands allowed
-    K_PAUSE,  # first cycle of a pause of all commands, and the first after it
-    K_RESUME,
     K_MERGE,  # 1: no mask pins, a write with a strobe missing is a read-modify-write
     K_OUTSTANDING,  # `hbm sim`: bursts that a port may have unanswered, 0: no limit
-    K_BEAT,  # cycle of a beat (M4.5); the others follow from it
     K_MAP_BITS,  # address map (M2.6): inputs, first row that is no memory, fields of a packed DRAM address
     K_ROW_LIMIT,
     K_COL_MASK,
@@ -89,7 +85,7 @@ WRITE: Final = 1
     K_REFISB,
     K_TEMP,
     K_TABLE,  # four tables of 256, one per eight inputs: the XOR of their entries is the packed DRAM address
-) = range(66)
+) = range(62)
 K_SIZE: Final = K_TABLE + 4 * 256
 
 # ------------------------------------------------------------------ state of one PC and its port, places in `x`

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from hbm_model import _control as c7
 from hbm_model import _machine as m
 from hbm_model import _port as p
 from hbm_model._machine import Cells, Table, hot
@@ -92,8 +93,8 @@ def served(x: Cells) -> bool:
 
 
 @hot
-def run(xs: Table, k: Cells, ts: Table, ev: Table, out: Table, clock: Cells, until: int, most: int) -> None:
-    """Run cycles from clock[CYCLE] on: all before `until`, at most `most` that are not skipped."""
+def run(xs: Table, k: Cells, c: Cells, ts: Table, ev: Table, out: Table, clock: Cells, until: int, most: int) -> None:
+    """Run cycles from clock[CYCLE] on: all before `until`, at most `most` that are not skipped, none after a load."""
     n = clock[CYCLE]
     first = clock[FIRST]
     at = 0
@@ -102,7 +103,6 @@ def run(xs: Table, k: Cells, ts: Table, ev: Table, out: Table, clock: Cells, unt
     t0 = ts[0]
     t1 = ts[1]
     gen = k[m.K_GEN]
-    starve = k[m.K_STARVE]
     event = clock[EVENT]
     events = clock[EVENTS]
     while n < until and most > 0:
@@ -115,6 +115,9 @@ def run(xs: Table, k: Cells, ts: Table, ev: Table, out: Table, clock: Cells, unt
             # Nothing can happen before the next VALID, refresh or event.
             then = next_event(x0, k, t0, until)
             then = next_event(x1, k, t1, then)
+            control = c7.control_until(c, k, n)
+            if control < then:
+                then = control
             if event < events and ev[event, 0] < then:
                 then = ev[event, 0]
             if then > n:
@@ -134,10 +137,14 @@ def run(xs: Table, k: Cells, ts: Table, ev: Table, out: Table, clock: Cells, unt
             elif kind == EV_SEED:
                 x0[p.SEED] = b
                 x1[p.SEED] = b
-        allowed = n >= k[m.K_FIRST] and not k[m.K_PAUSE] <= n < k[m.K_RESUME]
-        quiesce = False
-        stopped0 = False
-        stopped1 = False
+            else:
+                c7.control_event(c, k, x0, x1, kind, a, b, n)
+        beat = c7.control_beat(c, k, n)
+        allowed = c[c7.C_ALLOWED] == 1
+        quiesce = c[c7.C_QUIESCE] == 1
+        stopped0 = x0[m.STOPPED] == 1
+        stopped1 = x1[m.STOPPED] == 1
+        at = c7.control_step(c, k, x0, x1, out, at, n)
         owed0 = False
         owed1 = False
         if not quiet0:
@@ -158,12 +165,13 @@ def run(xs: Table, k: Cells, ts: Table, ev: Table, out: Table, clock: Cells, unt
             m.grant(x1, x0, gen)
             if x1[m.G_ACT] or x1[m.G_SHORT]:
                 first = 0
-        beat = starve > 0 and n >= k[m.K_BEAT] and (n - k[m.K_BEAT]) % starve == 0
         at = finish(x0, k, t0, out, at, n, 0, quiet0, owed0, stopped0, beat, quiesce)
         m.count_due(x0, k, n)
         at = finish(x1, k, t1, out, at, n, 1, quiet1, owed1, stopped1, beat, quiesce)
         m.count_due(x1, k, n)
         n += 1
+        if c[c7.C_LOADED]:
+            break
     clock[CYCLE] = n
     clock[FIRST] = first
     clock[COMMANDS] = at

@@ -6,6 +6,7 @@ its tables and its lists back into commands and response cycles. Cycles count fr
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Final
@@ -16,6 +17,14 @@ import numpy.typing as npt
 from hbm_model import _machine as m
 from hbm_model import _port as p
 from hbm_model import _run as r
+from hbm_model._control import (
+    C_LOADED,
+    NO_REFRESH,
+    control_adopt,
+    control_at_rest,
+    control_policies,
+    control_reset,
+)
 from hbm_model.addrmap import DEFAULT_MAP, OFFSET_BITS, AddressMap, named_map
 from hbm_model.commands import CMD_DTYPE, Cmd, CmdArray
 from hbm_model.csr import ap_min_ras
@@ -50,7 +59,7 @@ W_ROW: Final = np.dtype([("cycle", "<u8"), ("strb", "<u4"), ("last", "u1"), ("pa
 
 # What else comes from outside: changes only, in the order of `cycle`. Kinds and meaning of a and b:
 EV_RESET: Final = 0  # ignored: a channel begins with the release of reset
-EV_REGISTER: Final = 1  # cycle of the APB handshake; a: byte address; b: data | PSTRB << 32 | PSLVERR << 36
+EV_REGISTER: Final = 1  # cycle of the APB handshake; a: byte address; b: the whole word as it then is
 EV_TEMP: Final = 2  # first cycle in which it holds; b: TEMP[2:0]
 EV_READY: Final = 3  # first cycle; a: port * 2 + channel (0 R, 1 B); b: probability of READY in 1/256
 EV_SEED: Final = 4  # first cycle; b: seed of the READY pattern (docs/bench.md, "Back-pressure")
@@ -155,7 +164,6 @@ class Setup:
     rd_delay: int = 0
     outstanding: int = 0  # requests that a port may have open; 0: no limit
     temp: int = 3  # TEMP code (M6.1)
-    beat: int = -1  # cycle of the first beat (M4.5), when starve_limit was not that of the reset; -1: starve_limit - 1
 
 
 _FACTOR: Final = {0: (4, 1), 1: (2, 1), 3: (1, 1), 2: (1, 2), 6: (1, 4)}
@@ -235,16 +243,12 @@ def constants(setup: Setup) -> I64:
         m.K_WRITE_HIGH: policy.write_high,
         m.K_WRITE_LOW: policy.write_low,
         m.K_STARVE: policy.starve_limit,
-        m.K_FIRST: setup.first,
-        m.K_PAUSE: LAST_CYCLE,
-        m.K_RESUME: LAST_CYCLE,
         m.K_AP_MIN: policy.ap_min_ras,
         m.K_REFI: t["REFI"],
         m.K_REFISB: t["REFISB"],
         m.K_TEMP: setup.temp,
         m.K_MERGE: 0 if shape.has_data_mask else 1,
         m.K_OUTSTANDING: setup.outstanding,
-        m.K_BEAT: policy.starve_limit - 1 if setup.beat < 0 else setup.beat,
     }
     for place, value in values.items():
         k[place] = value
@@ -290,6 +294,8 @@ class Channel:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.k = constants(setup)
+        self.control: I64 = control_at_rest(setup.params, setup.first, setup.policy.starve_limit)
+        self._next: tuple[Params, AddressMap, int, int] | None = None
         self.clock = np.zeros(r.CLOCK_SIZE, np.int64)
         self.state = np.zeros((2, p.X_SIZE), np.int64)
         self.earlier: list[CmdArray] = []  # commands of pieces run before
@@ -309,11 +315,27 @@ class Channel:
 
         init_shift: shifts tINIT1 and tINIT3 right (M7.1); auto_init: it starts without being told.
         """
-        raise NotImplementedError
+        policy = Policy.of(params)
+        channel = Channel(Setup(params, policy))
+        channel.control = control_reset(params, init_shift, auto_init, policy.starve_limit)
+        shape = params.geometry
+        channel.next_set(params, named_map(DEFAULT_MAP, shape), shape.rows, 0)
+        map_constants(channel.k, named_map(DEFAULT_MAP, shape), shape.rows)
+        return channel
 
     def next_set(self, params: Params, address_map: AddressMap, row_limit: int, rd_delay: int) -> None:
-        """The set that the next Load makes active (M7.3): the golden values, whatever was written."""
-        raise NotImplementedError
+        """The set that the next load makes active (M7.1, M7.3): the golden values, whatever was written."""
+        self._next = (params, address_map, row_limit, rd_delay)
+
+    def copy(self) -> Channel:
+        """A channel in the same state that goes its own way; what the other one has yet to give out is not in it."""
+        twin = copy.copy(self)
+        for name in ("k", "control", "clock", "state"):
+            setattr(twin, name, getattr(self, name).copy())
+        twin._feeds = [[copy.copy(feed) for feed in port] for port in self._feeds]
+        twin._made = []
+        twin._answers = [[[] for _ in _OUTPUTS] for _ in range(2)]
+        return twin
 
     # ------------------------------------------------------------------ offers
 
@@ -370,9 +392,7 @@ class Channel:
     def events(self, rows: Rows) -> None:
         """Append events (EV_ROW), none earlier than the cycle that the model has reached."""
         table = np.empty((len(rows), r.EV_COLUMNS), np.int64)
-        # A register write takes effect in the cycle after it.
-        table[:, 0] = rows["cycle"].astype(np.int64) + (rows["kind"] == EV_REGISTER)
-        for column, name in ((1, "kind"), (2, "a")):
+        for column, name in enumerate(("cycle", "kind", "a")):
             table[:, column] = rows[name]
         table[:, 3] = rows["b"].astype(np.int64)
         if len(table) and int(table[:, 0].min()) < int(self.clock[r.CYCLE]):
@@ -399,7 +419,9 @@ class Channel:
                 x[_IN_PLACES[channel] + 1] = base + count * columns
             for place, base, _ in _OUTPUTS:
                 x[place] = base
-        r.run(self.state, self.k, self._arena, self._events, self._out, clock, until, _MOST)
+        r.run(self.state, self.k, self.control, self._arena, self._events, self._out, clock, until, _MOST)
+        if self.control[C_LOADED]:
+            self._load()
         self._made.append(self._out[: int(clock[r.COMMANDS])].copy())
         for port in range(2):
             x, t = self.state[port], self._arena[port]
@@ -467,12 +489,17 @@ class Channel:
 
     # ------------------------------------------------------------------ sets of values
 
-    def adopt(self, setup: Setup) -> None:
-        """Go on with another set of values (M7.3), history kept."""
-        self.setup = setup
-        kept = self.k[m.K_MAP_BITS :].copy()
-        self.k = constants(setup)
-        self.k[m.K_MAP_BITS :] = kept
+    def _load(self) -> None:
+        """M7.3: the next set becomes the active one; policies stay."""
+        if self._next is None:
+            raise ValueError("a load without a next set")
+        params, address_map, row_limit, rd_delay = self._next
+        self.setup = replace(self.setup, params=params, rd_delay=rd_delay)
+        old = self.k
+        self.k = constants(self.setup)
+        map_constants(self.k, address_map, row_limit)
+        control_policies(old, self.k)
+        control_adopt(self.control, params)
 
     def prediction(self, commands: CmdArray) -> Prediction:
         """Commands and the cycles of all requests of `offer` so far; -1 for what has not happened."""
@@ -526,7 +553,7 @@ def _reset(x: I64, k: I64) -> None:
     x[m.WR_PICKED : m.WR_PICKED + 16] = m.NEVER
     x[m.LAST] = -1
     x[m.LEFT] = (1 << k[m.K_PER_SID]) - 1
-    x[m.DUE] = 2 * (k[m.K_FIRST] + 1) + k[m.K_INTERVAL]
+    x[m.DUE] = NO_REFRESH
     p.reset_port(x)
 
 
