@@ -1,0 +1,136 @@
+"""A run of the exact model in pieces: wherever it is cut, and however late its inputs are given, the result is the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hbm_model import _machine as m
+from hbm_model.addrmap import named_map
+from hbm_model.commands import CMD_DTYPE, Cmd
+from hbm_model.controller import (
+    AX_ROW,
+    B_ROW,
+    EV_READY,
+    EV_REGISTER,
+    EV_ROW,
+    EV_SEED,
+    EV_TEMP,
+    R_ROW,
+    W_ROW,
+    Channel,
+)
+from hbm_model.csr_table import REGISTERS
+from hbm_model.errors import InputError
+from hbm_model.presets import preset
+
+CYCLES = 6000 if m.jit_enabled() else 900
+COMMIT_AT = CYCLES // 2
+ADDRESS = {register.path: register.address for register in REGISTERS}
+NAMES = ("hbm2_2000_eng", "hbm3_6400_eng", "hbm4_8000_eng")
+
+
+class Inputs:
+    """What the outside offers to both ports: bursts of all kinds, beats, back-pressure, a policy write, a commit."""
+
+    def __init__(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        count = CYCLES // 8
+        self.ax: dict[tuple[int, bool], np.ndarray] = {}
+        self.w: list[np.ndarray] = []
+        for port in range(2):
+            for write in (False, True):
+                rows = np.zeros(count, AX_ROW)
+                rows["cycle"] = np.sort(rng.integers(300, CYCLES, count))
+                rows["id"] = rng.integers(0, 8, count)
+                rows["size"] = rng.choice([2, 4, 5, 5, 5], count)
+                rows["len"] = rng.choice([0, 0, 1, 3, 7], count)
+                rows["burst"] = rng.choice([0, 1, 1, 1, 2], count)
+                rows["lock"] = rng.random(count) < 0.1
+                rows["addr"] = rng.integers(0, 1 << 18, count) >> rows["size"] << rows["size"]
+                self.ax[port, write] = rows
+            beats = rows["len"].astype(int) + 1
+            w = np.zeros(beats.sum(), W_ROW)
+            w["cycle"] = np.maximum.accumulate(
+                np.repeat(rows["cycle"].astype(int), beats) + rng.integers(-9, 9, len(w))
+            )
+            w["strb"] = np.where(rng.random(len(w)) < 0.3, rng.integers(0, 1 << 32, len(w)), (1 << 32) - 1)
+            w["last"][np.cumsum(beats) - 1] = 1
+            self.w.append(w)
+        policy = ADDRESS["policy.page"]
+        self.events = np.array(
+            [
+                (0, EV_TEMP, 0, 3),
+                (0, EV_SEED, 0, 0xDEADBEEF12345678),
+                (0, EV_READY, 0, 256),
+                (500, EV_READY, 0, 100),
+                (510, EV_READY, 3, 70),
+                (700, EV_REGISTER, policy, 0x10),
+                (800, EV_TEMP, 0, 6),
+                (COMMIT_AT, EV_REGISTER, ADDRESS["ctrl"], 2),
+            ],
+            EV_ROW,
+        )
+
+
+def run(name: str, inputs: Inputs, cuts: list[int]) -> list[np.ndarray]:
+    """All outputs of a run with the given ends of pieces; each piece gets only what it needs to know."""
+    params = preset(name)
+    channel = Channel.from_reset(params, init_shift=16)
+    later = params.replaced(RP=params.count("RP") + 2)
+    parts: list[list[np.ndarray]] = [[] for _ in range(11)]
+    begin = 0
+    for end in cuts:
+
+        def new(rows: np.ndarray, begin: int = begin, end: int = end) -> np.ndarray:
+            return rows[(rows["cycle"] >= begin) & (rows["cycle"] < end)]
+
+        if begin <= COMMIT_AT < end:
+            channel.next_set(later, named_map("hashed", params.geometry), params.geometry.rows, 1)
+        for (port, write), rows in inputs.ax.items():
+            channel.offer_ax(port, write, new(rows))
+        for port in range(2):
+            channel.offer_w(port, new(inputs.w[port]))
+        channel.events(new(inputs.events))
+        out = channel.step(end)
+        pieces = [out.commands, *out.accepted[0], *out.accepted[1], *out.r, *out.b]
+        for part, piece in zip(parts, pieces, strict=True):
+            part.append(piece)
+        begin = end
+        if len(cuts) % 2:
+            channel = channel.copy()
+    return [np.concatenate(part) for part in parts]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_cut_gives_the_same(name: str) -> None:
+    inputs = Inputs(7)
+    whole = run(name, inputs, [CYCLES])
+    assert whole[0].dtype == CMD_DTYPE
+    assert whole[7].dtype == R_ROW
+    assert whole[9].dtype == B_ROW
+    assert (whole[0]["cmd"] == Cmd.MRS).sum() == 2 * {"hbm2": 9, "hbm3": 16, "hbm4": 20}[name[:4]]
+    assert min(len(each) for each in whole) > CYCLES / 40
+    for seed, pieces in enumerate((3, 40, 301)):
+        rng = np.random.default_rng(seed)
+        cuts = [*sorted({int(each) for each in rng.integers(1, CYCLES, pieces)}), CYCLES]
+        for one, other in zip(whole, run(name, inputs, cuts), strict=True):
+            assert (one == other).all()
+
+
+def test_inputs_change_the_result() -> None:
+    """The comparison would see a lost event or beat."""
+    inputs = Inputs(7)
+    whole = run(NAMES[0], inputs, [CYCLES])
+    fewer = Inputs(7)
+    fewer.events = fewer.events[fewer.events["cycle"] != 510]
+    assert not np.array_equal(run(NAMES[0], fewer, [CYCLES])[10], whole[10])
+    fewer = Inputs(7)
+    fewer.w[0] = fewer.w[0][1:]
+    assert not np.array_equal(run(NAMES[0], fewer, [CYCLES])[9], whole[9])
+
+
+def test_late_events_are_refused() -> None:
+    channel = Channel.from_reset(preset(NAMES[0]))
+    channel.step(100)
+    with pytest.raises(InputError, match="cycle 99"):
+        channel.events(np.array([(99, EV_TEMP, 0, 3)], EV_ROW))
