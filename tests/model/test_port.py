@@ -79,7 +79,7 @@ class Pair:
         self.k = constants(Setup(PARAMS, Policy.of(PARAMS)))
         map_constants(self.k, self.map, row_limit)
         self.x = np.zeros(p.X_SIZE, np.int64)
-        p.reset_port(self.x)
+        p.reset_port(self.x, self.k)
         self.t = np.zeros(1 << 10, np.int64)
         self.pc = seed & 1
         self.x[p.SEED] = np.array(self.rng.getrandbits(64), np.uint64).astype(np.int64)
