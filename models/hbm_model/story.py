@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from hbm_model import _machine as m
+from hbm_model import _port as p
 from hbm_model.commands import COLUMN_COMMANDS, Cmd, CmdArray, ck_text, describe
 from hbm_model.controller import Channel, in_order
 
@@ -172,6 +173,20 @@ def queue_text(channel: Channel, pc: int) -> list[str]:
                 f"  {kind} {bank_name(channel, bank)} row {x[m.E_ROW + e]} col {x[m.E_COL + e]}: {', '.join(notes)}"
             )
     return lines if len(lines) > 1 else [*lines, "  no entry"]
+
+
+def port_text(channel: Channel, port: int) -> list[str]:
+    """What the model believes of a port: what decides its READYs and its next response."""
+    x = channel.state[port]
+    answer = f"{x[p.R_LEFT]} beats of id {x[p.R_ID]}" if x[p.R_LEFT] else "empty"
+    before = "taken" if x[p.REG] >= 0 else "empty"
+    return [
+        f"port {port}: bursts of AR held {x[p.HELD]} of {p.AR_DEPTH}, register before the read queue {before}, "
+        f"read queue {x[m.HOST]} of {m.HOST_ENTRIES}, slots {x[p.USED]} of {p.SLOTS}, ready lists D {x[p.D_N]} "
+        f"F {x[p.F_N]} E {int(x[p.E_SLOT] >= 0)}, R register {answer} (M2.1, M2.5)",
+        f"  bursts of AW held {x[p.AWS]} of {p.AW_DEPTH}, between AW and B {x[p.WRITES]} of {p.B_DEPTH}, credits "
+        f"{x[p.CREDIT]}, beat register {'taken' if x[p.BEAT] else 'empty'}, B waiting {x[p.B_N]} (M2.2, M2.8)",
+    ]
 
 
 # ------------------------------------------------------------------ the story

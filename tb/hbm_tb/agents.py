@@ -74,6 +74,15 @@ class CommandBatch:
     err: Records
 
 
+@dataclass
+class OutsideBatch:
+    """What else a model must know of the outside: cycles that have ended, events, VALIDs that stand (Rings)."""
+
+    until: int
+    events: Records
+    pending: NDArray[np.int64]
+
+
 class PortDriver(uvm_driver):  # type: ignore[misc]
     """Puts the records of chunks into the request rings of its port."""
 
@@ -153,6 +162,19 @@ class CommandMonitor(uvm_monitor):  # type: ignore[misc]
         if len(cmd):
             blank_rows(cmd.view(np.uint64).reshape(-1, 2))
         self.ap.write(CommandBatch(cmd, self.rings.pop_err()))
+
+
+class OutsideMonitor(uvm_monitor):  # type: ignore[misc]
+    """Publishes how far the run is and what came from outside besides requests."""
+
+    def __init__(self, name: str, parent: uvm_component, rings: Rings) -> None:
+        super().__init__(name, parent)
+        self.rings = rings
+        self.ap = uvm_analysis_port("ap", self)
+
+    def collect(self) -> None:
+        """Empty the event ring."""
+        self.ap.write(OutsideBatch(self.rings.cycle(), self.rings.pop_events(), self.rings.pending_valids()))
 
 
 # ---------------------------------------------------------------- registers

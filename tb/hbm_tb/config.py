@@ -50,6 +50,7 @@ class BenchConfig:
     map_name: str = DEFAULT_MAP
     masks: tuple[int, ...] = ()  # raw masks of the address map in place of map_name
     row_limit: int = 0  # rows per bank; 0: all
+    rd_delay: int = 0  # cycles between rddata_en and its data beyond the least (M8.3), 0 to 7
     tck_ns: str = ""  # of a parameter file, as a fraction; empty: the preset's
     watchdog: int = 20_000  # cycles
     fault: int = 0
@@ -58,6 +59,9 @@ class BenchConfig:
     temp: int = 3  # TEMP pins; 3 (gray code 011): refresh at 1 x tREFI
     check_legality: bool = True
     check_commands: bool = True
+    # Lock-step with the exact model. Off only where a test runs other values than the checkers know, plants a fault for
+    # another check, or ends in the wrong way on purpose; its settings say why.
+    check_exact: bool = False
     coverage: bool = True
     keep_commands: bool = True
     reproduce: str = ""

@@ -15,10 +15,20 @@ from numpy.typing import NDArray
 from pyuvm import uvm_analysis_export, uvm_component, uvm_env, uvm_scoreboard
 
 from hbm_tb import records
-from hbm_tb.agents import ApbAgent, CommandBatch, CommandMonitor, Heartbeat, PortAgent, PortBatch
+from hbm_tb.agents import (
+    ApbAgent,
+    CommandBatch,
+    CommandMonitor,
+    Heartbeat,
+    OutsideBatch,
+    OutsideMonitor,
+    PortAgent,
+    PortBatch,
+)
 from hbm_tb.config import BenchConfig, reset_params
 from hbm_tb.coverage import Coverage
 from hbm_tb.link import Registers, cycles, reset_controls
+from hbm_tb.lockstep import LockStep
 from hbm_tb.rings import Rings
 from hbm_tb.scoreboard import Mismatch, Scoreboard, Settings
 from hbm_tb.traffic import Chunk
@@ -107,19 +117,24 @@ class Checks(uvm_scoreboard):  # type: ignore[misc]
             cover=config.coverage,
         )
         self.board = Scoreboard(settings, self.legality)
+        self.exact = LockStep(reset_params(config.geometry), config.reproduce) if config.check_exact else None
         self.kept: list[Records] = []
         self._ports: dict[int, PortBatch] = {}
         self._commands: CommandBatch | None = None
+        self._outside: OutsideBatch | None = None
 
     def build_phase(self) -> None:
         self.offered_export = Sink("offered", self, self.offered)
         self.port_export = Sink("ports", self, self.take_port)
         self.command_export = Sink("commands", self, self.take_commands)
+        self.outside_export = Sink("outside", self, self.take_outside)
 
     def offered(self, what: tuple[int, Chunk]) -> None:
         """Requests that a driver gives to its port."""
         port, chunk = what
         self.board.offered(port, chunk.ar, chunk.aw, chunk.w)
+        if self.exact is not None:
+            self.exact.offered(port, chunk)
 
     def take_port(self, batch: PortBatch) -> None:
         """Streams of one port."""
@@ -129,22 +144,40 @@ class Checks(uvm_scoreboard):  # type: ignore[misc]
         """Commands and errors."""
         self._commands = batch
 
+    def take_outside(self, batch: OutsideBatch) -> None:
+        """Events and VALIDs that stand."""
+        self._outside = batch
+
     def check_batch(self) -> None:
-        """Check what the monitors published; raises Mismatch."""
-        commands, ports = self._commands, self._ports
-        if commands is None or len(ports) != records.PORTS:
+        """Check what the monitors published; raises Mismatch. The exact model comes last: the others say more."""
+        commands, ports, outside = self._commands, self._ports, self._outside
+        if commands is None or outside is None or len(ports) != records.PORTS:
             return
-        self._commands, self._ports = None, {}
+        self._commands, self._ports, self._outside = None, {}, None
         if self.config.keep_commands and len(commands.cmd):
             self.kept.append(commands.cmd)
         acc, r, b = ([getattr(ports[p], name) for p in range(records.PORTS)] for name in ("acc", "r", "b"))
         try:
             self.board.consume(acc, r, b, commands.cmd, commands.err)
-        except Mismatch:
+            if self.exact is not None:
+                self.exact.check(outside.until, acc, r, b, commands.cmd, outside.events, outside.pending)
+        except Mismatch as problem:
+            self.board.failure = self.board.failure or str(problem)
             # The evidence, in the run folder: all commands, and the streams of the batch that failed.
             streams = {f"{name}{p}": rows[p] for name, rows in (("acc", acc), ("r", r), ("b", b)) for p in range(2)}
-            np.savez(f"failure_{self.config.test}.npz", cmd=self.commands, err=commands.err, **streams)
+            streams |= {"err": commands.err, "ev": outside.events, "pending": outside.pending}
+            np.savez(f"failure_{self.config.test}.npz", cmd=self.commands, **streams)
             raise
+
+    def finish(self, require_traffic: bool) -> None:
+        """The checks of the end: nothing open, nothing missing, something compared."""
+        self.board.finish(require_traffic)
+        if self.exact is not None:
+            try:
+                self.exact.finish(require_traffic)
+            except Mismatch as problem:
+                self.board.failure = str(problem)
+                raise
 
     @property
     def commands(self) -> Records:
@@ -177,6 +210,7 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
         self.batch = config.batch
         self.running = False
         self.batches = 0
+        self.rd_delay = config.rd_delay  # as the next commit is meant to set it
         self.sv_errors_before = self.rings.sv_errors()
         self.on_batch: list[Callable[[], None]] = []
 
@@ -186,6 +220,7 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
         self.agents = [PortAgent(f"port{p}", self, p, self.rings, self.heart) for p in range(records.PORTS)]
         self.apb = ApbAgent("apb", self, self.rings)
         self.command_monitor = CommandMonitor("command_monitor", self, self.rings)
+        self.outside_monitor = OutsideMonitor("outside_monitor", self, self.rings)
         self.checks = Checks("checks", self, self.config)
         self.coverage = CoverageCollector("coverage", self) if self.config.coverage else None
 
@@ -196,6 +231,7 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
                 agent.driver.offered.connect(sink.offered_export)
                 agent.monitor.ap.connect(sink.port_export)
             self.command_monitor.ap.connect(sink.command_export)
+        self.outside_monitor.ap.connect(self.checks.outside_export)
 
     async def run_phase(self) -> None:
         """The heartbeat: one wake-up a batch, nothing in between."""
@@ -209,6 +245,7 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
         for agent in self.agents:
             agent.monitor.collect()
         self.command_monitor.collect()
+        self.outside_monitor.collect()
         self.checks.check_batch()
         self.batches += 1
         for hook in self.on_batch:
@@ -251,6 +288,9 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
         amap = self.config.address_map
         values = {**resets_of(programmed), **{f"mask{bit}": mask for bit, mask in enumerate(amap.masks)}}
         written = 0
+        if await self.registers.read_field("phy.rd_delay") != self.rd_delay:
+            await self.registers.write_field("phy.rd_delay", self.rd_delay)
+            written += 1
         for register in REGISTERS:
             fields = [field for field in register.fields if field.preset_reset]
             if not fields:
@@ -266,10 +306,17 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
             await self.commit(checked)
         return written
 
-    async def commit(self, checked: Params) -> None:
-        """Make the shadow set active; the legality checker follows."""
+    def next_set(self, checked: Params) -> None:
+        """What the next commit makes active, as the checkers hold it true: they follow when it does."""
+        self.collect()  # what was committed before has happened for them too
         if self.checks.legality is not None:
             self.checks.legality.switch_at_mrs(checked)
+        if self.checks.exact is not None:
+            self.checks.exact.next_set(checked, self.config.address_map, self.rd_delay)
+
+    async def commit(self, checked: Params) -> None:
+        """Make the shadow set active; the checkers follow."""
+        self.next_set(checked)
         await self.registers.pulse("ctrl.commit")
         await cycles(8)
         await self.registers.wait_for("status.busy", 0, 100_000)
@@ -300,7 +347,7 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
         await cycles(64)
         self.collect()
         self.running = False
-        self.checks.board.finish(require_traffic)
+        self.checks.finish(require_traffic)
         self.compare_memory()
         if self.rings.errors():
             raise Mismatch(f"the timed side counted {self.rings.errors()} errors\n  reproduce: {self.config.reproduce}")

@@ -17,7 +17,8 @@ import numba
 F = TypeVar("F", bound=Callable[..., Any])
 
 _HERE = Path(__file__).resolve().parent
-KERNELS = ("jit.py", "axi.py", "port_kernel.py", "traffic.py")  # every file of this package with compiled functions
+# Every file of this package with compiled functions.
+KERNELS = ("jit.py", "axi.py", "port_kernel.py", "traffic.py", "lockstep_kernel.py")
 
 
 def cache_folder() -> Path:

@@ -148,7 +148,8 @@ class Rings:
 
     def pending_valids(self) -> npt.NDArray[np.int64]:
         """Per port (rows) and AR, AW, W (columns): cycle since which VALID stands unaccepted, -1 where none does."""
-        return self.ctl["valid_since"].astype(np.int64).reshape(records.PORTS, 3) - 1
+        since: npt.NDArray[np.int64] = self.ctl["valid_since"].astype(np.int64).reshape(records.PORTS, 3)
+        return since - 1
 
     # ------------------------------------------------------------ registers
 

@@ -66,14 +66,15 @@ class HbmTest(uvm_test):  # type: ignore[misc]
 
     def final_phase(self) -> None:
         """Everything was checked: print the line without which no pass is accepted."""
-        board = self.env.checks.board
+        board, exact = self.env.checks.board, self.env.checks.exact
         assert board.failure is None and not self.env.running, "the end checks did not run"
         folder = os.environ.get("HBM_COVERAGE_DIR")
         if folder and self.env.coverage is not None:
             self.env.coverage.data.save(Path(folder) / f"coverage_{type(self).__name__}.json", board)
         print(
             f"{CLOSING} {type(self).__name__} read_beats={board.total(k.N_RD_CHECKED)} writes={board.total(k.N_B)} "
-            f"commands={board.commands} cycles={self.env.rings.cycle()} seed={self.config.seed}",
+            f"commands={board.commands} {exact.counts() if exact else 'exact=off'} cycles={self.env.rings.cycle()} "
+            f"seed={self.config.seed}",
             flush=True,
         )
         sys.stdout.flush()
