@@ -23,7 +23,7 @@ from hbm_model.csr_table import REGISTERS
 from hbm_model.errors import InputError
 from hbm_model.presets import preset
 
-CYCLES = 6000 if m.jit_enabled() else 1200
+CYCLES = 6000 if m.jit_enabled() else 3000
 LOADED = 10  # the set of the start is active: what `next_set` gives from here on is meant for the commit
 COMMIT_AT = CYCLES // 2
 ADDRESS = {register.path: register.address for register in REGISTERS}
@@ -74,7 +74,7 @@ class Inputs:
 
 
 def run(name: str, inputs: Inputs, cuts: list[int]) -> list[np.ndarray]:
-    """All outputs of a run with the given ends of pieces (LOADED is one); each piece gets only what it needs to know."""
+    """All outputs of a run with the given ends of pieces (LOADED is one). Each piece gets what it needs to know."""
     params = preset(name)
     channel = Channel.from_reset(params, init_shift=16)
     later = params.replaced(RP=params.count("RP") + 2)
