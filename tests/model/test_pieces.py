@@ -23,9 +23,9 @@ from hbm_model.csr_table import REGISTERS
 from hbm_model.errors import InputError
 from hbm_model.presets import preset
 
-CYCLES = 6000 if m.jit_enabled() else 3000
+CYCLES = 6000 if m.jit_enabled() else 4000
 LOADED = 10  # the set of the start is active: what `next_set` gives from here on is meant for the commit
-COMMIT_AT = CYCLES // 2
+COMMIT_AT = CYCLES // 3
 ADDRESS = {register.path: register.address for register in REGISTERS}
 NAMES = ("hbm2_2000_eng", "hbm3_6400_eng", "hbm4_8000_eng")
 
