@@ -12,7 +12,7 @@ CK. What each component proves, and what the bounds neglect, is in docs/bounds.m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -48,22 +48,26 @@ COMPONENTS: Final = {
 class Limits:
     """What the controller may hold and does beside the traffic.
 
-    entries: reads and writes that the scheduler sees; front: reads accepted before that; outstanding: requests that the
+    reads, writes: requests that the scheduler sees; front: reads accepted before that; outstanding: requests that the
     port may have open, 0: no limit. grid: 2: the slots of this controller, 1: those of the DRAM.
     """
 
-    entries: int = ENTRIES
+    reads: int = ENTRIES
+    writes: int = ENTRIES
     front: int = FRONT
     outstanding: int = 0
     refresh_en: bool = True
     refresh_all: bool = False
     grid: int = 2
 
-    @staticmethod
-    def of_policy(settings: Mapping[str, int], **values: int) -> Limits:
-        """From the values of registers by name (`refresh_en`, `refresh_all`); other registers do not matter."""
-        flags = {key: bool(settings[key]) for key in ("refresh_en", "refresh_all") if key in settings}
-        return Limits(**flags, **values)  # type: ignore[arg-type]
+    def with_policy(self, settings: Mapping[str, int]) -> Limits:
+        """With the registers that matter, by name (`refresh_en`, also `refresh.refresh_en`)."""
+        plain = {key.rpartition(".")[2]: bool(value) for key, value in settings.items()}
+        return replace(
+            self,
+            refresh_en=plain.get("refresh_en", self.refresh_en),
+            refresh_all=plain.get("refresh_all", self.refresh_all),
+        )
 
 
 @dataclass(frozen=True)
@@ -386,7 +390,7 @@ def _in_order(r: _Requests, gaps: Gaps, cost: ActCost, limits: Limits, offline: 
     """Everything that holds offline, and what the queues force."""
     if not len(r):
         return Side({}, 0, 0)
-    reads, writes = limits.entries + limits.front, limits.entries
+    reads, writes = limits.reads + limits.front, limits.writes
     if limits.outstanding:
         reads = min(reads, limits.outstanding)  # a write is answered before it is carried out
     capacity = Capacity(reads, writes)

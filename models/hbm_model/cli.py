@@ -18,6 +18,7 @@ _JOBS = "hbm_tb.cli_jobs"
 SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "run": (_JOBS, "the main job: a request trace through the RTL with every check on"),
     "sim": ("hbm_model.cli_sim", "the exact model alone: commands, latency and bandwidth of a request trace"),
+    "bound": ("hbm_model.cli_bound", "lower bounds on the time of a request trace, and a run's share of them"),
     "check": (_CHECK, "legality of a DRAM command trace"),
     "presets": (_CHECK, "the named value sets, or all values of one with their sources"),
     "rules": (_CHECK, "the rule table, with the gaps of a preset"),
@@ -32,6 +33,8 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "synth": ("hbm_tb.cli_build", "synthesis check and report of the channel or of one module"),
     "bench": (_JOBS, "speed and traffic tables, build/bench/bench.json"),
     "regress": (_JOBS, "the random tests over a matrix of presets and seeds"),
+    "tight": ("hbm_tb.cli_tight", "every reachable rule at its bound in RTL simulation, with a report page"),
+    "exact": (_JOBS, "RTL and exact model in lock-step: recordings, patterns, random soaks"),
     "doctor": (_JOBS, "the tools in use and what is missing"),
     "gen": ("hbm_model.cli_gen", "write the generated files: packages, registers, register model, pages"),
 }
