@@ -15,6 +15,7 @@ WAVES_FROM ?=
 WAVES_TO ?=
 JOBS ?=
 FULL ?=
+QUICK ?=
 RUN ?=
 export SEED WAVES WAVES_FROM WAVES_TO PRESET
 
@@ -22,7 +23,7 @@ opt = $(if $(strip $(2)),$(1) $(2))
 flag = $(if $(filter-out 0 no,$(strip $(2))),$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor run test regress lint gen bench synth waves docs clean
+.PHONY: help setup doctor run test regress exact tight lint gen bench synth waves docs clean
 
 help: ## list the targets and variables
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -48,6 +49,12 @@ test: ready ## all tests that a change must pass; TEST=x picks some by name
 
 regress: ready ## the seed x preset matrix of the random tests
 	@$(HBM) regress $(call opt,--jobs,$(JOBS)) $(call opt,--seed,$(SEED))
+
+tight: ready ## every reachable rule at its bound in RTL simulation; build/tight
+	@$(HBM) tight $(call opt,--preset,$(PRESET)) $(call opt,--seed,$(SEED)) $(call opt,--jobs,$(JOBS))
+
+exact: ready ## RTL against the exact model, cycle by cycle: recordings, patterns, random soaks; resumable
+	@$(HBM) exact $(call flag,--quick,$(QUICK)) $(call opt,--jobs,$(JOBS)) $(call opt,--seed,$(SEED))
 
 lint: ready ## Verilator -Wall, Verible, slang, ruff, mypy
 	@$(HBM) lint

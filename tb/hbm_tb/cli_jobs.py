@@ -1,4 +1,4 @@
-"""Subcommands of `hbm` that run simulations: run, bench, regress; and doctor."""
+"""Subcommands of `hbm` that run simulations: run, bench, regress, exact; and doctor."""
 
 from __future__ import annotations
 
@@ -115,6 +115,31 @@ def regress_command(
     raise typer.Exit(job(options, seed, seeds, tuple(presets or PRESETS), transactions))
 
 
+def exact_command(
+    quick: Annotated[bool, typer.Option("--quick", help="a small part on three builds, about a minute")] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="first seed of the soak")] = 1,
+    seeds: Annotated[int, typer.Option("--seeds", min=0, help="seeds per preset (0: 20; quick: 2)")] = 0,
+    presets: Annotated[list[str] | None, typer.Option("--preset", help="presets of the soak")] = None,
+    transactions: Annotated[int, typer.Option("--transactions", min=0, help="of a soak run (0: 20,000)")] = 0,
+    jobs: Jobs = 0,
+    rerun: Rerun = False,
+    fresh: Fresh = False,
+    only: Only = None,
+    waves: Waves = False,
+    waves_from: WavesFrom = None,
+    waves_to: WavesTo = None,
+) -> None:
+    """Compare RTL and exact model cycle by cycle over recordings, patterns and random soaks; exit 1 at a difference.
+
+    Finished runs are kept: the same command after an interruption goes on where it was.
+    """
+    from hbm_tb.exact import exact_command as job
+    from hbm_tb.job_list import ListOptions
+
+    options = ListOptions(jobs, rerun, fresh, tuple(only or ()), waves, waves_from, waves_to)
+    raise typer.Exit(job(options, quick, seed, seeds, tuple(presets or ()), transactions))
+
+
 def doctor_command() -> None:
     """Show the tools in use and what is missing."""
     from hbm_tb.doctor import main
@@ -127,4 +152,5 @@ def register(app: typer.Typer) -> None:
     app.command("run")(run_command)
     app.command("bench")(bench_command)
     app.command("regress")(regress_command)
+    app.command("exact")(exact_command)
     app.command("doctor")(doctor_command)

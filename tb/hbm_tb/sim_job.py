@@ -19,6 +19,7 @@ from hbm_tb.jobs import FAIL, PASS, STOPPED, TIMEOUT, Job, Outcome
 
 KIND = "hbm_tb.sim_job"
 CONTENT = ("geometry", "module")  # arguments that `content` depends on
+COUNTS = "HBM_TB_COUNTS"  # a test prints further counts on lines that begin so
 _COUNT = re.compile(r"(\w+)=(\d+)")
 _STATUS = {"pass": PASS, "timeout": TIMEOUT, "stopped": STOPPED}
 Waves = tuple[int | None, int | None]
@@ -97,7 +98,7 @@ def closing_counts(log: Path, leave_out: Sequence[str] = ("seed",)) -> dict[str,
         return sums
     with log.open(errors="replace") as lines:
         for line in lines:
-            if sim.CLOSING in line:
+            if sim.CLOSING in line or COUNTS in line:
                 for name, number in _COUNT.findall(line):
                     if name not in leave_out:
                         sums[name] = sums.get(name, 0) + int(number)

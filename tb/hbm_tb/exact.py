@@ -1,0 +1,165 @@
+"""`hbm exact`: the matrix in which RTL and exact model must not differ once (docs/exact.md).
+
+Groups: `trace` (every recording), `pattern` (the patterns of the public comparison), `soak` (random traffic on random
+settings; tb/tests/exact_tests.py). Every run is in lock-step; a difference is a failure of its run.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hbm_tb import sim
+from hbm_tb.job_list import ListOptions, run_list
+from hbm_tb.job_view import total_counts
+from hbm_tb.jobs import Job, Outcome
+
+FOLDER = sim.ROOT / "build" / "exact"
+TRACE_PRESETS = ("hbm2_2000_eng", "hbm3_6400_eng", "hbm4_8000_eng")
+PATTERN_PRESETS = ("peers_hbm2", "peers_hbm3")
+PATTERN_REQUESTS = 200_000
+SOAK_PRESETS = tuple(
+    f"{name}_s{sids}"
+    for name in ("hbm2_2000_eng", "hbm2e_3200_eng", "hbm3_6400_eng", "hbm4_8000_eng")
+    for sids in (1, 2)
+)
+SEEDS = 20
+TRANSACTIONS = 20_000
+SLICES = 4
+TIMEOUT_S = 3600.0
+BENCH: dict[str, Any] = {"check_exact": True}
+COUNTS = ("transactions", "exact_commands", "exact_responses", "cycles")
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of the matrix is run."""
+
+    seeds: Sequence[int] = range(1, SEEDS + 1)
+    transactions: int = TRANSACTIONS
+    requests: int = PATTERN_REQUESTS
+    presets: Sequence[str] = SOAK_PRESETS
+    trace_presets: Sequence[str] = TRACE_PRESETS
+    pattern_presets: Sequence[str] = PATTERN_PRESETS
+    trace_requests: int = 0  # 0: all of the recording
+
+
+# About a minute on two processors, on the builds that `make test` has.
+QUICK = Size(
+    seeds=range(1, 3),
+    transactions=3_000,
+    requests=3_000,
+    presets=("hbm2_2000_eng_s1", "hbm2e_3200_eng_s1", "hbm3_6400_eng_s2", "hbm4_8000_eng_s2"),
+    trace_presets=("hbm3_6400_eng",),
+    trace_requests=5_000,
+    pattern_presets=("peers_hbm2",),
+)
+
+
+def soak_job(preset: str, seed: int, transactions: int, options: ListOptions, again: Sequence[str] = ()) -> Job:
+    """One run of random traffic on the random settings number `seed`."""
+    from hbm_tb.config import BenchConfig
+    from hbm_tb.random_params import policy_changes, random_set, second_set
+    from hbm_tb.sim_job import sim_job
+
+    first = random_set(preset, seed)
+    second = second_set(first, seed)
+    config = BenchConfig(
+        **first.bench(),
+        **BENCH,
+        seed=seed,
+        batch=1024,
+        keep_commands=False,
+        coverage=False,
+        job={
+            "transactions": transactions,
+            "rd_delay": first.rd_delay,
+            "second": {"timing": second.timing, "rd_delay": second.rd_delay},
+            "changes": policy_changes(first, second, seed, SLICES),
+        },
+    )
+    name = f"soak/{preset}/seed_{seed}"
+    return sim_job(
+        name,
+        "exact_tests",
+        "ExactSoak",
+        config,
+        timeout_s=TIMEOUT_S,
+        cost=10.0 * transactions,
+        reproduce=shlex.join(["hbm", "exact", *again, "--only", name, "--waves"]),
+        waves=options.window,
+    )
+
+
+def exact_jobs(size: Size, options: ListOptions, again: Sequence[str] = ()) -> list[Job]:
+    """The matrix. `again`: words of the command line that gives this list."""
+    from hbm_model.patterns import STANDARD
+    from hbm_model.recordings import recordings
+
+    from hbm_tb.run_job import RunOptions
+    from hbm_tb.trace_job import trace_job
+
+    base = RunOptions(waves=options.waves, waves_from=options.waves_from, waves_to=options.waves_to)
+    jobs = [soak_job(preset, seed, size.transactions, options, again) for seed in size.seeds for preset in size.presets]
+    for preset in size.trace_presets:
+        for entry in recordings():
+            run = replace(base, trace=entry.name, preset=preset, count=size.trace_requests)
+            cost = size.trace_requests or entry.reads + entry.writes
+            jobs.append(trace_job(f"trace/{preset}/{entry.name}", run, bench=BENCH, cost=cost))
+    for preset in size.pattern_presets:
+        for pcs in (1, 2):
+            for pattern in STANDARD:
+                run = replace(base, pattern=pattern, pcs=pcs, preset=preset, count=size.requests)
+                slow = 20.0 if pattern in ("conflict", "chase") else 1.0
+                name = f"pattern/{preset}/p{pcs}/{pattern}"
+                jobs.append(trace_job(name, run, bench=BENCH, cost=slow * size.requests))
+    return jobs
+
+
+def exact_command(
+    options: ListOptions,
+    quick: bool = False,
+    seed: int = 1,
+    seeds: int = 0,
+    presets: Sequence[str] = (),
+    transactions: int = 0,
+) -> int:
+    """Run the matrix, or the part of it that the options leave; 0 when nothing differed."""
+    from hbm_model.errors import InputError
+
+    base = QUICK if quick else Size()
+    if seeds < 0 or transactions < 0:
+        raise InputError("--seeds and --transactions are at least 1")
+    size = Size(
+        range(seed, seed + (seeds or len(base.seeds))),
+        transactions or base.transactions,
+        base.requests,
+        tuple(dict.fromkeys(presets)) or base.presets,
+        base.trace_presets,
+        base.pattern_presets,
+        base.trace_requests,
+    )
+    again = ["--quick"] if quick else []
+    again += ["--seed", str(seed)] if seed != 1 else []
+    again += ["--seeds", str(seeds)] if seeds else []
+    again += [word for preset in presets for word in ("--preset", preset)]
+    again += ["--transactions", str(transactions)] if transactions else []
+    jobs = exact_jobs(size, options, again)
+    folder = FOLDER.with_name("exact-quick") if quick else FOLDER
+    found = run_list("exact", folder, jobs, options, counts=COUNTS)
+    if found.results:
+        print(totals(found.results))
+    return found.code
+
+
+def totals(results: Mapping[str, Outcome]) -> str:
+    """The line that says what was compared."""
+    sums = {**dict.fromkeys(COUNTS, 0), **total_counts(results)}
+    bad = sum(not outcome.passed for outcome in results.values())
+    return (
+        f"{len(results)} runs, {sums['transactions']:,} transactions: {sums['exact_commands']:,} commands and "
+        f"{sums['exact_responses']:,} responses compared in {sums['cycles']:,} cycles; "
+        f"{bad} runs with a difference or another failure"
+    )

@@ -1,0 +1,79 @@
+"""Kind of job: a request trace or a pattern through the RTL, as `hbm run` does it, without its report.
+
+Arguments: options (fields of run_job.RunOptions), bench (further fields of BenchConfig), timeout_s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from hbm_tb import sim, sources
+from hbm_tb.jobs import FAIL, Job, Outcome
+from hbm_tb.run_job import Plan, RunOptions, make_plan, reproduce_line, simulate, verdict_of
+from hbm_tb.sim_job import outcome_of
+
+KIND = "hbm_tb.trace_job"
+CONTENT = ("geometry",)
+
+
+def trace_job(
+    name: str,
+    options: RunOptions,
+    *,
+    bench: Mapping[str, Any] | None = None,
+    timeout_s: float = 3600.0,
+    cost: float = 1.0,
+) -> Job:
+    """A run of a trace or pattern; the command that repeats it is `hbm run` with waves."""
+    given = {key: value for key, value in asdict(options).items() if value != getattr(RunOptions(), key)}
+    from hbm_model.presets import geometry_of
+
+    arguments = {
+        "geometry": geometry_of(options.preset).name,
+        "options": given,
+        "bench": dict(bench or {}),
+        "timeout_s": timeout_s,
+    }
+    again = reproduce_line(replace(options, waves=True))
+    return Job(name, KIND, arguments, timeout_s, cost, again)
+
+
+def content(arguments: dict[str, Any]) -> str:
+    """Build and sources, those of the requests' reader and of the recordings included."""
+    built = sim.build(arguments["geometry"])
+    manifest = (sim.ROOT / "traces" / "manifest.json").read_bytes()  # holds the digests of the recordings
+    return f"{built.folder.name} {sources.digest('run_tests', 'hbm_tb.run_job')} {hash_of(manifest)}"
+
+
+def hash_of(data: bytes) -> str:
+    """Short digest."""
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()[:8]
+
+
+def plan_of(arguments: Mapping[str, Any]) -> Plan:
+    """The checked input of the run."""
+    given: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in arguments["options"].items()}
+    plan = make_plan(RunOptions(**given))
+    plan.config = plan.config.with_(**arguments["bench"], keep_commands=False)
+    plan.job["commands"] = False
+    return plan
+
+
+def run(arguments: dict[str, Any], folder: Path) -> Outcome:
+    """Simulate; a pass also needs every request of the trace answered once."""
+    plan = plan_of(arguments)
+    result = simulate(plan, sim.build(plan.config.geometry), folder, timeout=arguments["timeout_s"], quiet=True)
+    outcome = outcome_of(result)
+    numbers_file = folder / "numbers.json"
+    numbers = json.loads(numbers_file.read_text()) if numbers_file.exists() else {}
+    if result.passed and not numbers:
+        return replace(outcome, status=FAIL, reason="the run left no numbers")
+    status, reason = verdict_of(plan, result, numbers) if result.passed else (outcome.status, outcome.reason)
+    counts = {**outcome.counts, "transactions": len(plan.trace)}
+    return replace(outcome, status=status, reason=reason, counts=counts)
