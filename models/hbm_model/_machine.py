@@ -69,6 +69,8 @@ WRITE: Final = 1
     K_WR_DATA1,
     K_MERGE,  # 1: no mask pins, a write with a strobe missing is a read-modify-write
     K_OUTSTANDING,  # `hbm sim`: bursts that a port may have unanswered, 0: no limit
+    K_READ_ENTRIES,  # host entries of the read queue, and of the write queue (M3.1); other numbers are for studies
+    K_WRITE_ENTRIES,
     K_MAP_BITS,  # address map (M2.6): inputs, first row that is no memory, fields of a packed DRAM address
     K_ROW_LIMIT,
     K_COL_MASK,
@@ -85,7 +87,7 @@ WRITE: Final = 1
     K_REFISB,
     K_TEMP,
     K_TABLE,  # four tables of 256, one per eight inputs: the XOR of their entries is the packed DRAM address
-) = range(62)
+) = range(64)
 K_SIZE: Final = K_TABLE + 4 * 256
 
 # ------------------------------------------------------------------ state of one PC and its port, places in `x`
@@ -210,7 +212,7 @@ WR: Final = 6
 REF: Final = 8
 REFSB: Final = 9
 
-HOST_ENTRIES: Final = 32
+HOST_ENTRIES: Final = 32  # M3.1: of the read queue, and all entries of the write queue
 RESERVED_ENTRIES: Final = 4
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -20,7 +20,6 @@ AW_DEPTH: Final = 8  # M2.2: bursts held
 B_DEPTH: Final = 16  # M2.2: bursts between AW and B
 SLOTS: Final = 64  # M2.5
 MONITORS: Final = 8  # M2.7
-CREDITS: Final = 32  # M2.2: entries of the write queue
 IDS: Final = 1024
 ALWAYS: Final = 256  # level of a READY that is always high
 
@@ -654,7 +653,7 @@ def port_step(x: Cells, k: Cells, t: Cells, n: int, pc: int, host: int, freed: i
     # Reads and responses.
     if x[R_LEFT] | x[B_N] | x[D_N] | x[F_N] | x[m.FLY_N] or e_busy:
         responses(x, t, n, pc)
-    if x[REG] >= 0 and host < m.HOST_ENTRIES:
+    if x[REG] >= 0 and host < k[m.K_READ_ENTRIES]:
         handed = 2
         x[GOT] = x[REG]
         x[GOT_BANK] = x[REG_BANK]
@@ -737,13 +736,13 @@ def next_valid(x: Cells, t: Cells, then: int) -> int:
     return then
 
 
-def reset_port(x: Cells) -> None:
+def reset_port(x: Cells, k: Cells) -> None:
     """The state after reset."""
     for place in (AR_UP, AW_UP, W_UP, REG, E_SLOT):
         x[place] = -1
     x[R_LEVEL] = x[B_LEVEL] = ALWAYS
     x[SOURCE] = 2  # M2.5
-    x[CREDIT] = CREDITS
+    x[CREDIT] = k[m.K_WRITE_ENTRIES]  # M2.2
     for slot in range(SLOTS):
         x[SLOT_FREE + slot] = slot
     for ident in range(IDS):

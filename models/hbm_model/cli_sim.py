@@ -1,4 +1,4 @@
-"""Subcommand `hbm sim`: the exact model alone, as a performance simulator."""
+"""Subcommand `hbm sim`: the exact model alone, as a performance simulator; one simulation, or a grid of them."""
 
 from __future__ import annotations
 
@@ -7,28 +7,13 @@ from typing import Annotated
 
 import typer
 
-from hbm_model.cli_check import ParamsOption, PresetOption, params_of_options
-from hbm_model.errors import InputError
+from hbm_model.cli_check import ParamsOption, PresetOption
 
-RUNS = Path("build/runs")
-
-
-def settings_of(pairs: list[str]) -> dict[str, int]:
-    """`KEY=VALUE` options as a mapping."""
-    out = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        try:
-            out[key.strip()] = int(value, 0)
-        except ValueError:
-            raise InputError(f"--set {pair}: expected KEY=VALUE with a whole number") from None
-        if not equals:
-            raise InputError(f"--set {pair}: expected KEY=VALUE")
-    return out
+# Heavy imports stay inside the functions, so that `hbm --help` answers at once.
 
 
 def sim_command(
-    requests: Annotated[str, typer.Argument(help="request trace, or the name of a recording")],
+    requests: Annotated[str, typer.Argument(help="request trace, name of a recording, or name of a pattern")],
     preset: PresetOption = None,
     params: ParamsOption = None,
     settings: Annotated[
@@ -37,47 +22,55 @@ def sim_command(
     map_name: Annotated[str, typer.Option("--map", help="address map; `hbm map` shows it")] = "peers",
     fmt: Annotated[str, typer.Option("--from", help="auto, hbm, ramulator2, dramsim3, stl or rstl")] = "auto",
     fold: Annotated[bool, typer.Option("--fold", help="take addresses modulo the size of the channel")] = False,
-    count: Annotated[int, typer.Option(min=0, help="requests of the trace (0: all)")] = 0,
+    count: Annotated[int, typer.Option(min=0, help="requests of the trace or pattern (0: all)")] = 0,
+    pcs: Annotated[int, typer.Option(min=1, max=2, help="PCs that a pattern uses")] = 2,
     outstanding: Annotated[int, typer.Option(min=0, help="closed loop: requests open per port (0: open loop)")] = 0,
+    load: Annotated[
+        float, typer.Option(help="open loop: requests arrive evenly at this % of peak (0: as the trace says)")
+    ] = 0.0,
     ids: Annotated[int, typer.Option(min=1, max=1024, help="AXI ids that the requests of a port use by turns")] = 16,
+    read_entries: Annotated[int, typer.Option(help="entries of the read queue, 4 to 48 (the RTL has 32)")] = 32,
+    write_entries: Annotated[int, typer.Option(help="entries of the write queue, 4 to 48 (the RTL has 32)")] = 32,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option("--sweep", help="KEY=A,B,C: one simulation per value; several make a grid. docs/studies.md"),
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=0, help="with --sweep: processes (0: one a processor)")] = 0,
+    svg: Annotated[Path | None, typer.Option("--svg", help="with --sweep: also draw the plots into this file")] = None,
     name: Annotated[str, typer.Option("--name", help="folder below build/runs")] = "",
 ) -> None:
-    """Predict every command and response for a request trace; writes build/runs/<name>.
+    """Predict every command and response for a request trace; writes build/runs/<name>. Needs no simulator.
 
-    Exit 0: done. Exit 2: input that cannot be used.
+    Exit 0: done. 1: simulations of a sweep failed. 2: input that cannot be used. 130: interrupted.
     """
-    import json
-    import time
+    from hbm_model.simulate import SimOptions
 
-    from hbm_model.addrmap import named_map
-    from hbm_model.controller import Channel, Policy, Setup, port_ids, split_settings
-    from hbm_model.recordings import trace_path
-    from hbm_model.requests import read_requests
-    from hbm_model.sim_summary import summary_of, summary_table
-    from hbm_model.trace import write_commands
+    options = SimOptions(
+        requests=requests,
+        preset=preset or "",
+        params=str(params or ""),
+        settings=tuple(settings or ()),
+        map=map_name,
+        fmt=fmt,
+        fold=fold,
+        count=count,
+        pcs=pcs,
+        outstanding=outstanding,
+        load=load,
+        ids=ids,
+        read_entries=read_entries,
+        write_entries=write_entries,
+        name=name,
+    )
+    if sweep:
+        from hbm_model.sweep import sweep_job
 
-    values, policies = split_settings(params_of_options(preset, params), settings_of(settings or []))
-    path = trace_path(requests)
-    address_map = named_map(map_name, values.geometry)
-    trace = read_requests(path, fmt)
-    trace = trace.head(count) if count else trace
-    trace = (trace.folded(address_map) if fold else trace).check_range(address_map)
-    channel = Channel(Setup(values, Policy.of(values, **policies), outstanding=outstanding))
-    channel.offer(trace, address_map, port_ids(trace, address_map, ids))
-    Channel(channel.setup).run(1)  # loads the compiled loop, which is not the model's speed
-    began = time.perf_counter()
-    commands = channel.run()
-    wall = time.perf_counter() - began
-    folder = RUNS / (name or f"sim-{path.name.split('.')[0]}-{values.name.replace('/', '_')}")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_commands(folder / "commands.csv", commands)
-    result = summary_of(folder.name, values, trace, channel.prediction(commands), wall)
-    given = settings_of(settings or [])
-    timing = {key: value for key, value in given.items() if key not in policies}
-    result |= {"map": map_name, "timing": timing, "policy": policies, "outstanding": outstanding, "trace": str(path)}
-    (folder / "result.json").write_text(json.dumps(result, indent=1) + "\n")
-    print(summary_table(result))
-    print(f"{folder}/commands.csv, {folder}/result.json")
+        raise typer.Exit(sweep_job(options, sweep, jobs, svg))
+    if jobs or svg:
+        raise typer.BadParameter("--jobs and --svg belong to --sweep")
+    from hbm_model.simulate import sim_job
+
+    raise typer.Exit(sim_job(options))
 
 
 def register(app: typer.Typer) -> None:

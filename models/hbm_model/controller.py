@@ -164,6 +164,8 @@ class Setup:
     rd_delay: int = 0
     outstanding: int = 0  # requests that a port may have open; 0: no limit
     temp: int = 3  # TEMP code (M6.1)
+    read_entries: int = m.HOST_ENTRIES  # host entries of the queues (M3.1); other numbers are for studies only
+    write_entries: int = m.HOST_ENTRIES
 
 
 _FACTOR: Final = {0: (4, 1), 1: (2, 1), 3: (1, 1), 2: (1, 2), 6: (1, 4)}
@@ -249,6 +251,8 @@ def constants(setup: Setup) -> I64:
         m.K_TEMP: setup.temp,
         m.K_MERGE: 0 if shape.has_data_mask else 1,
         m.K_OUTSTANDING: setup.outstanding,
+        m.K_READ_ENTRIES: setup.read_entries,
+        m.K_WRITE_ENTRIES: setup.write_entries,
     }
     for place, value in values.items():
         k[place] = value
@@ -554,7 +558,7 @@ def _reset(x: I64, k: I64) -> None:
     x[m.LAST] = -1
     x[m.LEFT] = (1 << k[m.K_PER_SID]) - 1
     x[m.DUE] = NO_REFRESH
-    p.reset_port(x)
+    p.reset_port(x, k)
 
 
 def port_ids(trace: RequestTrace, address_map: AddressMap, ids: int = 16) -> I64:

@@ -91,7 +91,7 @@ class Report:
     """Everything that the page shows."""
 
     title: str
-    verdict: str  # pass, fail or stopped
+    verdict: str  # pass, fail, stopped, or predicted (by the exact model alone)
     commands: NDArray[np.void]  # COMMAND, or any record with these fields
     sids: int
     bgs: int
@@ -275,6 +275,12 @@ def _summary(result: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, ...]]
     for label, key in (("preset", "preset"), ("trace", "trace"), ("test", "test"), ("seed", "seed")):
         if result.get(key) not in (None, ""):
             traffic[label] = str(result[key])
+    changed = {**(result.get("timing") or {}), **(result.get("policy") or {})}
+    if changed:
+        traffic["registers set"] = ", ".join(f"{key} = {value:g}" for key, value in changed.items())
+    for label, key in (("requests open per port, at most", "outstanding"), ("offered load, % of peak", "load")):
+        if result.get(key):
+            traffic[label] = result[key]
     if "requests" in result:
         traffic["requests"] = result["requests"]
         traffic["reads, writes"] = f"{result.get('read_requests', 0):,}, {result.get('write_requests', 0):,}"
@@ -289,6 +295,8 @@ def _summary(result: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, ...]]
         spread = ", ".join(f"{latency.get(key, 0):,}" for key in ("p50", "p99", "max"))
         traffic["read latency, mean"] = f"{latency.get('mean', 0):,.1f} CK"
         traffic["read latency, p50, p99, max"] = f"{spread} CK"
+    if isinstance(latency := result.get("arrival_latency_ck"), Mapping):
+        traffic["read latency from arrival, mean, p99"] = f"{latency['mean']:,.1f}, {latency['p99']:,} CK"
     if isinstance(row := result.get("row"), Mapping):
         traffic["row hit, closed, conflict"] = ", ".join(
             f"{row.get(key, 0):,}" for key in ("hit", "closed", "conflict")
@@ -300,12 +308,17 @@ def _summary(result: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, ...]]
     for key in ("violations", "refreshes", "cycles"):
         if key in result:
             checks[key] = result[key]
-    for label, key in (("wall time, s", "wall_s"), ("cycles/s", "cycles_per_s")):
+    for label, key in (
+        ("wall time, s", "wall_s"),
+        ("cycles/s", "cycles_per_s"),
+        ("requests/s", "requests_per_s"),
+    ):
         if key in result:
             checks[label] = result[key]
     if isinstance(versions := result.get("versions"), Mapping):
         checks.update({str(tool): str(version) for tool, version in versions.items()})
-    tables = [("Traffic", lines_of(traffic)), ("Checks and run", lines_of(checks))]
+    title = "Checks and run" if "checked" in result else "Run"
+    tables = [("Traffic", lines_of(traffic)), (title, lines_of(checks))]
     return [(title, rows) for title, rows in tables if rows]
 
 
@@ -319,6 +332,7 @@ def run_report(
     """The page of one run from what its run folder holds (docs/run-folder.md)."""
     windows, histograms = series_of(series) if series else ([], [])
     name = str(result.get("name") or result.get("test") or "run")
+    foreseen = result.get("status") == "predicted"
     return Report(
         title=f"{name} on {result.get('preset', 'unknown preset')}",
         verdict=str(result.get("status", "fail")),
@@ -328,7 +342,7 @@ def run_report(
         banks=geometry.banks,
         end_ck=CK_PER_CYCLE * int(result.get("cycles", 0)),
         tck_ns=float(result.get("tck_ns", 0)),
-        subtitle=f"seed {result['seed']}" if "seed" in result else "",
+        subtitle=f"seed {result['seed']}" if "seed" in result else "exact model" if foreseen else "",
         reproduce=str(result.get("reproduce", "")),
         failure="" if result.get("status") == "pass" else str(result.get("reason", "")),
         tables=_summary(result),

@@ -18,6 +18,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 RUNS = ROOT / "build" / "runs"
 STAGING: Final = ".staging-"
 TESTS_NAME: Final = "test"
+CSV_LIMIT: Final = 1_000_000  # commands; longer runs keep commands.npz
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _ENDINGS: Final = re.compile(r"(\.(trace|txt|csv|stl|rstl|gz|zst))+$")
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from hbm_model.run_folder import shown_path
 
-COLOURS = {"pass": "green", "stopped": "yellow"}
+COLOURS = {"pass": "green", "stopped": "yellow", "predicted": "cyan"}
 
 
 def rows_of(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -27,18 +27,25 @@ def rows_of(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         latency = result["latency_ck"]
         text = f"mean {latency['mean']:.1f}, p50 {latency['p50']:,}, p99 {latency['p99']:,}, max {latency['max']:,} CK"
         yield "read latency", text if latency["count"] else "no reads"
+        if arrival := result.get("arrival_latency_ck"):
+            yield "from arrival", f"mean {arrival['mean']:.1f}, p50 {arrival['p50']:,}, p99 {arrival['p99']:,} CK"
         row = result["row"]
         hit, rate = row["hit"], 100 * result["row_hit_rate"]
         yield "rows", f"{hit:,} hits, {row['closed']:,} closed, {row['conflict']:,} conflicts ({rate:.1f} % hits)"
-        checked = result["checked"]
-        yield "checked", f"{checked['read_beats']:,} read beats, {checked['write_responses']:,} write responses"
         kinds = ", ".join(f"{name} {count:,}" for name, count in result["commands"].items())
-        yield "commands checked", f"{checked['commands']:,}: {kinds}"
-        yield "violations", f"{result['violations']:,}"
+        if checked := result.get("checked"):
+            yield "checked", f"{checked['read_beats']:,} read beats, {checked['write_responses']:,} write responses"
+            yield "commands checked", f"{checked['commands']:,}: {kinds}"
+            yield "violations", f"{result['violations']:,}"
+        else:
+            yield "commands", kinds
         yield "refreshes", f"{result['refreshes']:,}"
     rate = result.get("cycles_per_s")
     yield "wall time", f"{result['wall_s']:.1f} s" + (f", {rate:,} cycles/s" if rate else "")
-    yield "seed", str(result["seed"])
+    if asked := result.get("requests_per_s"):
+        yield "speed", f"{asked / 1000:,.0f} thousand requests/s"
+    if "seed" in result:
+        yield "seed", str(result["seed"])
 
 
 def print_summary(console: Console, result: Mapping[str, Any], folder: Path) -> None:
@@ -50,7 +57,7 @@ def print_summary(console: Console, result: Mapping[str, Any], folder: Path) -> 
     for name, value in rows_of(result):
         table.add_row(name, value)
     console.print(table)
-    if status != "pass":
+    if result["reason"]:
         console.print(str(result["reason"]), style="red" if status != "stopped" else "yellow", markup=False)
     console.print(f"[bold {COLOURS.get(status, 'red')}]{status}[/]  {shown_path(folder)}/", highlight=False)
     names = [n for n in ("report.html", "waves.gtkw") if (folder / n).exists()]

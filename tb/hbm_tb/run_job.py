@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hbm_model.errors import InputError
-from hbm_model.run_folder import ROOT, RUNS, check_name, name_part, put_in_place, staging_folder
+from hbm_model.run_folder import CSV_LIMIT, ROOT, RUNS, check_name, name_part, put_in_place, staging_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +36,6 @@ DEFAULT_TRACE = "attention"
 FIRST_CYCLE = 4096
 # What the simulator writes for the progress bar: bursts answered, bursts in all, controller cycles.
 PROGRESS_FORMAT = "{:>20}{:>20}{:>20}\n"
-CSV_LIMIT = 1_000_000  # commands; longer runs keep commands.npz
 REPRODUCE = "HBM_REPRODUCE"  # as in test_base, which only the simulator can import quickly
 TIMEOUT_S = 24 * 3600.0  # hangs are found by the watchdog of the bench, in cycles
 EXIT = {"pass": 0, "fail": 1, "timeout": 1, "stopped": 3}

@@ -8,27 +8,21 @@ A command decided in cycle n leaves in CK 2 (n + 3); an AR taken in cycle n is i
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hbm_model.addrmap import DEFAULT_MAP, Location, named_map
-from hbm_model.cli import app
 from hbm_model.commands import Cmd, CmdArray, describe
 from hbm_model.controller import Channel, Policy, Prediction, Setup, simulate
-from hbm_model.errors import InputError
 from hbm_model.legality import check_trace
 from hbm_model.params import Params
 from hbm_model.presets import PRESET_NAMES, preset
-from hbm_model.requests import RequestTrace, make_trace, write_requests
+from hbm_model.requests import RequestTrace, make_trace
 from hbm_model.story import first_difference, story
-from hbm_model.trace import read_commands
-from typer.testing import CliRunner
 
 HBM2 = preset("hbm2_2000_eng")
 OPENS = 10  # cycle of the first offer
@@ -257,22 +251,3 @@ def test_the_first_difference_is_told() -> None:
     lost = first_difference(foreseen[:-1], foreseen)
     assert lost is not None
     assert lost.seen is None
-
-
-def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`hbm sim` writes a legal command trace and a summary; the closed loop has at most N requests open."""
-    monkeypatch.chdir(tmp_path)
-    trace, _, _ = traffic(HBM2, 300, 4)
-    write_requests(tmp_path / "t.trace", trace)
-    shell = CliRunner()
-    done = shell.invoke(app, ["sim", "t.trace", "--name", "a", "--set", "page=3", "--set", "RP=16"])
-    assert done.exit_code == 0, done.output
-    assert shell.invoke(app, ["sim", "t.trace", "--name", "b", "--outstanding", "1"]).exit_code == 0
-    results = [json.loads((tmp_path / f"build/runs/{name}/result.json").read_text()) for name in "ab"]
-    assert results[0]["requests"] == 300
-    assert results[0]["span_ck"] < results[1]["span_ck"]
-    log = read_commands(tmp_path / "build/runs/a/commands.csv", HBM2)
-    assert len(check_trace(log.commands, HBM2.replaced(RP=16))) == 0
-    assert shell.invoke(app, ["check", "build/runs/b/commands.csv"]).exit_code == 0
-    bad = shell.invoke(app, ["sim", "t.trace", "--set", "pages=3"])
-    assert isinstance(bad.exception, InputError)
