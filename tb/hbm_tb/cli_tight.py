@@ -1,0 +1,35 @@
+"""Subcommand `hbm tight`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+# Heavy imports stay inside the functions, so that `hbm --help` answers at once.
+
+
+def tight_command(
+    presets: Annotated[
+        list[str] | None, typer.Option("--preset", help="one or several times; HBM2, HBM2E, HBM3 and HBM4 without it")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="seed of the guided-random trials")] = 1,
+    trials: Annotated[int, typer.Option("--trials", help="trials per preset, at most")] = 600,
+    jobs: Annotated[int, typer.Option("--jobs", help="simulations side by side; 0: as many as processors")] = 0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="repeat also what is finished and unchanged")] = False,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="runs by name, shell patterns; with --waves: which one")
+    ] = None,
+    waves: Annotated[bool, typer.Option("--waves", help="write waves of the run that --only names")] = False,
+) -> None:
+    """Bring every reachable rule to its bound in RTL simulation; exit 1 when a bound was not met."""
+    from hbm_tb import tight
+    from hbm_tb.job_list import ListOptions
+
+    options = ListOptions(jobs=jobs, rerun=True, fresh=fresh, only=tuple(only or ()), waves=waves)
+    raise typer.Exit(tight.tight_command(options, tuple(presets or tight.PRESETS), seed, trials))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the subcommand to the command line."""
+    app.command("tight")(tight_command)
