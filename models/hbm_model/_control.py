@@ -46,8 +46,9 @@ IDLE, RESET, FUSE, CLOCK, WAKE, MODE, RUN, DRAIN, CLOSE, SETTLE, LOAD = range(11
     C_RFC,
     C_MRS,  # mode registers written so far, and how many there are
     C_MRS_N,
+    C_LIMIT_AT,  # cycle from which a written ap_min_ras bounds ACTs, -1: none
     C_SCALARS,
-) = range(21)
+) = range(22)
 MODE_REGISTERS: Final = 32
 C_MA: Final = C_SCALARS
 C_OP: Final = C_MA + MODE_REGISTERS
@@ -91,7 +92,7 @@ STARVE_LSB, STARVE_MASK = _FIELDS["policy.starve.starve_limit"]
 
 @hot
 def derive(k: Cells) -> None:
-    """What follows from policies and pins together with the active set: refresh interval (M6.1), limits of M1.5."""
+    """The refresh interval (M6.1), of policies, pins and the active set."""
     base = k[m.K_REFI] if k[m.K_ALL_BANK] else k[m.K_REFISB]
     temp = k[m.K_TEMP]
     if temp == 0:
@@ -103,6 +104,11 @@ def derive(k: Cells) -> None:
     elif temp == 6:
         base //= 4
     k[m.K_INTERVAL] = base if base > 2 else 2
+
+
+@hot
+def derive_limits(k: Cells) -> None:
+    """What ap_min_ras demands of RDA and WRA (M1.5)."""
     rda = k[m.K_AP_MIN] - k[m.K_RTP]
     wra = k[m.K_AP_MIN] - k[m.K_WR_PRE]
     k[m.K_ACT_RDA] = rda if rda > 0 else 0
@@ -164,7 +170,7 @@ def control_event(c: Cells, k: Cells, x0: Cells, x1: Cells, kind: int, a: int, b
             k[m.K_PAGE] = (b >> PAGE_LSB) & PAGE_MASK
             k[m.K_AP] = (b >> AP_LSB) & AP_MASK
             k[m.K_AP_MIN] = (b >> MIN_LSB) & MIN_MASK
-            derive(k)
+            c[C_LIMIT_AT] = n + 1
         elif a == REFRESH:
             set_refresh(c, k, x0, x1, b, n)
         elif a == TURNAROUND:
@@ -240,6 +246,9 @@ def control_step(c: Cells, k: Cells, x0: Cells, x1: Cells, out: Table, at: int, 
     if c[C_COMMIT_AT] == n:
         c[C_COMMIT_AT] = -1
         c[C_PENDING] = 1
+    if 0 <= c[C_LIMIT_AT] <= n:
+        c[C_LIMIT_AT] = -1
+        derive_limits(k)
     closing = state == CLOSE
     idle0 = False
     idle1 = False
@@ -348,6 +357,7 @@ def control_reset(params: Params, init_shift: int, auto_init: bool, starve_limit
     c[C_WAIT_CLOCK] = clock
     c[C_WAIT_WAKE] = wake
     c[C_COMMIT_AT] = -1
+    c[C_LIMIT_AT] = -1
     c[C_START_AT] = 0 if auto_init else -1
     c[C_QUIESCE] = 1
     c[C_BEAT] = starve_limit - 1
@@ -392,3 +402,4 @@ def control_policies(old: Any, new: Any) -> None:
     for place in POLICIES:
         new[place] = old[place]
     derive(new)
+    derive_limits(new)

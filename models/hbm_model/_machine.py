@@ -151,7 +151,6 @@ K_SIZE: Final = K_TABLE + 4 * 256
     ORDER,  # ACTs so far
     CONFLICTS,  # banks with an urgent conflict in this cycle
     T_ACT,
-    T_REFSB,
     T_COL,
     T_COL_W,
     T_PRE,
@@ -171,7 +170,7 @@ K_SIZE: Final = K_TABLE + 4 * 256
     RD_PATH,  # how many reads, writes were picked
     WR_PATH,
     SCALARS,
-) = range(79)
+) = range(78)
 
 MAX_BANKS: Final = 64
 B_ROW: Final = 128  # open row, -1: closed
@@ -189,7 +188,8 @@ G_ACTS: Final = B_CONFLICT + MAX_BANKS  # instants of a group
 G_RD: Final = G_ACTS + MAX_BANKS
 G_WR: Final = G_RD + MAX_BANKS
 S_RD: Final = G_WR + MAX_BANKS  # instants of a SID
-E_BANK: Final = S_RD + 8  # entries, by rank
+S_REFSB: Final = S_RD + 8
+E_BANK: Final = S_REFSB + 8  # entries, by rank
 E_ROW: Final = E_BANK + 128
 E_COL: Final = E_ROW + 128
 E_REQ: Final = E_COL + 128
@@ -482,8 +482,8 @@ def did_act(x: Cells, k: Cells, b: int, row: int, t: int) -> None:
     raise_to(x, B_WR + b, t + k[K_RCDWR])
     raise_to(x, B_PRE + b, t + k[K_RAS])
     raise_to(x, B_ACT + b, t + k[K_ACT_ACT])
-    raise_to(x, B_RDA + b, t + k[K_ACT_RDA])
-    raise_to(x, B_WRA + b, t + k[K_ACT_WRA])
+    x[B_RDA + b] = t + k[K_ACT_RDA]  # a limit of the row that is opened: what an earlier one set is over
+    x[B_WRA + b] = t + k[K_ACT_WRA]
     raise_to(x, G_ACTS + b // k[K_PER_GROUP], t + k[K_RRDL])
     raise_to(x, T_ACT, t + k[K_RRDS])
     window_push(x, t)
@@ -541,7 +541,7 @@ def did_short(x: Cells, k: Cells, cmd: int, b: int, t: int) -> None:
         window_push(x, t)
         x[LEFT] &= ~(1 << (b % k[K_PER_SID]))
         if x[LEFT] == 0:
-            raise_to(x, T_REFSB, t + k[K_RFCSB])
+            raise_to(x, S_REFSB + x[SET], t + k[K_RFCSB])
             x[LEFT] = (1 << k[K_PER_SID]) - 1
             x[SET] = (x[SET] + 1) % k[K_SIDS]
     else:
@@ -753,12 +753,13 @@ def decide_offers(x: Cells, k: Cells, n: int, owed: bool, stopped: bool) -> None
             overriding = True
         else:
             since = act_from(x, k, b)
-            for other in (pc_act_from(x, k), x[T_REFSB]):
+            for other in (pc_act_from(x, k), x[S_REFSB + x[SET]]):
                 if other > since:
                     since = other
             held = is_held(x, k, b)
             in_set = b // k[K_PER_SID] == x[SET] and (x[LEFT] >> (b % k[K_PER_SID])) & 1 == 1
-            wanted = owed and in_set and (held or (x[B_IN + b] | x[B_IN + MAX_BANKS + b]) == 0)
+            alone = held or (x[B_IN + b] | x[B_IN + MAX_BANKS + b]) == 0
+            wanted = owed and k[K_ALL_BANK] == 0 and in_set and alone
             overriding = held
         if wanted and since <= t:
             x[O_SHORT] = cmd
@@ -893,7 +894,7 @@ def pick_short(x: Cells, k: Cells, n: int, owed: bool, stopped: bool) -> None:
     base = x[SET] * k[K_PER_SID]
     pc_ok = False
     if owed and not stopped:
-        pc_ok = pc_act_from(x, k) <= t and x[T_REFSB] <= t
+        pc_ok = pc_act_from(x, k) <= t and x[S_REFSB + x[SET]] <= t
     if x[HELD]:
         if pc_ok:
             rest = x[HELD]
