@@ -1,8 +1,9 @@
 """`hbm bench`: speed ratios and traffic figures, printed as tables and written to build/bench/bench.json.
 
 Speed: the bare model (same executable model, C++ loop, no Python, no checks), the full bench with every check, and the
-full bench with waves, on the same request records, interleaved; CPU seconds over all processes. Traffic: the standard
-patterns on the two value sets that the public simulators were compared with. docs/performance.md tells how to read it.
+full bench with waves, on the same request records, interleaved; CPU seconds over all processes. The exact model alone:
+patterns as far as they go, one thread. Traffic: the standard patterns on the two value sets that the public simulators
+were compared with. docs/performance.md tells how to read it.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from typing import TYPE_CHECKING, Any
 
 from hbm_model.errors import InputError
 from hbm_model.patterns import FULL, STANDARD, default_count
+from hbm_model.run_folder import ROOT
 
 from hbm_tb import bench_tables, sim
+from hbm_tb.config import CK_PER_CYCLE
 from hbm_tb.run_job import (
     FIRST_CYCLE,
-    ROOT,
     Plan,
     RunOptions,
     make_plan,
@@ -49,6 +51,7 @@ WAVES_REQUESTS = 131_072
 REPEATS = 5
 BATCH = 4096  # cycles between two wake-ups of Python: half of what the rings hold
 QUICK_REQUESTS = 2048
+EXACT_PATTERNS, EXACT_PCS = ("stream", "random"), 1  # of the exact model alone, the public simulators' measure
 CHECK_PASSES = 8  # times that the legality checker is given the same commands
 TIMEOUT_S = 1800.0
 
@@ -195,6 +198,36 @@ def legality_rate(commands: CmdArray, preset: str) -> float:
     return CHECK_PASSES * len(commands) / (time.process_time() - start)
 
 
+def exact_rates(repeats: int, count: int) -> dict[str, dict[str, int]]:
+    """The exact model alone, from requests in memory to the cycle of every command and response: medians by pattern.
+
+    CPU seconds of this process; the loop is compiled or loaded before.
+    """
+    from hbm_model.controller import Channel, port_ids
+    from hbm_model.simulate import SimOptions, load_model
+    from hbm_model.simulate import make_plan as plan_of_options
+
+    out = {}
+    for pattern in EXACT_PATTERNS:
+        plan = plan_of_options(SimOptions(pattern, preset=SPEED_PRESET, pcs=EXACT_PCS, count=count))
+        load_model(plan.setup)
+        seconds = []
+        for _ in range(repeats):
+            start = time.process_time()
+            channel = Channel(plan.setup)
+            channel.offer(plan.trace, plan.address_map, port_ids(plan.trace, plan.address_map))
+            seen = channel.prediction(channel.run())
+            seconds.append(time.process_time() - start)
+            if int(seen.done.min()) < 0:
+                raise BenchError(f"exact model, {pattern}: a request was not answered")
+        spent = statistics.median(seconds)
+        out[pattern] = {
+            "ck_per_s": round(CK_PER_CYCLE * seen.cycles / spent),
+            "requests_per_s": round(len(plan.trace) / spent),
+        }
+    return out
+
+
 def measure_speed(
     options: BenchOptions, folder: Path, say: Callable[[str], None]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -236,11 +269,15 @@ def measure_speed(
         shown = ", ".join(f"{name} {value / 1000:,.0f}" for name, value in last.items())
         say(f"speed {turn + 1}: {shown} thousand cycles/s")
     median = {name: statistics.median(values) for name, values in rates.items()}
-    speed = {f"{name}_cycles_per_s": round(value) for name, value in median.items()}
+    speed: dict[str, Any] = {f"{name}_cycles_per_s": round(value) for name, value in median.items()}
     speed["legality_commands_per_s"] = round(legality_rate(commands, SPEED_PRESET))
+    exact = exact_rates(1 if options.quick else options.repeats, count)
+    speed["exact"] = exact
+    rate = CK_PER_CYCLE * median["cosim"]
     about: dict[str, Any] = {
         "cosim_over_bare": median["cosim"] / median["bare"],
         "waves_over_bare": median["waves"] / median["bare"],
+        "exact_over_cosim": {name: found["ck_per_s"] / rate for name, found in exact.items()},
         "repeats": len(rates["bare"]),
         "requests": len(plan.trace),
         "cpu_s": {name: [round(value, 3) for value in values] for name, values in seconds.items()},

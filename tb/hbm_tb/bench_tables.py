@@ -9,6 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 AIM = 0.75  # co-simulation against the bare model
+EXACT_AIM = 5  # CK/s of the exact model against those of the co-simulation
+# Thousand requests/s of the fastest simulator, DRAMsim3, one PC of HBM2, one core of such a machine.
+PEERS_SPEED = {"stream": "490 to 650", "random": "170 to 255"}
 
 # Share of peak in percent, and who reached it: the best configuration of Ramulator 2.1, DRAMsim3 and DRAMSys 5.5 on the
 # same timings, requests and queue depth (32), refresh on, ideal front ends without AXI or RTL. On two PCs DRAMsim3 is
@@ -69,6 +72,20 @@ def speed_table(speed: Mapping[str, float], about: Mapping[str, Any]) -> Table:
     return table
 
 
+def exact_table(exact: Mapping[str, Mapping[str, int]], over_cosim: Mapping[str, float]) -> Table:
+    """The exact model alone."""
+    table = Table(title="Exact model alone: p1 on peers_hbm2, one thread, CPU seconds, medians", title_justify="left")
+    columns = ("pattern", "thousand requests/s", "fastest simulator", "CK/s", "of the co-simulation's")
+    for column in columns:
+        table.add_column(column, justify="left" if column == "pattern" else "right")
+    for pattern, found in exact.items():
+        ratio = over_cosim[pattern]
+        colour = "green" if ratio >= EXACT_AIM else "red"
+        asked = f"{found['requests_per_s'] / 1000:,.0f}"
+        table.add_row(pattern, asked, PEERS_SPEED[pattern], f"{found['ck_per_s']:,}", f"[{colour}]{ratio:.1f} x[/]")
+    return table
+
+
 def traffic_table(preset: str, traffic: Mapping[str, Any]) -> Table:
     """Share of peak, latency and row hits per pattern, with the best simulator's share."""
     table = Table(title=f"Traffic on {preset}", title_justify="left")
@@ -105,6 +122,7 @@ def print_tables(console: Console, document: Mapping[str, Any]) -> None:
         ratio = about["cosim_over_bare"]
         colour = "green" if ratio >= AIM else "red"
         console.print(f"co-simulation / bare: [{colour}]{100 * ratio:.1f} %[/] (aim: at least {100 * AIM:.0f} %)")
+        console.print(exact_table(document["speed"]["exact"], about["exact_over_cosim"]))
     for preset, traffic in document.get("traffic", {}).items():
         console.print(traffic_table(preset, traffic))
     if document.get("traffic"):

@@ -21,7 +21,13 @@ def test_a_quick_bench_writes_every_key() -> None:
     document = json.loads((bench.FOLDER / "bench.json").read_text())
     assert set(document) == {"speed", "traffic", "about"}
     rates = {f"{name}_cycles_per_s" for name in ("bare", "cosim", "waves")} | {"legality_commands_per_s"}
+    exact = document["speed"].pop("exact")
     assert set(document["speed"]) == rates and all(value > 0 for value in document["speed"].values())
+    assert set(exact) == {"stream", "random"} == set(document["about"]["speed"]["exact_over_cosim"])
+    for found in exact.values():
+        assert set(found) == {"ck_per_s", "requests_per_s"} and all(value > 0 for value in found.values())
+        # A request of one PC takes two CK at least.
+        assert found["ck_per_s"] >= 2 * found["requests_per_s"]
     assert set(document["traffic"]) == {"peers_hbm2"}  # a quick bench spares the second build
     for port, patterns in document["traffic"]["peers_hbm2"].items():
         assert set(patterns) == set(bench.PATTERNS[int(port[1])])
@@ -29,4 +35,4 @@ def test_a_quick_bench_writes_every_key() -> None:
             assert set(found) == MEASURES
             assert 0 < found["efficiency"] <= 1 and 0 <= found["row_hit_rate"] <= 1
             assert 0 < found["mean_latency_ck"] and 0 < found["p99_latency_ck"]
-    assert "co-simulation / bare" in done.stdout
+    assert "co-simulation / bare" in done.stdout and "Exact model alone" in done.stdout
