@@ -1,4 +1,4 @@
-// One HBM channel: two AXI4 ports, two pseudo-channels, one row bus, registers, initialisation, PHY interface.
+// One HBM channel: two AXI4 ports, two pseudo-channels, one row bus, registers, initialisation, PHY interface (M1 to M8).
 //
 // PC p is port p; a port addresses its own PC only. All ports run on the controller clock, CK / 2.
 

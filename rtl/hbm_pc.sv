@@ -1,4 +1,4 @@
-// Controller of one pseudo-channel: queues, bank state, timers, selection, refresh, data paths. Wires only.
+// Controller of one pseudo-channel: queues, bank state, timers, selection, refresh, data paths. Wires only (M3 to M6).
 
 module hbm_pc
   import hbm_geometry_pkg::*;
@@ -62,6 +62,7 @@ module hbm_pc
   group_vec_t          group_rd_ok, group_wr_ok, group_ok0, group_ok1, group_next1;
   logic                writing, age_tick, set_end, stop, short_gnt, row_pending, ap;
   logic [7:0]          debt;
+  logic [NumSids-1:0]  set_sid;
 
   // ---------------------------------------------------------------- queues
   logic    rd_ins, wr_ins, rd_space, wr_space, rmw_space, rmw_start, rmw_aged, rmw_urgent;
@@ -158,7 +159,9 @@ module hbm_pc
     .act_ok0_o(group_ok0), .act_ok1_o(group_ok1), .act_next1_o(group_next1)
   );
 
-  hbm_pc_timers #(.Pc(Pc)) u_pc_timers (.clk_i, .rst_ni, .gaps_i(gaps), .cmd_i(cmd), .set_end_i(set_end), .ok_o(pc_ok));
+  hbm_pc_timers #(.Pc(Pc)) u_pc_timers (
+    .clk_i, .rst_ni, .gaps_i(gaps), .cmd_i(cmd), .set_end_i(set_end), .set_sid_i(set_sid), .ok_o(pc_ok)
+  );
 
   hbm_bank_demand u_bank_demand (
     .open_i(ok.open), .rd_able_i(rd_able), .rd_hit_i(rd_hit), .rd_urgent_i(rd_urgent), .rd_of_bank_i(rd_of_bank),
@@ -196,7 +199,7 @@ module hbm_pc
   hbm_refresh u_refresh (
     .clk_i, .rst_ni, .timing_i, .policy_i, .temp_i, .enable_i, .stop_i(stop),
     .ok_i(ok), .group_next1_i(banks_of_groups(group_next1)), .queued_i(demand.queued), .hit_i(demand.hit), .act_i(cmd.act),
-    .refsb_i(cmd.refsb), .ref_all_i(cmd.ref_all), .wish_o(wish), .set_end_o(set_end), .debt_o(debt)
+    .refsb_i(cmd.refsb), .ref_all_i(cmd.ref_all), .wish_o(wish), .set_end_o(set_end), .set_sid_o(set_sid), .debt_o(debt)
   );
 
   hbm_row_select u_row_select (

@@ -547,8 +547,8 @@ def in_order(commands: CmdArray) -> CmdArray:
 def _reset(x: I64, k: I64) -> None:
     for base in (m.B_RD, m.B_WR, m.B_RDA, m.B_WRA, m.B_PRE, m.B_ACT, m.G_ACTS, m.G_RD, m.G_WR):
         x[base : base + m.MAX_BANKS] = m.NEVER
-    x[m.S_RD : m.S_RD + 8] = m.NEVER
-    for place in (m.T_ACT, m.T_REFSB, m.T_COL, m.T_COL_W, m.T_PRE, m.T_PREA, m.T_REF):
+    x[m.S_RD : m.S_RD + 16] = m.NEVER
+    for place in (m.T_ACT, m.T_COL, m.T_COL_W, m.T_PRE, m.T_PREA, m.T_REF):
         x[place] = m.NEVER
     x[m.WINDOW : m.WINDOW + 4] = m.NEVER
     x[m.B_ROW : m.B_ROW + m.MAX_BANKS] = -1

@@ -1,4 +1,4 @@
-// Registers of the channel: APB4 slave, shadow and active set, event counters, interrupt.
+// Registers of the channel: APB4 slave, shadow and active set, event counters, interrupt (M7).
 //
 // Latency: APB write in cycle N (psel, penable, pready) -> field and pulses in N+1; load_i in N -> active set in N+1.
 // Shadow set: timing, address map, row limit, rd_delay. They reach the channel through load_i only; policies do at once.

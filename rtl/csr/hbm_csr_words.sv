@@ -1,4 +1,4 @@
-// A block of read/write registers kept as an array of words: one write port, one read port, all words visible.
+// A block of read/write registers kept as an array of words: one write port, one read port, all words visible (M7).
 //
 // Latency: req_i in cycle N -> the written word shows, and ack and read data are given, in N+1.
 

@@ -1,4 +1,4 @@
-// Holds data and strobes of the queued writes; a picked entry is read in the cycle after its pick.
+// Holds data and strobes of the queued writes; a picked entry is read in the cycle after its pick (M3.5, M8.2).
 //
 // The entry is free at its pick: a new write may fill it in the cycle of the read, which still sees the old contents.
 

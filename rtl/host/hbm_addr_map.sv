@@ -1,4 +1,4 @@
-// Maps a port's block address to the DRAM address: each DRAM bit is the XOR of the address bits that its mask selects.
+// Maps a port's block address to the DRAM address: each DRAM bit is the XOR of the address bits that its mask selects (M2.1, M2.6).
 
 module hbm_addr_map
   import hbm_pkg::*;

@@ -1,4 +1,4 @@
-// Judges one AXI burst, SLVERR or DECERR, and reduces its address channel to what the port needs.
+// Judges one AXI burst, SLVERR or DECERR, and reduces its address channel to what the port needs (M2.6).
 //
 // Enforces: rowRange.
 //

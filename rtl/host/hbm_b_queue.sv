@@ -1,4 +1,4 @@
-// Holds the B responses in AW order and counts write bursts from AW to B, so that a response always finds room.
+// Holds the B responses in AW order and counts write bursts from AW to B, so that a response always finds room (M2.2, M2.8).
 
 module hbm_b_queue
   import hbm_pkg::*;

@@ -1,4 +1,4 @@
-// Splits read bursts into 32-byte requests, gives each a reorder slot and registers it behind the address map.
+// Splits read bursts into 32-byte requests, gives each a reorder slot and registers it behind the address map (M2.1, M2.4).
 //
 // Latency: a burst at the head in cycle N offers its first request in N+1; one request a cycle. An erroneous burst takes one
 // slot for all its beats and offers no request.

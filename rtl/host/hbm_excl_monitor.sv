@@ -1,4 +1,4 @@
-// Exclusive monitors of one port: which exclusive reads may still be followed by a successful exclusive write.
+// Exclusive monitors of one port: which exclusive reads may still be followed by a successful exclusive write (M2.7).
 //
 // One monitor per id, NumExcl at a time; with all in use a new one replaces them in turn (its owner's write then fails, which
 // AXI allows). A write processed in the cycle of an arming exclusive read is older than the read, so arming wins.

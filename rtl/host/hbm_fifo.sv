@@ -1,4 +1,4 @@
-// Small first-in first-out buffer in flops.
+// Small first-in first-out buffer in flops (M2.1).
 //
 // A word pushed in cycle N is at the head in N+1 at the earliest. `valid_o` and `ready_o` depend on flops only.
 

@@ -1,4 +1,4 @@
-// Sizes and the checked-burst type of the AXI port.
+// Sizes and the checked-burst type of the AXI port (M2).
 
 package hbm_host_pkg;
 

@@ -1,4 +1,4 @@
-// Returns read data on the R channel in the order of each AXI id: slots, their data, and the R output register.
+// Returns read data on the R channel in the order of each AXI id: slots, their data, and the R output register (M2.5).
 //
 // Latency: data that arrives in cycle N for the oldest slot of its id, with nothing else ready, is on R in N+1.
 

@@ -1,4 +1,4 @@
-// Free list of the reorder slots, which come back in any order.
+// Free list of the reorder slots, which come back in any order (M2.5).
 
 module hbm_slot_list
   import hbm_pkg::*;

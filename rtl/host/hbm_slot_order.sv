@@ -1,4 +1,4 @@
-// Keeps the slots of each AXI id in order and says which slot goes to the R channel next.
+// Keeps the slots of each AXI id in order and says which slot goes to the R channel next (M2.5).
 //
 // The slots of an id form a linked list. A slot is ready when it is the oldest of its id and its data is there. Three sources of
 // ready slots are served in turn: arrivals that were the oldest, slots that became the oldest with their data already there, and

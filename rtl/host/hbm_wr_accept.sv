@@ -1,4 +1,4 @@
-// Takes W beats against credits for write queue entries and holds each one until its burst is known.
+// Takes W beats against credits for write queue entries and holds each one until its burst is known (M2.2).
 //
 // Latency: a beat taken in cycle N is processed in N+1 when its AW was taken in N or earlier, so the beat register is the only
 // place where a beat ever waits, and only for its AW. `w_ready_o` depends on flops and `quiesce_i` only.

@@ -1,4 +1,4 @@
-// Joins the W beats of a burst that lie in one 32-byte block into one write request, mapped and registered.
+// Joins the W beats of a burst that lie in one 32-byte block into one write request, mapped and registered (M2.2, M2.4).
 //
 // Latency: a request whose last beat is processed in cycle N stands at the output in N+1 for exactly one cycle. The output
 // register is also where the beats gather. Nothing here ever stalls.

@@ -1,4 +1,4 @@
-// Connects the DFI to the pins: one flop out, one flop in.
+// Connects the DFI to the pins: one flop out, one flop in (M8.1 to M8.4).
 //
 // Latency: dfi_cmd_i, dfi_wr_i in cycle D -> pins_o in D+1. rddata_en_i in D names the data on the pins in D+1, which come back on
 // dfi_rd_o in D+2+rd_delay_i. Errors on the pins in cycle P -> aerr_o, derr_o in P+1, for one cycle per cycle of error.

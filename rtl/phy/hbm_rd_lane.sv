@@ -1,4 +1,4 @@
-// Captures the read data of one PC and hands it out after a programmable delay.
+// Captures the read data of one PC and hands it out after a programmable delay (M8.3).
 //
 // Latency: rddata_en_i in DFI cycle D -> taken from the pins at the end of D+1 -> rd_o in D+2+rd_delay_i.
 // Each captured cycle is written once into a ring of 8 words and read out from there, so that only the valid bits move.

@@ -1,4 +1,4 @@
-// Remembers which entry is older than which, and picks the oldest of given sets of entries.
+// Remembers which entry is older than which, and picks the oldest of given sets of entries (M3.1, M4.2).
 //
 // older_q[e] holds the entries that are older than e. A bit of a freed entry may stay set: sets hold valid entries only.
 // A pick is an AND-OR of depth log2(Depth), without comparators.

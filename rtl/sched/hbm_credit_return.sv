@@ -1,4 +1,4 @@
-// Gives a write credit back one cycle after the pick that freed the entry.
+// Gives a write credit back one cycle after the pick that freed the entry (M3.1).
 
 module hbm_credit_return (
   input logic clk_i,

@@ -1,4 +1,4 @@
-// Distances between commands of one bank group, for every group of a PC.
+// Distances between commands of one bank group, for every group of a PC (M1.5).
 //
 // Enforces: tRRDL, tRRDL_REFSB, tCCDL_RD, tCCDL_WR, tWTRL.
 

@@ -1,4 +1,4 @@
-// Holds off ACT and refresh of each bank after whatever closed or refreshed it last: PRE, REFSB, auto-precharge.
+// Holds off ACT and refresh of each bank after whatever closed or refreshed it last: PRE, REFSB, auto-precharge (M1.5).
 //
 // Convention as in hbm_gap_timer. One event at a time, each expiring later than the one before, so one count per bank serves all:
 // PRE and ACT come only after a refresh has passed, a refresh only after a precharge. The short row command and the column command of a

@@ -1,4 +1,4 @@
-// Gathers the commands that a PC issues in this cycle into one broadcast, registers the column command for the bus.
+// Gathers the commands that a PC issues in this cycle into one broadcast, registers the column command for the bus (M1.6).
 //
 // Latency: a pick of cycle p stands in col_o in p+1.
 

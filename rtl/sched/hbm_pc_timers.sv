@@ -1,4 +1,4 @@
-// Distances between any two commands of one PC.
+// Distances between any two commands of one PC (M1.5).
 //
 // Enforces: tRRDS, tRRDS_REFSB, tCCDS_RD, tCCDS_WR, tCCDR, tWTRS, tRTW, dataBus_RD, dataBus_WR, dataBus_RD_WR, dataBus_WR_RD,
 // tRREFD, tRREFD_REFSB, tPPD, tRFC, tRFC_REF, tRFC_PRE, tRFCSB_SET, tRFCSB_REF.
@@ -17,6 +17,7 @@ module hbm_pc_timers
   input  gaps_t     gaps_i,
   input  bank_cmd_t cmd_i,
   input  logic      set_end_i,  // the REFSB of this cycle is the last of its set
+  input  logic [NumSids-1:0] set_sid_i,  // SID of that set, one-hot
   output pc_ok_t    ok_o
 );
 
@@ -63,8 +64,9 @@ module hbm_pc_timers
   assign ok_o.rd_sid = (Pc == 0) ? ccd_r0 : ccd_r1;
 
   // Rows.
-  logic rrd_ok0, rrd_ok1, faw_ok0, faw_ok1, rrefd_ok0, rrefd_ok1, rfc_ok0, rfc_ok1, set_ok0, set_ok1, sb_ok0, sb_ok1;
-  logic rrd_next1, faw_next1, rrefd_next1, rfc_next1, set_next1;
+  logic rrd_ok0, rrd_ok1, faw_ok0, faw_ok1, rrefd_ok0, rrefd_ok1, rfc_ok0, rfc_ok1, sb_ok0, sb_ok1;
+  logic rrd_next1, faw_next1, rrefd_next1, rfc_next1;
+  logic [NumSids-1:0] set_ok0, set_ok1, set_next1;
 
   hbm_gap_timer #(.Width(8)) u_rrd_s (
     .clk_i, .rst_ni, .gap_i(gaps_i.rrd_s), .start_i(act), .offset_i(ActOffset), .ok0_o(rrd_ok0), .ok1_o(rrd_ok1),
@@ -82,8 +84,8 @@ module hbm_pc_timers
     .clk_i, .rst_ni, .gap_i(gaps_i.rfc), .start_i(cmd_i.ref_all), .offset_i(short_offset),
     .ok0_o(rfc_ok0), .ok1_o(rfc_ok1), .next1_o(rfc_next1)
   );
-  hbm_gap_timer #(.Width(12)) u_set_end (
-    .clk_i, .rst_ni, .gap_i(gaps_i.rfc_sb), .start_i(refsb & set_end_i), .offset_i(short_offset),
+  hbm_gap_timer #(.Width(12), .Lanes(NumSids)) u_set_end (
+    .clk_i, .rst_ni, .gap_i(gaps_i.rfc_sb), .start_i(set_sid_i & {NumSids{refsb & set_end_i}}), .offset_i(short_offset),
     .ok0_o(set_ok0), .ok1_o(set_ok1), .next1_o(set_next1)
   );
   hbm_gap_timer #(.Width(12)) u_rfc_sb (
@@ -95,9 +97,9 @@ module hbm_pc_timers
   );
 
   assign ok_o.act    = rrd_ok1 & faw_ok1 & rrefd_ok1 & rfc_ok1;
-  assign ok_o.refsb0 = rrd_ok0 & faw_ok0 & rrefd_ok0 & rfc_ok0 & set_ok0;
-  assign ok_o.refsb1 = rrd_ok1 & faw_ok1 & rrefd_ok1 & rfc_ok1 & set_ok1;
-  assign ok_o.refsb_next1 = rrd_next1 & faw_next1 & rrefd_next1 & rfc_next1 & set_next1;
+  assign ok_o.refsb0 = rrd_ok0 & faw_ok0 & rrefd_ok0 & rfc_ok0 & |(set_ok0 & set_sid_i);
+  assign ok_o.refsb1 = rrd_ok1 & faw_ok1 & rrefd_ok1 & rfc_ok1 & |(set_ok1 & set_sid_i);
+  assign ok_o.refsb_next1 = rrd_next1 & faw_next1 & rrefd_next1 & rfc_next1 & |(set_next1 & set_sid_i);
   assign ok_o.prea0  = sb_ok0;
   assign ok_o.prea1  = sb_ok1;
   assign ok_o.ref0   = rfc_ok0 & sb_ok0;

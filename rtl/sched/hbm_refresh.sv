@@ -26,6 +26,7 @@ module hbm_refresh
 
   output ref_wish_t  wish_o,
   output logic       set_end_o,    // a REFSB in this cycle is the last of its set
+  output logic [NumSids-1:0] set_sid_o,  // SID of the set, one-hot
   output logic [7:0] debt_o
 );
 
@@ -82,12 +83,14 @@ module hbm_refresh
   // ---------------------------------------------------------------- the set, and the banks held
   bank_vec_t left_q, left_after, hold_q, hold_d, choice;
   logic      all_hold_q;
+  logic [NumSids-1:0] set_sid_q;
   logic [7:0] hold_level;
   logic       owed;
 
   assign owed       = (debt_q != '0) && !stop_i && enable_i;
   assign left_after = left_q & ~refsb_i;
   assign set_end_o  = left_after == '0;
+  assign set_sid_o  = set_sid_q;
 
   always_comb begin
     hold_level = (policy_i.refresh_hold == '0) ? 8'd1 : 8'(policy_i.refresh_hold);
@@ -112,11 +115,13 @@ module hbm_refresh
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       left_q <= FirstSet;
+      set_sid_q <= NumSids'(1);
       hold_q <= '0;
       all_hold_q <= 1'b0;
     end else begin
       if (set_end_o) left_q <= (NumSids > 1) ? next_set(left_q) : FirstSet;
       else left_q <= left_after;
+      if (set_end_o) set_sid_q <= NumSids'({set_sid_q, set_sid_q} >> (NumSids - 1));
       hold_q <= hold_d;
       all_hold_q <= owed && policy_i.refresh_all && !ref_all_i && (all_hold_q || debt_q >= hold_level || queued_i == '0);
     end

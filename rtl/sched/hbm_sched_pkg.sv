@@ -1,4 +1,4 @@
-// Types that the scheduler modules of one pseudo-channel share.
+// Types that the scheduler modules of one pseudo-channel share (M3 to M6).
 
 package hbm_sched_pkg;
 

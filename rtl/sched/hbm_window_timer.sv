@@ -1,4 +1,4 @@
-// Lets at most four activations of a PC fall into any window of tFAW.
+// Lets at most four activations of a PC fall into any window of tFAW (M1.5).
 //
 // Enforces: tFAW. REFSB counts as an activation.
 //
