@@ -741,7 +741,7 @@ def reset_port(x: Cells, k: Cells) -> None:
     for place in (AR_UP, AW_UP, W_UP, REG, E_SLOT):
         x[place] = -1
     x[R_LEVEL] = x[B_LEVEL] = ALWAYS
-    x[SOURCE] = 2  # M2.5
+    x[SOURCE] = 0  # M2.5
     x[CREDIT] = k[m.K_WRITE_ENTRIES]  # M2.2
     for slot in range(SLOTS):
         x[SLOT_FREE + slot] = slot

@@ -75,7 +75,6 @@ class Pair:
         self.plain = PortModel(
             Map(list(self.map.masks), self.map.in_bits, at["row"], widths["row"], row_limit), p.SLOTS
         )
-        self.plain.turn = 2  # M2.5: after reset E counts as the source served last
         self.k = constants(Setup(PARAMS, Policy.of(PARAMS)))
         map_constants(self.k, self.map, row_limit)
         self.x = np.zeros(p.X_SIZE, np.int64)
