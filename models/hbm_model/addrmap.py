@@ -73,6 +73,7 @@ NAMED_MAPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "hashed": ("pc bg0 col bg1 bank sid row", ("bg0 row3 row7", "bg1 row0 row4", "bank0 row1 row5", "bank1 row2 row6")),
 }
 DEFAULT_MAP = "peers"
+MAP_FILES = (".json", ".yaml", ".yml")  # endings of map files (map_file.py)
 
 
 def _width(count: int) -> int:
@@ -220,13 +221,31 @@ class AddressMap:
                     if len(names) == 1
                     else f"{names[-1]} is the XOR of {', '.join(names[:-1])}"
                 )
-                raise InputError(f"map {self.name} is not one-to-one: {what}")
+                raise InputError(f"map {self.name} is not one-to-one: {what}{self._collision()}")
             lead = mask.bit_length() - 1
             for key, (other, other_made_of) in solved.items():
                 if (other >> lead) & 1:
                     solved[key] = (other ^ mask, other_made_of ^ made_of)
             solved[lead] = (mask, made_of)
         return tuple(solved[bit][1] for bit in range(self.in_bits))
+
+    def _collision(self) -> str:
+        """Two port addresses that meet, in words; the change of address bits that no DRAM address bit sees."""
+        columns = [sum(((mask >> at) & 1) << bit for bit, mask in enumerate(self.masks)) for at in range(self.in_bits)]
+        reduced: dict[int, tuple[int, int]] = {}  # leading DRAM bit -> (DRAM bits, address bits it was made of)
+        for at, column in enumerate(columns):
+            made_of = 1 << at
+            while column and column.bit_length() - 1 in reduced:
+                other, other_made_of = reduced[column.bit_length() - 1]
+                column ^= other
+                made_of ^= other_made_of
+            if column:
+                reduced[column.bit_length() - 1] = (column, made_of)
+                continue
+            bits = [str(OFFSET_BITS + each) for each in range(self.in_bits) if (made_of >> each) & 1]
+            which = f"bit {bits[0]} changes" if len(bits) == 1 else f"bits {', '.join(bits)} together change"
+            return f"; port address {which} nothing, so 0x0 and {made_of << OFFSET_BITS:#x} go to the same place"
+        return ""
 
     # ------------------------------------------------------------------ channel <-> port <-> DRAM
 
@@ -326,7 +345,8 @@ def map_from_layout(name: str, layout: str, geometry: GeometryLike, hashes: Sequ
     row4"`).
 
     Each field stands once as a whole or bit by bit (`bg0 ... bg1`; a later whole field takes the bits not named). Hash
-    lines name row bits that a small geometry may lack; those are dropped, so one definition serves every geometry.
+    lines may name bits that a small geometry lacks; those are dropped, so one definition serves every geometry. The
+    target `pc` folds address bits into the choice of the PC.
     """
     counts = {
         "col": geometry.cols,
@@ -364,9 +384,14 @@ def map_from_layout(name: str, layout: str, geometry: GeometryLike, hashes: Sequ
     pc_at = order.index(("pc", 0))
     position = {slot: index for index, slot in enumerate(slot for slot in order if slot[0] != "pc")}
     masks: dict[tuple[str, int], int] = {slot: 1 << index for slot, index in position.items()}
+    pc_mask = 1 << pc_at
     for line in hashes:
-        words = [(word.rstrip("0123456789"), word) for word in line.split()]
-        target, *sources = [(base, int(word[len(base) :])) for base, word in words]
+        target, *sources = [_hash_bit(name, word, counts) for word in line.replace(",", " ").split()]
+        if target == ("pc", 0):
+            for source in sources:
+                if source in position:  # channel address bits count the PC's own bit, port address bits do not
+                    pc_mask ^= 1 << (position[source] + (position[source] >= pc_at))
+            continue
         if target not in position:
             continue  # a geometry with fewer banks has no such bit
         for source in sources:
@@ -385,23 +410,44 @@ def map_from_layout(name: str, layout: str, geometry: GeometryLike, hashes: Sequ
         geometry.cols,
         ordered,
         OFFSET_BITS + pc_at,
-        1 << pc_at,
+        pc_mask,
     )
+
+
+def _hash_bit(name: str, word: str, fields: Mapping[str, int]) -> tuple[str, int]:
+    """`bank1` -> ("bank", 1); `pc` -> ("pc", 0)."""
+    base = word.rstrip("0123456789")
+    if word == "pc":
+        return "pc", 0
+    if base not in fields or base == word:
+        raise InputError(f"map {name}: `{word}` in a hash is no bit of an address field; write bg0, bank1, row5, or pc")
+    return base, int(word[len(base) :])
 
 
 def named_map(name: str, geometry: GeometryLike) -> AddressMap:
-    """One of NAMED_MAPS for a geometry, or a layout such as `pc,bg0,col,bg1,bank,sid,row` given in place of a name."""
+    """A map for a geometry: one of NAMED_MAPS, a layout such as `pc,bg0,col,bg1,bank,sid,row`, or a map file."""
     if name in NAMED_MAPS:
         layout, hashes = NAMED_MAPS[name]
         return map_from_layout(name, layout, geometry, hashes)
+    if name.lower().endswith(MAP_FILES):
+        from hbm_model.map_file import map_of_file  # it needs this module
+
+        return map_of_file(name, geometry)
     if "," in name or " " in name:
         return map_from_layout(name, name, geometry)
     raise InputError(
-        f"unknown map `{name}`; known: {', '.join(NAMED_MAPS)}, or a layout such as pc,bg,col,bank,sid,row"
+        f"unknown map `{name}`; known: {', '.join(NAMED_MAPS)}, a layout such as pc,bg,col,bank,sid,row, "
+        "or a file (.json, .yaml)"
     )
 
 
-def map_from_masks(name: str, masks: Mapping[str, int] | Sequence[int], geometry: GeometryLike) -> AddressMap:
+def map_from_masks(
+    name: str,
+    masks: Mapping[str, int] | Sequence[int],
+    geometry: GeometryLike,
+    pc_bit: int = OFFSET_BITS,
+    pc_mask: int | None = None,
+) -> AddressMap:
     """A map from raw masks as the registers hold them, by DRAM address bit order or by bit name (`{"col0": 4,
     ...}`).
     """
@@ -411,6 +457,6 @@ def map_from_masks(name: str, masks: Mapping[str, int] | Sequence[int], geometry
         if unknown:
             raise InputError(f"map {name}: unknown DRAM address bit `{sorted(unknown)[0]}`")
         masks = [masks.get(probe.bit_name(bit), 0) for bit in range(probe.out_bits)]
-    return AddressMap(
-        name, probe.sids, probe.bgs, probe.banks, probe.rows, probe.cols, tuple(masks), probe.pc_bit, probe.pc_mask
-    )
+    if pc_mask is None:
+        pc_mask = 1 << (pc_bit - OFFSET_BITS)
+    return AddressMap(name, probe.sids, probe.bgs, probe.banks, probe.rows, probe.cols, tuple(masks), pc_bit, pc_mask)

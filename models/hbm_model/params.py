@@ -259,14 +259,22 @@ def load_params(path: str | Path) -> Params:
     # The presets are built with this module, so they can only be looked up at call time.
     from hbm_model.presets import preset
 
-    file = Path(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise InputError(f"{path}: cannot read parameters: {reason}") from None
+    text = _text_of(path, "parameters")
     values = _mapping_of(text, str(path))
     return params_of_mapping(values, str(path), preset, lambda key: _line_of(text, key))
+
+
+def read_mapping(path: str | Path, what: str) -> dict[str, object]:
+    """A JSON or YAML file that holds one mapping; `what` it is, for the messages."""
+    return _mapping_of(_text_of(path, what), str(path), what)
+
+
+def _text_of(path: str | Path, what: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise InputError(f"{path}: cannot read {what}: {reason}") from None
 
 
 def params_of_mapping(
@@ -331,7 +339,7 @@ def params_of_mapping(
     return params
 
 
-def _mapping_of(text: str, where: str) -> dict[str, object]:
+def _mapping_of(text: str, where: str, what: str = "") -> dict[str, object]:
     def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
         _refuse_twice([key for key, _ in pairs], text, where)
         return dict(pairs)
@@ -346,7 +354,7 @@ def _mapping_of(text: str, where: str) -> dict[str, object]:
             raise InputError(f"{where}:{json_error.lineno}: not JSON: {json_error.msg}") from None
         data = _yaml_of(text, where)
     if not isinstance(data, dict) or not all(isinstance(k, str) for k in data):
-        raise InputError(f"{where}: expected a mapping of parameter names to values")
+        raise InputError(f"{where}: expected a mapping of {what + ' keys' if what else 'parameter names'} to values")
     return data
 
 
