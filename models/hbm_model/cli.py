@@ -26,7 +26,7 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "convert": (_TRAFFIC, "convert request traces of other tools"),
     "pattern": (_TRAFFIC, "write a defined traffic pattern"),
     "traces": (_TRAFFIC, "list or rebuild the recorded traces"),
-    "map": (_TRAFFIC, "explain an address map"),
+    "map": ("hbm_model.cli_map", "explain an address map: where addresses go, how strides spread"),
     "report": ("hbm_tb.cli_view", "write the report page of a run again"),
     "waves": ("hbm_tb.cli_view", "open the waves of a run in a viewer"),
     "lint": ("hbm_tb.cli_build", "Verilator -Wall, slang, Verible, ruff, mypy"),

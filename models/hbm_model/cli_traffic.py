@@ -1,4 +1,4 @@
-"""Subcommands of `hbm` that make, convert and explain traffic: record, convert, pattern, traces, map."""
+"""Subcommands of `hbm` that make and convert traffic: record, convert, pattern, traces."""
 
 from __future__ import annotations
 
@@ -174,47 +174,9 @@ def traces_command(
         print(f"{shown:<28} {entry.reads:>8} {entry.writes:>8} {footprint:>10} {size:>8}  {entry.about}")
 
 
-def map_command(
-    addresses: Annotated[list[str] | None, typer.Argument(help="channel byte addresses, as 0x1234")] = None,
-    preset: PresetOption = "hbm2_2000_eng",
-    map_name: MapOption = "peers",
-    stride: Annotated[str, typer.Option(help="also show how a stride of this many bytes spreads")] = "",
-) -> None:
-    """Show an address map: its layout, where addresses go, how a stride spreads over the banks."""
-    import numpy as np
-
-    address_map = address_map_of(preset, map_name)
-    print(f"map {address_map.name} of {preset}, address bits from bit 5 up:")
-    print(f"  {address_map.layout()}")
-    print(f"  channel {address_map.channel_bytes >> 20} MiB, rows per bank {address_map.rows}")
-    for text in addresses or ():
-        try:
-            address = int(text, 0)
-        except ValueError:
-            raise InputError(f"`{text}` is no address; write it as 0x1234") from None
-        if not 0 <= address < 1 << 64:
-            raise InputError(f"address {text} does not fit into 64 bits")
-        at = address_map.decode(np.array([address], np.uint64))
-        outside = " (outside the memory: DECERR)" if address_map.outside(np.array([address], np.uint64))[0] else ""
-        place = ", ".join(f"{name} {int(value[0])}" for name, value in zip(at._fields, at, strict=True))
-        print(f"{address:#x}: {place}, byte {address % 32}{outside}")
-    if stride:
-        step = parse_size(stride)
-        count = min(4096, max(1, address_map.channel_bytes // max(step, 1)))
-        spot = address_map.decode(np.arange(count, dtype=np.uint64) * np.uint64(step))
-        bank = ((spot.pc * address_map.sids + spot.sid) * address_map.bgs + spot.bg) * address_map.banks + spot.bank
-        changes = int(np.count_nonzero(np.diff(spot.row * 4096 + bank)))
-        print(
-            f"stride {step} bytes, {count} accesses: {len(np.unique(spot.pc))} PCs, "
-            f"{len(np.unique(spot.bg + spot.sid * address_map.bgs))} bank groups, {len(np.unique(bank))} banks, "
-            f"{len(np.unique(bank * (1 << 20) + spot.row))} rows, {changes} changes of row or bank"
-        )
-
-
 def register(app: typer.Typer) -> None:
     """Add these subcommands to the `hbm` command."""
     app.command("record")(record_command)
     app.command("convert")(convert_command)
     app.command("pattern")(pattern_command)
     app.command("traces")(traces_command)
-    app.command("map")(map_command)

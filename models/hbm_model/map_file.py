@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from hbm_model.addrmap import OFFSET_BITS, AddressMap, GeometryLike, map_from_layout, map_from_masks
+from hbm_model.addrmap import MAP_FILES, OFFSET_BITS, AddressMap, GeometryLike, map_from_layout, map_from_masks
 from hbm_model.errors import InputError
 from hbm_model.params import read_mapping
 
@@ -41,6 +41,11 @@ def map_of_file(path: str | Path, geometry: GeometryLike) -> AddressMap:
         return _from_layout(name, values, geometry)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def map_reference(name: str) -> str:
+    """A map as another working directory understands it: files by their whole path."""
+    return str(Path(name).resolve()) if name.lower().endswith(MAP_FILES) else name
 
 
 def _refuse(values: Mapping[str, object], key: str, other: str) -> None:
