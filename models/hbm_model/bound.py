@@ -299,16 +299,19 @@ def _same_bytes(r: _Requests, gaps: Gaps) -> tuple[float, int]:
     """(CK, changes of direction) that accesses to one 32-byte block force: reads and writes keep their order."""
     order = np.argsort(r.block, kind="stable")
     block, write = r.block[order], r.write[order]
-    same = block[1:] == block[:-1]
-    turn = write[1:] != write[:-1]
-    gap = np.where(turn, np.where(write[1:], gaps.read_write, gaps.write_read_group), gaps.column_group)
-    first, tail = _ends(r, gaps)
-    longest, turns = 0, 0
-    if same.any():
-        chain = np.concatenate([[0], np.cumsum(~same)])
-        longest = int(np.bincount(chain[1:][same], weights=gap[same]).max())
-        turns = int(np.bincount(chain[1:][same], weights=turn[same]).max())
-    return float(first + longest + tail), turns
+    begins = np.flatnonzero(np.concatenate([[True], block[1:] != block[:-1]]))
+    ends = np.append(begins[1:], len(order)) - 1
+    turn = np.concatenate([[False], write[1:] != write[:-1]])
+    gap = np.where(turn, np.where(write, gaps.read_write, gaps.write_read_group), gaps.column_group)
+    gap[begins], turn[begins] = 0, False
+    chains = (
+        1
+        + np.where(write[begins], gaps.rcd_write, gaps.rcd_read)
+        + np.add.reduceat(gap, begins)
+        + np.where(write[ends], gaps.write_data, gaps.read_data)
+    )
+    # Reads (and writes) alone may change places; they begin and end a chain in any order of theirs.
+    return float(chains.max()), int(np.add.reduceat(turn, begins).max())
 
 
 def _rows_of_banks(r: _Requests, gaps: Gaps) -> float:

@@ -66,6 +66,9 @@ class Search:
             [j for j in range(i) if r.block == requests[j].block and (r.write or requests[j].write)]
             for i, r in enumerate(requests)
         ]
+        near = ("bank", "group", "other")
+        self.act_act = min(self.gap.get((Cmd.ACT, Cmd.ACT, each), 0) for each in near)
+        self.act_column = min(self.gap[Cmd.ACT, each, "bank"] for each in (Cmd.RD, Cmd.WR)) + 2
         self.best = 1 << 30
         self.seen: dict[object, int] = {}
 
@@ -102,6 +105,17 @@ class Search:
         step = 2 if cmd is Cmd.PRE else 4
         return at + -at % step
 
+    def _untouched(self, bank: int) -> bool:
+        return all(other // self.banks != bank // self.banks for _, other, _ in self.history)
+
+    def _looks(self, group: int, first: int) -> object:
+        """The requests of a bank group up to the names of its banks, seen from one of them."""
+        there = [
+            (r.bank == first, r.bank, r.write, r.row, r.col) for r in self.requests if r.bank // self.banks == group
+        ]
+        names = {bank: i for i, bank in enumerate(dict.fromkeys(bank for _, bank, *_ in there))}
+        return tuple((own, names[bank], *rest) for own, bank, *rest in there)
+
     def _accepted(self) -> list[int]:
         """Acceptance of each request that is accepted by now, in half CK: one a cycle, when there is a place."""
         out: list[int] = []
@@ -135,10 +149,17 @@ class Search:
         wanted: dict[int, set[int]] = {}
         for i in left:
             wanted.setdefault(self.requests[i].bank, set()).add(self.requests[i].row)
+        alike: set[object] = set()
         for bank, rows in wanted.items():
             row = self.open.get(bank)
             if row is None:
                 at = self._earliest(Cmd.ACT, bank, last)
+                if self.room is None and self._untouched(bank):
+                    # Of bank groups that are alike in everything, one is tried.
+                    looks = self._looks(bank // self.banks, bank)
+                    if looks in alike:
+                        continue
+                    alike.add(looks)
                 moves += [(at, Cmd.ACT, bank, each, -1) for each in rows]
             elif rows != {row} and next(c for c, b, _ in reversed(self.history) if b == bank) is not Cmd.ACT:
                 moves.append((self._earliest(Cmd.PRE, bank, last), Cmd.PRE, bank, row, -1))
@@ -154,9 +175,18 @@ class Search:
             if wanted[r.bank] != {r.row}:
                 moves.append((self._earliest(closing, r.bank, floor), closing, r.bank, r.row, i))
         least = min(self.delay.values())
+        closed = {(bank, row) for bank, rows in wanted.items() for row in rows if self.open.get(bank) != row}
         for at, cmd, bank, row, i in sorted(moves, key=lambda move: (move[0], -move[4])):
             columns = len(left) - (i >= 0)
             if at + (4 * columns if i >= 0 else 4 * (columns - 1)) + least >= self.best:
+                continue
+            # Rows that are still to be opened after this command: one ACT after the other, then a column.
+            opening = (bank, row) if cmd is Cmd.ACT else None
+            if (
+                len(closed - {opening})
+                and at + self.act_act * (len(closed - {opening}) - (i >= 0 or not opening)) + (self.act_column + least)
+                >= self.best
+            ):
                 continue
             self.history.append((cmd, bank, at))
             before = self.open.get(bank)
