@@ -35,7 +35,7 @@ IDLE, RESET, FUSE, CLOCK, WAKE, MODE, RUN, DRAIN, CLOSE, SETTLE, LOAD = range(11
     C_PENDING,  # M7.3: a commit is wanted
     C_COMMIT_AT,  # cycle in which a written pulse arrives, -1: none
     C_START_AT,
-    C_STARTED,  # commands were allowed once: the refresh interval runs (M6.1)
+    C_STARTED,  # commands were allowed once since refresh_en rose: the refresh interval runs (M6.1)
     C_BEAT,  # M4.5: cycle of the next beat, as far as starve_limit is not 0
     C_WAIT_RESET,  # M7.1, cycles
     C_WAIT_FUSE,
@@ -120,17 +120,17 @@ def set_refresh(c: Cells, k: Cells, x0: Cells, x1: Cells, word: int, n: int) -> 
     """M6.1: a write of policy.refresh."""
     enabled = (word >> EN_LSB) & EN_MASK
     everything = (word >> ALL_LSB) & ALL_MASK
-    begins = enabled and not k[m.K_REFRESH]
     if everything != k[m.K_ALL_BANK]:
         x0[m.CONVERT] = 1
         x1[m.CONVERT] = 1
     k[m.K_REFRESH] = enabled
     k[m.K_ALL_BANK] = everything
     k[m.K_HOLD] = (word >> HOLD_LSB) & HOLD_MASK
+    if enabled == 0:
+        c[C_STARTED] = 0
+        x0[m.DUE] = NO_REFRESH
+        x1[m.DUE] = NO_REFRESH
     derive(k)
-    if begins and c[C_STARTED]:
-        x0[m.DUE] = 2 * (n + 1) + k[m.K_INTERVAL]
-        x1[m.DUE] = 2 * (n + 1) + k[m.K_INTERVAL]
 
 
 @hot
@@ -205,7 +205,7 @@ def pc_idle(x: Cells, k: Cells, n: int, pc: int) -> bool:
     return (
         (x[m.ALL] | x[m.ALL_W]) == 0
         and x[m.RD_PICKED + ((x[m.RD_PATH] - 1) & 63)] + k[m.K_RD_DATA + pc] < n
-        and x[m.WR_PICKED + ((x[m.WR_PATH] - 1) & 15)] + k[m.K_WR_DATA + pc] < n
+        and x[m.WR_PICKED + ((x[m.WR_PATH] - 1) & 15)] + k[m.K_WR_SENT + pc] < n
     )
 
 
@@ -258,7 +258,7 @@ def control_step(c: Cells, k: Cells, x0: Cells, x1: Cells, out: Table, at: int, 
     closed = closing and is_closed(x0, k, n, 0) and is_closed(x1, k, n, 1)
     x0[m.STOPPED] = 1 if closing and idle0 else 0
     x1[m.STOPPED] = 1 if closing and idle1 else 0
-    if c[C_ALLOWED] and c[C_STARTED] == 0:
+    if c[C_ALLOWED] and c[C_STARTED] == 0 and k[m.K_REFRESH]:
         c[C_STARTED] = 1
         x0[m.DUE] = 2 * (n + 1) + k[m.K_INTERVAL]
         x1[m.DUE] = 2 * (n + 1) + k[m.K_INTERVAL]
@@ -316,7 +316,7 @@ def control_until(c: Cells, k: Cells, n: int) -> int:
         if n <= c[C_START_AT] < then:
             then = c[C_START_AT]
     elif state == RUN:
-        if c[C_PENDING] or c[C_STARTED] == 0:
+        if c[C_PENDING] or (c[C_STARTED] == 0 and k[m.K_REFRESH]):
             then = n
     elif state == DRAIN or state == CLOSE or state == LOAD:
         then = n

@@ -86,8 +86,10 @@ WRITE: Final = 1
     K_REFI,
     K_REFISB,
     K_TEMP,
+    K_WR_SENT,  # cycles from the pick of a write to the cycle that carries the end of its data, for PC0 and PC1
+    K_WR_SENT1,
     K_TABLE,  # four tables of 256, one per eight inputs: the XOR of their entries is the packed DRAM address
-) = range(64)
+) = range(66)
 K_SIZE: Final = K_TABLE + 4 * 256
 
 # ------------------------------------------------------------------ state of one PC and its port, places in `x`
@@ -227,7 +229,7 @@ class Cells(Protocol):
     def __setitem__(self, at: Any, value: int, /) -> None: ...
 
 
-# Called from several places: a copy in each would double the compile time.
+# Called from several places, where a copy in each would double the compile time, or from Python.
 _SHARED: Final = {
     "renumber",
     "start_merge",
@@ -237,6 +239,8 @@ _SHARED: Final = {
     "oldest_legal_column",
     "port_step",
     "finish",
+    "run",
+    "pack",
 }
 
 
@@ -257,7 +261,7 @@ def hot(function: F) -> F:
     import numba
 
     name = function.__name__
-    inline = name != "run" and name not in _SHARED
+    inline = name not in _SHARED
     njit: Any = numba.njit  # `_nrt` and `_cache_file` are not in its published interface
     made = njit(cache=True, _nrt=False, nogil=True, error_model="numpy", forceinline=inline)(function)
     made._cache._cache_file._source_stamp = _sources()

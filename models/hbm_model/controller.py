@@ -24,6 +24,7 @@ from hbm_model._control import (
     control_at_rest,
     control_policies,
     control_reset,
+    derive,
 )
 from hbm_model.addrmap import DEFAULT_MAP, OFFSET_BITS, AddressMap, named_map
 from hbm_model.commands import CMD_DTYPE, Cmd, CmdArray
@@ -166,16 +167,8 @@ class Setup:
     temp: int = 3  # TEMP code (M6.1)
     read_entries: int = m.HOST_ENTRIES  # host entries of the queues (M3.1); other numbers are for studies only
     write_entries: int = m.HOST_ENTRIES
-
-
-_FACTOR: Final = {0: (4, 1), 1: (2, 1), 3: (1, 1), 2: (1, 2), 6: (1, 4)}
-
-
-def refresh_interval(setup: Setup) -> int:
-    """M6.1: CK between two refreshes that fall due."""
-    base = setup.params.count("REFI" if setup.policy.refresh_all else "REFISB")
-    times, by = _FACTOR.get(setup.temp, (1, 1))
-    return max(base * times // by, 2)
+    address_map: AddressMap | None = None  # None: the default map; `offer` brings its own
+    row_limit: int = 0  # first row that is no memory; 0: that of the geometry
 
 
 def map_constants(k: I64, address_map: AddressMap, row_limit: int) -> None:
@@ -217,8 +210,6 @@ def constants(setup: Setup) -> I64:
         m.K_RTP: t["RTP"],
         m.K_WR_PRE: end + t["WR"],
         m.K_WR_RDA: end + max(t["WR"] - t["RTP"], 0),
-        m.K_ACT_RDA: max(policy.ap_min_ras - t["RTP"], 0),
-        m.K_ACT_WRA: max(policy.ap_min_ras - end - t["WR"], 0),
         m.K_RP: t["RP"],
         m.K_RFCSB: t["RFCSB"],
         m.K_RRDL: t["RRDL"],
@@ -233,7 +224,6 @@ def constants(setup: Setup) -> I64:
         m.K_RREFD: t["RREFD"],
         m.K_RFC: t["RFC"],
         m.K_PPD: t["PPD"],
-        m.K_INTERVAL: refresh_interval(setup),
         m.K_PAGE: policy.page,
         m.K_AP: policy.ap_allowed,
         m.K_REFRESH: policy.refresh_en,
@@ -260,6 +250,9 @@ def constants(setup: Setup) -> I64:
         # M8.3: pick in p, registered in p + 1; both halves are back when the later one is.
         k[m.K_RD_DATA + pc] = 4 + (pc + rl) // 2 + setup.rd_delay + (pc + rl) % 2
         k[m.K_WR_DATA + pc] = 1 + (pc + wl) // 2
+        k[m.K_WR_SENT + pc] = 1 + (pc + wl + 1) // 2
+    derive(k)
+    map_constants(k, setup.address_map or named_map(DEFAULT_MAP, shape), setup.row_limit or shape.rows)
     return k
 
 
@@ -308,7 +301,7 @@ class Channel:
         self._events = np.zeros((0, r.EV_COLUMNS), np.int64)
         self._feeds = [[_Feed(columns) for columns in _COLUMNS] for _ in range(2)]
         self._trace: tuple[npt.NDArray[np.bool_], I64] | None = None  # write, pc
-        self._made: list[I64] = []
+        self._made: list[CmdArray] = []
         self._answers: list[list[list[I64]]] = [[[] for _ in _OUTPUTS] for _ in range(2)]
         for pc in range(2):
             _reset(self.state[pc], self.k)
@@ -324,7 +317,6 @@ class Channel:
         channel.control = control_reset(params, init_shift, auto_init, policy.starve_limit)
         shape = params.geometry
         channel.next_set(params, named_map(DEFAULT_MAP, shape), shape.rows, 0)
-        map_constants(channel.k, named_map(DEFAULT_MAP, shape), shape.rows)
         return channel
 
     def next_set(self, params: Params, address_map: AddressMap, row_limit: int, rd_delay: int) -> None:
@@ -426,7 +418,10 @@ class Channel:
         r.run(self.state, self.k, self.control, self._arena, self._events, self._out, clock, until, _MOST)
         if self.control[C_LOADED]:
             self._load()
-        self._made.append(self._out[: int(clock[r.COMMANDS])].copy())
+        made = int(clock[r.COMMANDS])
+        words = np.empty((made, 2), np.int64)
+        r.pack(self._out, made, self.k, words)
+        self._made.append(words.view(CMD_DTYPE)[:, 0])
         for port in range(2):
             x, t = self.state[port], self._arena[port]
             for channel, feed in enumerate(self._feeds[port]):
@@ -449,18 +444,18 @@ class Channel:
             for port in self._answers
         ]
         self._answers = [[[] for _ in _OUTPUTS] for _ in range(2)]
-        return Foreseen(
-            self._take_commands(),
-            (
-                (lists[0][0][:, 0], lists[0][1][:, 0], lists[0][2][:, 0]),
-                (lists[1][0][:, 0], lists[1][1][:, 0], lists[1][2][:, 0]),
+        accepted, r_rows, b_rows = zip(
+            *(
+                (
+                    (port[AR][:, 0], port[AW][:, 0], port[W][:, 0]),
+                    _rows(port[3], R_ROW, ("cycle", "id", "resp", "last")),
+                    _rows(port[4], B_ROW, ("cycle", "id", "resp")),
+                )
+                for port in lists
             ),
-            (
-                _rows(lists[0][3], R_ROW, ("cycle", "id", "resp", "last")),
-                _rows(lists[1][3], R_ROW, ("cycle", "id", "resp", "last")),
-            ),
-            (_rows(lists[0][4], B_ROW, ("cycle", "id", "resp")), _rows(lists[1][4], B_ROW, ("cycle", "id", "resp"))),
+            strict=True,
         )
+        return Foreseen(self._take_commands(), accepted, r_rows, b_rows)
 
     def run(self, until: int = LAST_CYCLE, to_the_end: bool = True) -> CmdArray:
         """Run to cycle `until`, or until every request is answered."""
@@ -471,25 +466,9 @@ class Channel:
         return self._take_commands()
 
     def _take_commands(self) -> CmdArray:
-        rows = np.concatenate(self._made) if self._made else np.zeros((0, 6), np.int64)
+        commands = np.concatenate(self._made) if self._made else np.zeros(0, CMD_DTYPE)
         self._made = []
-        return self._commands(rows)
-
-    def _commands(self, rows: I64) -> CmdArray:
-        shape = self.setup.params.geometry
-        out = np.zeros(len(rows), CMD_DTYPE)
-        bank = rows[:, 3]
-        out["time"] = rows[:, 0]
-        out["cmd"] = rows[:, 1]
-        out["pc"] = rows[:, 2]
-        whole = (rows[:, 1] == Cmd.PREA) | (rows[:, 1] == Cmd.REF)
-        bank = np.where(whole, 0, bank)
-        out["sid"] = bank // (shape.bgs * shape.banks)
-        out["bg"] = bank // shape.banks % shape.bgs
-        out["bank"] = bank % shape.banks
-        out["row"] = rows[:, 4]
-        out["col"] = rows[:, 5]
-        return in_order(out)
+        return commands
 
     # ------------------------------------------------------------------ sets of values
 
@@ -498,10 +477,9 @@ class Channel:
         if self._next is None:
             raise ValueError("a load without a next set")
         params, address_map, row_limit, rd_delay = self._next
-        self.setup = replace(self.setup, params=params, rd_delay=rd_delay)
+        self.setup = replace(self.setup, params=params, rd_delay=rd_delay, address_map=address_map, row_limit=row_limit)
         old = self.k
         self.k = constants(self.setup)
-        map_constants(self.k, address_map, row_limit)
         control_policies(old, self.k)
         control_adopt(self.control, params)
 
