@@ -197,7 +197,9 @@ class Plan:
         refi = int((count("RFC") + count("RC") + count("RP") + end + 80) * scale)
         banks = count("bgs") * count("banks")
         work = max(count("RREFD"), count("FAW") / 4) + (count("RFCSB") + count("RC") + end + 40) / banks
-        return params.replaced(REFI=min(refi, FAR) if every else FAR, REFISB=min(int(work * scale) + 2, FAR))
+        return params.replaced(
+            REFI=min(refi, FAR) if every else FAR, REFISB=min(int(work * scale) + 2, FAR) if single else FAR
+        )
 
 
 def _shaped(one: Trial, rng: np.random.Generator, number: int) -> Trial:
@@ -208,8 +210,15 @@ def _shaped(one: Trial, rng: np.random.Generator, number: int) -> Trial:
         return replace(one, policy={**one.policy, "page": PAGE_CONFLICT}, refresh=0, requests=24,
                        params=one.params.replaced(REFISB=FAR))  # fmt: skip
     if style == "sparse":
-        return replace(one, policy={**one.policy, "page": PAGE_OPEN, "refresh_hold": 1}, requests=40,
-                       gap=int(rng.integers(100, 400)), writes=0.0)  # fmt: skip
+        one = replace(one, policy={**one.policy, "page": PAGE_OPEN, "refresh_hold": 1}, requests=40,
+                      gap=int(rng.integers(100, 400)), writes=0.0)  # fmt: skip
+        if one.params.count("sids") > 1 and number % 2 == 0:
+            # One open bank of SID 0 is refreshed last, when the debt has grown to the hold level; so many refreshes
+            # follow it without a pause that the sets of the other SIDs pass within RFCSB.
+            # With one bank it is also the first of the next set, with several often another one is.
+            many = 1 + number // 2 % 3
+            one = replace(one, policy={**one.policy, "refresh_hold": 15}, banks=many, groups=1, sids=1, rows=1)
+        return one
     if style == "idle":
         # One bank with row after row keeps the queues filled while refreshes are put off; then they follow each other.
         return replace(one, policy={**one.policy, "refresh_hold": 8, "page": PAGE_OPEN}, banks=1, groups=1, sids=1,
