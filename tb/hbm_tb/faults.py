@@ -21,13 +21,13 @@ from hbm_model.errors import InputError
 from hbm_tb import sim
 
 CATALOGUE = sim.ROOT / "tb" / "faults"
-SCRATCH = sim.ROOT / "build" / "faults"
+SCRATCH = sim.ROOT / "build" / "faults" / "woven"
 PACKAGE = "hbm_fault_pkg"
 OPEN, CLOSE = "«", "»"  # around the piece of `find` that is replaced; without them it is all of it
 MOST = 255  # the number is eight bits wide
 
 # What can tell that something is wrong, in the order in which a batch is checked.
-CHECKS = ("device", "legality", "exactness", "data", "protocol")
+CHECKS = ("device", "protocol", "legality", "data", "exactness")
 
 # Said by the simulator whenever a number was chosen, so that no defect is believed active that is not.
 CHOSEN = "HBM_FAULT_ACTIVE"

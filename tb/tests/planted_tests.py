@@ -271,9 +271,16 @@ class Planted(EffectTest, RandomTraffic):
         await found[key].traffic(self, port)
 
     async def wait(self, count: int) -> None:
-        """A few reads, then nothing for `count` cycles."""
+        """A few reads, nothing for `count` cycles, a few reads."""
         await self.start()
         await cycles(count)
+        await self.start()
+
+    async def waiting(self) -> None:
+        """Reads that wait at the ports while a commit runs."""
+        self.env.next_set(self.config.params)
+        await self.env.registers.pulse("ctrl.commit")
+        await self.start()
 
 
 def _make() -> None:
