@@ -176,3 +176,38 @@ def run(xs: Table, k: Cells, c: Cells, ts: Table, ev: Table, out: Table, clock: 
     clock[FIRST] = first
     clock[COMMANDS] = at
     clock[EVENT] = event
+
+
+@hot
+def pack(out: Table, made: int, k: Cells, words: Table) -> None:
+    """The commands as rows of CMD_DTYPE, two words each, in pin order: at the same time row commands first, then by PC.
+
+    A command moves only within its cycle, so sorting by insertion is linear.
+    """
+    for i in range(made):
+        half_ck = out[i, 0]
+        cmd = out[i, 1]
+        pc = out[i, 2]
+        column = m.RD <= cmd < m.REF
+        rank = half_ck * 4 + pc + (2 if column else 0)
+        bank = 0 if cmd == m.PREA or cmd == m.REF else out[i, 3]
+        word = (
+            cmd
+            | pc << 8
+            | bank // k[m.K_PER_SID] << 16
+            | bank % k[m.K_PER_SID] // k[m.K_PER_GROUP] << 24
+            | bank % k[m.K_PER_GROUP] << 32
+            | out[i, 5] << 40
+            | out[i, 4] << 48
+        )
+        j = i
+        while j > 0:
+            before = words[j - 1, 1]
+            code = before & 255
+            if words[j - 1, 0] * 4 + ((before >> 8) & 255) + (2 if m.RD <= code < m.REF else 0) <= rank:
+                break
+            words[j, 0] = words[j - 1, 0]
+            words[j, 1] = before
+            j -= 1
+        words[j, 0] = half_ck
+        words[j, 1] = word

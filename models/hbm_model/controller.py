@@ -25,6 +25,7 @@ from hbm_model._control import (
     control_policies,
     control_reset,
     derive,
+    derive_limits,
 )
 from hbm_model.addrmap import DEFAULT_MAP, OFFSET_BITS, AddressMap, named_map
 from hbm_model.commands import CMD_DTYPE, Cmd, CmdArray
@@ -252,6 +253,7 @@ def constants(setup: Setup) -> I64:
         k[m.K_WR_DATA + pc] = 1 + (pc + wl) // 2
         k[m.K_WR_SENT + pc] = 1 + (pc + wl + 1) // 2
     derive(k)
+    derive_limits(k)
     map_constants(k, setup.address_map or named_map(DEFAULT_MAP, shape), setup.row_limit or shape.rows)
     return k
 

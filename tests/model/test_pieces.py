@@ -18,10 +18,14 @@ from hbm_model.controller import (
     R_ROW,
     W_ROW,
     Channel,
+    Policy,
+    Setup,
+    port_ids,
 )
 from hbm_model.csr_table import REGISTERS
 from hbm_model.errors import InputError
 from hbm_model.presets import preset
+from hbm_model.requests import make_trace
 
 CYCLES = 6000 if m.jit_enabled() else 4000
 LOADED = 10  # the set of the start is active: what `next_set` gives from here on is meant for the commit
@@ -135,3 +139,39 @@ def test_late_events_are_refused() -> None:
     channel.step(100)
     with pytest.raises(InputError, match="cycle 99"):
         channel.events(np.array([(99, EV_TEMP, 0, 3)], EV_ROW))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_ways_of_offering(name: str) -> None:
+    """What `offer` makes of a trace, given again as single VALIDs with their cycles, brings the same run."""
+    params = preset(name)
+    address_map = named_map("peers", params.geometry)
+    count = 4000 if m.jit_enabled() else 200
+    rng = np.random.default_rng(3)
+    trace = make_trace(rng.random(count) < 0.4, rng.integers(0, 1 << 12, count).astype(np.uint64) << np.uint64(5))
+    one = Channel(Setup(params, Policy.of(params)))
+    one.offer(trace, address_map, port_ids(trace, address_map))
+    commands = one.run()
+    foreseen = one.prediction(commands)
+    other = Channel(Setup(params, Policy.of(params), address_map=address_map))
+    pc, address = address_map.split(trace.address)
+    ids = port_ids(trace, address_map)
+    for port in range(2):
+        for write in (False, True):
+            mine = np.flatnonzero((pc == port) & (trace.write == write))
+            rows = np.zeros(len(mine), AX_ROW)
+            rows["cycle"], rows["addr"], rows["id"] = foreseen.offered[mine], address[mine], ids[mine]
+            rows["size"], rows["burst"] = 5, 1
+            other.offer_ax(port, write, rows)
+        beats = np.zeros(len(mine), W_ROW)
+        beats["cycle"], beats["strb"], beats["last"] = rows["cycle"], (1 << 32) - 1, 1
+        other.offer_w(port, beats)
+    out = other.step(foreseen.cycles)
+    assert (out.commands == commands).all()
+    for port in range(2):
+        for write in (False, True):
+            mine = np.flatnonzero((pc == port) & (trace.write == write))
+            handshakes = out.accepted[port][2 if write else 0]  # of a write the later one, which is W
+            assert (handshakes == foreseen.taken[mine]).all()
+            answers = (out.b if write else out.r)[port]["cycle"].astype(np.int64)
+            assert (answers == np.sort(foreseen.done[mine])).all()

@@ -238,7 +238,7 @@ CASES = {
     "exclusive": {"exclusive": 0.95, "ids": 12, "gap": 0.3},
     "quiesce": {"calm": True, "gap": 0.2, "levels": (128, 128)},
 }
-LENGTH = 12000 if m.jit_enabled() else 400
+LENGTH = 4000 if m.jit_enabled() else 400
 
 
 @pytest.mark.parametrize("name", CASES)
