@@ -30,7 +30,7 @@ TRANSACTIONS = 20_000
 SLICES = 4
 TIMEOUT_S = 3600.0
 BENCH: dict[str, Any] = {"check_exact": True}
-COUNTS = ("transactions", "exact_commands", "exact_responses", "cycles")
+COUNTS = ("transactions", "exact_commands", "exact_handshakes", "exact_responses", "cycles")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,6 @@ def soak_job(preset: str, seed: int, transactions: int, options: ListOptions, ag
         coverage=False,
         job={
             "transactions": transactions,
-            "rd_delay": first.rd_delay,
             "second": {"timing": second.timing, "rd_delay": second.rd_delay},
             "changes": policy_changes(first, second, seed, SLICES),
         },
@@ -159,7 +158,7 @@ def totals(results: Mapping[str, Outcome]) -> str:
     sums = {**dict.fromkeys(COUNTS, 0), **total_counts(results)}
     bad = sum(not outcome.passed for outcome in results.values())
     return (
-        f"{len(results)} runs, {sums['transactions']:,} transactions: {sums['exact_commands']:,} commands and "
-        f"{sums['exact_responses']:,} responses compared in {sums['cycles']:,} cycles; "
-        f"{bad} runs with a difference or another failure"
+        f"{len(results)} runs, {sums['transactions']:,} transactions: {sums['exact_commands']:,} commands, "
+        f"{sums['exact_handshakes']:,} handshakes and {sums['exact_responses']:,} responses compared in "
+        f"{sums['cycles']:,} cycles; {bad} runs with a difference or another failure"
     )

@@ -95,14 +95,15 @@ class LiveView:
         self.estimate.finished(job.cost, outcome.wall_s)
         if not outcome.passed:
             self.failed.append((job, outcome))
-            self.console.print(f"{outcome.status.upper()} {job.name}: {first_line(outcome.reason)}", markup=False)
+            text = f"{outcome.status.upper()} {job.name}: {first_line(outcome.reason)}"
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
             if job.reproduce:
                 self.console.print(f"  again: {job.reproduce}", markup=False, highlight=False, soft_wrap=True)
         self.said = min(self.said, time.monotonic() - PLAIN_S / 2)
 
     def retry(self, job: Job, reason: str) -> None:
         """A lost worker is worth a line."""
-        self.console.print(f"lost {job.name}: {first_line(reason)}; it is repeated", markup=False)
+        self.console.print(f"lost {job.name}: {first_line(reason)}; it is repeated", markup=False, soft_wrap=True)
 
     def tick(self, running: Mapping[str, float]) -> None:
         """Draw twice a second on a terminal; elsewhere say a line now and then."""
@@ -113,7 +114,7 @@ class LiveView:
             self.live.update(self._picture(), refresh=True)  # type: ignore[attr-defined]
         elif self.live is None and now - self.said > PLAIN_S:
             if self.said or now - self.start > PLAIN_S:
-                self.console.print(self._status(), markup=False, highlight=False)
+                self.console.print(self._status(), markup=False, highlight=False, soft_wrap=True)
             self.said = now
 
     def end(self) -> None:

@@ -2,7 +2,7 @@
 
 One run: the random set of the settings is programmed; all burst kinds, errors, exclusives, gaps and changing
 back-pressure; policy registers change under traffic; a commit under traffic brings a second set. `job` holds
-transactions, rd_delay, changes (policy fields of each slice) and second (`timing` and `rd_delay` of the second set).
+transactions, changes (policy fields of each slice) and second (`timing` and `rd_delay` of the second set).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Iterator
 import cocotb
 import numpy as np
 import pyuvm
-from hbm_model.params import Params
 from hbm_model.presets import preset
 from hbm_tb import port_kernel as k
 from hbm_tb import traffic
@@ -31,21 +30,9 @@ class ExactSoak(HbmTest):
     """Everything that the outside may do, at random; RTL and exact model agree on each cycle."""
 
     settings = {"batch": 1024, "keep_commands": False, "coverage": False}
-    initialise = False  # the first set has an rd_delay too
-
-    async def set_up(self, params: Params, rd_delay: int) -> None:
-        """Program and commit a set."""
-        await self.env.registers.write_field("phy.rd_delay", rd_delay)
-        self.env.rd_delay = rd_delay
-        if not await self.env.program(params, params):
-            await self.env.commit(params)
 
     async def body(self) -> None:
         job = self.config.job
-        await self.env.registers.wait_for("status.init_done", 1, 200_000)
-        for path, value in self.config.policy.items():
-            await self.env.registers.write_field(f"policy.{path}", value)
-        await self.set_up(self.config.params, int(job.get("rd_delay", 0)))
         count = int(job.get("transactions", 20_000))
         changes: list[dict[str, int]] = job.get("changes", [{}, {}, {}, {}])
         second = job.get("second")
@@ -67,7 +54,8 @@ class ExactSoak(HbmTest):
             if second and number == len(changes) // 2:
                 params = preset(self.config.preset).replaced(**second["timing"])
                 params = params.replaced(rows=self.config.row_limit) if self.config.row_limit else params
-                await self.set_up(params, int(second["rd_delay"]))
+                self.env.rd_delay = int(second["rd_delay"])
+                await self.env.program(params, params)
             await offered
         await self.env.drain(4_000_000)  # a hang is found by the watchdog
         total = sum(self.given)
