@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from hbm_model.cli_check import ParamsOption, PresetOption
+from hbm_model.errors import InputError
 
 # Heavy imports stay inside the functions, so that `hbm --help` answers at once.
 
 
 def sim_command(
-    requests: Annotated[str, typer.Argument(help="request trace, name of a recording, or name of a pattern")],
+    requests: Annotated[str, typer.Argument(help="request trace, name of a recording, or name of a pattern")] = "",
     preset: PresetOption = None,
     params: ParamsOption = None,
     settings: Annotated[
@@ -63,11 +64,15 @@ def sim_command(
         name=name,
     )
     if sweep:
+        if not requests and not any(text.strip().startswith("requests=") for text in sweep):
+            raise InputError("REQUESTS: name a request trace, a recording or a pattern, or sweep requests=A,B")
         from hbm_model.sweep import sweep_job
 
         raise typer.Exit(sweep_job(options, sweep, jobs, svg))
+    if not requests:
+        raise InputError("REQUESTS: name a request trace, a recording (hbm traces) or a pattern")
     if jobs or svg:
-        raise typer.BadParameter("--jobs and --svg belong to --sweep")
+        raise InputError("--jobs and --svg belong to --sweep")
     from hbm_model.simulate import sim_job
 
     raise typer.Exit(sim_job(options))

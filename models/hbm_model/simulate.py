@@ -55,7 +55,7 @@ class SimOptions:
 
     def words(self) -> list[str]:
         """The command line that asks for this."""
-        words = ["hbm", "sim", self.requests]
+        words = ["hbm", "sim", self.requests] if self.requests else ["hbm", "sim"]
         for each in fields(self)[1:]:
             value = getattr(self, each.name)
             flag = {"fmt": "--from", "settings": "--set"}.get(each.name, "--" + each.name.replace("_", "-"))

@@ -215,6 +215,11 @@ def metrics_of(result: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
+def clock_unit(cells: Sequence[Cell]) -> str:
+    """Unit of latencies: CK, or ns when the cells have different clocks."""
+    return "ns" if len({cell.result["tck_ns"] for cell in cells if not cell.error}) > 1 else "CK"
+
+
 def table_of(axes: Sequence[Axis], cells: Sequence[Cell]) -> Table:
     """The table that ends a sweep."""
     from rich.table import Table
@@ -222,7 +227,8 @@ def table_of(axes: Sequence[Axis], cells: Sequence[Cell]) -> Table:
     table = Table(title=f"{len(cells)} simulations", title_justify="left")
     for axis in axes:
         table.add_column(axis.key, justify="right", no_wrap=True)
-    for column in ("share of peak", "GB/s", "mean latency, CK", "ns", "p99, CK", "ns", "row hits"):
+    unit = clock_unit(cells)
+    for column in ("share of peak", "GB/s", f"mean latency, {unit}", f"p99, {unit}", "row hits"):
         table.add_column(column, justify="right")
     for cell in cells:
         keys = [
@@ -237,10 +243,8 @@ def table_of(axes: Sequence[Axis], cells: Sequence[Cell]) -> Table:
             *keys,
             f"{100 * m['share_of_peak']:.2f} %",
             f"{m['bandwidth_gb_per_s']:.2f}",
-            f"{m['latency_mean_ck']:.1f}",
-            f"{m['latency_mean_ns']:.1f}",
-            f"{m['latency_p99_ck']:,}",
-            f"{m['latency_p99_ns']:.1f}",
+            f"{m[f'latency_mean_{unit.lower()}']:,.1f}",
+            f"{m[f'latency_p99_{unit.lower()}']:,.0f}",
             f"{100 * m['row_hit_rate']:.1f} %",
         )
     return table
@@ -284,10 +288,8 @@ def sweep_job(base: SimOptions, sweeps: Sequence[str], jobs: int, svg: Path | No
         raise InputError(f"--sweep: {len(cells)} simulations, expected at most {MOST_CELLS}")
     if svg is not None and (svg.suffix != ".svg" or not svg.parent.is_dir()):
         raise InputError(f"--svg {svg}: expected a file that ends in .svg, in a folder that exists")
-    what = base.requests if "requests" not in keys else "requests"
-    name = run_folder.check_name(
-        base.name or run_folder.name_part("-".join(["sweep", Path(what).name, *(k for k in keys if k != what)]))
-    )
+    what = [Path(base.requests).name] if "requests" not in keys else []
+    name = run_folder.check_name(base.name or run_folder.name_part("-".join(["sweep", *what, *keys])))
     problems = []
     for cell in cells:
         try:

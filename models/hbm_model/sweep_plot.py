@@ -35,6 +35,11 @@ class Panel:
     lines: list[tuple[str, list[float | None]]] = field(default_factory=list)  # label, a value per x
     logarithmic: bool = False
 
+    @property
+    def top(self) -> float:
+        """End of a linear axis; a few percent are not blown up to the whole height."""
+        return max([1.05 * v for _, values in self.lines for v in values if v is not None] + [5])
+
 
 @dataclass(frozen=True)
 class Plot:
@@ -44,6 +49,7 @@ class Plot:
     x: list[Value]
     numeric: bool
     panels: list[Panel]
+    doubling: bool  # values of x from small to large: a logarithmic axis
 
 
 def _text(value: Value) -> str:
@@ -62,12 +68,11 @@ def _label(key: str) -> str:
 
 def plot_of(axes: Sequence[Axis], cells: Sequence[Cell]) -> Plot:
     """Panels from the cells; latencies are in ns when the clock differs between cells."""
-    from hbm_model.sweep import metrics_of
+    from hbm_model.sweep import clock_unit, metrics_of
 
     first, others = axes[0], axes[1:]
     good = [cell for cell in cells if not cell.error]
-    clocks = {cell.result["tck_ns"] for cell in good}
-    unit = "ns" if len(clocks) > 1 else "CK"
+    unit = clock_unit(cells)
     arrival = any("arrival_latency_ck" in cell.result for cell in good)
     since = "from arrival" if arrival else "from acceptance"
     key = unit.lower()
@@ -77,7 +82,7 @@ def plot_of(axes: Sequence[Axis], cells: Sequence[Cell]) -> Plot:
         ("row hits", "%", lambda m: 100 * m["row_hit_rate"]),
         (f"p99 read latency, {since}", unit, lambda m: m[f"latency_p99_{key}"]),
     ]
-    if len(clocks) > 1:
+    if unit == "ns":
         metrics.insert(0, ("bandwidth", "GB/s", lambda m: m["bandwidth_gb_per_s"]))
     combinations = list(dict.fromkeys(tuple(cell.values[axis.key] for axis in others) for cell in cells))
     at = {
@@ -97,7 +102,10 @@ def plot_of(axes: Sequence[Axis], cells: Sequence[Cell]) -> Plot:
         panel.logarithmic = of != "%" and bool(shown) and max(shown) > 20 * min(shown)
         panels.append(panel)
     numeric = len(first.values) > 1 and all(not isinstance(_named(first.key, v), str) for v in first.values)
-    return Plot(_label(first.key), [_named(first.key, value) for value in first.values], numeric, panels)
+    x = [_named(first.key, value) for value in first.values]
+    numbers = [value for value in x if not isinstance(value, str)]
+    doubling = numeric and min(numbers) > 0 and max(numbers) >= 16 * min(numbers)
+    return Plot(_label(first.key), x, numeric, panels, doubling)
 
 
 def write_page(path: Path, axes: Sequence[Axis], cells: Sequence[Cell], title: str, line: str) -> None:
@@ -129,8 +137,9 @@ def write_page(path: Path, axes: Sequence[Axis], cells: Sequence[Cell], title: s
             else:
                 trace = go.Bar(marker={"color": colour}, **common)
             figure.add_trace(trace, row=row, col=column)
-        figure.update_xaxes(title_text=plot.x_label, row=row, col=column)
-        kind = {"type": "log"} if panel.logarithmic else {"rangemode": "tozero"}
+        ticks = {"type": "log", "tickvals": x, "ticktext": [_text(value) for value in plot.x]} if plot.doubling else {}
+        figure.update_xaxes(title_text=plot.x_label, row=row, col=column, **ticks)
+        kind: dict[str, Any] = {"type": "log"} if panel.logarithmic else {"range": [0, panel.top]}
         figure.update_yaxes(title_text=panel.unit, row=row, col=column, **kind)
     figure.update_layout(
         title={"text": f"{escape(title)}<br><sub>{escape(line)}</sub>", "y": 0.98, "yanchor": "top"},
@@ -145,12 +154,13 @@ def write_svg(path: Path, axes: Sequence[Axis], cells: Sequence[Cell]) -> None:
     """The same plots as one picture; the same data gives the same bytes."""
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     plot = plot_of(axes, cells)
     rows = (len(plot.panels) + 1) // 2
     # Text stays text (small, searchable); element names must not change from run to run.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "hbm", "font.size": 9}):
-        figure = Figure(figsize=(9, 3 * rows), layout="constrained")
+        figure = Figure(figsize=(9, 3 * rows), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08))
         spots = list(figure.subplots(rows, 2, squeeze=False).flat)
         places = list(range(len(plot.x)))
         for spot in spots[len(plot.panels) :]:
@@ -166,8 +176,11 @@ def write_svg(path: Path, axes: Sequence[Axis], cells: Sequence[Cell]) -> None:
                     spot.bar(
                         [p - 0.4 + width * (number + 0.5) for p in places], numbers, width, color=colour, label=label
                     )
-            if not plot.numeric:
-                spot.set_xticks(places, [_text(value) for value in plot.x])
+            if plot.doubling:
+                spot.set_xscale("log")
+                spot.minorticks_off()
+            if plot.doubling or not plot.numeric:
+                spot.set_xticks(plot.x if plot.numeric else places, [_text(value) for value in plot.x])
             spot.set_title(panel.title, fontsize=10)
             spot.set_xlabel(plot.x_label)
             spot.set_ylabel(panel.unit)
@@ -175,7 +188,7 @@ def write_svg(path: Path, axes: Sequence[Axis], cells: Sequence[Cell]) -> None:
             if panel.logarithmic:
                 spot.set_yscale("log")
             else:
-                spot.set_ylim(bottom=0)
+                spot.set_ylim(0, panel.top)
         if plot.panels[0].lines[0][0]:
             handles, labels = figure.axes[0].get_legend_handles_labels()
             figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4), frameon=False)
