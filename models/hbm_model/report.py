@@ -305,6 +305,8 @@ def _summary(result: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, ...]]
     checks: dict[str, object] = {}
     if isinstance(checked := result.get("checked"), Mapping):
         checks.update({f"checked: {key.replace('_', ' ')}": value for key, value in checked.items()})
+    if isinstance(exact := result.get("exact"), Mapping):
+        checks.update({f"as the exact model: {key}": value for key, value in exact.items()})
     for key in ("violations", "refreshes", "cycles"):
         if key in result:
             checks[key] = result[key]

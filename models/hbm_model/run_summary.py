@@ -37,6 +37,8 @@ def rows_of(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield "checked", f"{checked['read_beats']:,} read beats, {checked['write_responses']:,} write responses"
             yield "commands checked", f"{checked['commands']:,}: {kinds}"
             yield "violations", f"{result['violations']:,}"
+            if exact := result.get("exact"):
+                yield "exact model", f"{exact['commands']:,} commands and {exact['responses']:,} responses as foreseen"
         else:
             yield "commands", kinds
         yield "refreshes", f"{result['refreshes']:,}"

@@ -22,7 +22,11 @@ PIPE: Final = 3  # cycles from the decision on a command to its word on the pins
 
 @dataclass(frozen=True)
 class Difference:
-    """The first place where two command lists differ; a side that has no command there is None."""
+    """The first place where two command lists differ, number `at` of both.
+
+    Of the two commands there the earlier one counts, and on the other side the next one of the same PC and bus (row or
+    column) from there on: what that side did in its place; None where it did nothing more.
+    """
 
     at: int
     seen: np.void | None
@@ -64,7 +68,27 @@ def first_difference(seen: CmdArray, foreseen: CmdArray, until: int | None = Non
         return None
     else:
         at = common
-    return Difference(at, left[at] if at < len(left) else None, right[at] if at < len(right) else None)
+    return difference_at(left, right, at)
+
+
+def difference_at(left: CmdArray, right: CmdArray, at: int) -> Difference:
+    """The difference of two lists in pin order, number `at` of which differs."""
+    ours = at < len(right) and (at >= len(left) or right["time"][at] <= left["time"][at])
+    first, others = (right[at], left[at:]) if ours else (left[at], right[at:])
+    same = (others["pc"] == first["pc"]) & (
+        np.isin(others["cmd"], COLUMN_COMMANDS) == (first["cmd"] in COLUMN_COMMANDS)
+    )
+    found = np.flatnonzero(same)
+    other = others[found[0]] if len(found) else None
+    return Difference(at, other, first) if ours else Difference(at, first, other)
+
+
+def words(command: np.void) -> str:
+    """A command with the fields that it uses; of MRS the register and what is written into it."""
+    if command["cmd"] == Cmd.MRS:
+        place, value = int(command["row"]) >> 8, int(command["row"]) & 255
+        return f"MRS MR{place} = {value:#04x} at CK {ck_text(int(command['time']))}"
+    return describe(command)
 
 
 def paragraph(seen: np.void | None, foreseen: np.void | None) -> str:
@@ -197,7 +221,7 @@ def side_by_side(seen: CmdArray, foreseen: CmdArray, at: int, after: int = 4) ->
     left, right = comparable(seen), comparable(foreseen)
     lines = [f"  {'seen':<50}foreseen"]
     for i in range(max(0, at - SHOWN), min(at + after, max(len(left), len(right)))):
-        both = [describe(each[i]) if i < len(each) else "-" for each in (left, right)]
+        both = [words(each[i]) if i < len(each) else "-" for each in (left, right)]
         same = i < len(left) and i < len(right) and left[i] == right[i]
         lines.append(f"{'  ' if same else '! '}{both[0]:<50}{both[1]}")
     return lines

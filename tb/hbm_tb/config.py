@@ -61,7 +61,7 @@ class BenchConfig:
     check_commands: bool = True
     # Lock-step with the exact model. Off only where a test runs other values than the checkers know, plants a fault for
     # another check, or ends in the wrong way on purpose; its settings say why.
-    check_exact: bool = False
+    check_exact: bool = True
     coverage: bool = True
     keep_commands: bool = True
     reproduce: str = ""

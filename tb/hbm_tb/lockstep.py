@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from hbm_model import story
 from hbm_model.addrmap import AddressMap
-from hbm_model.commands import ck_text, describe
+from hbm_model.commands import ck_text
 from hbm_model.controller import AX_ROW, B_ROW, EV_ROW, R_ROW, W_ROW, Channel, Foreseen
 from hbm_model.params import Params
 from numpy.typing import NDArray
@@ -175,13 +175,15 @@ class LockStep:
         # The recorder notes the commands of a cycle in the next one.
         due = int(np.searchsorted(foreseen["time"], 4 * (until - 1)))
         found = self._compare_commands(commands, foreseen, due)
-        if found is None and self._finding is None:
-            found = self._compare_ports(out, r, b)
-            if found is not None and found.cycle + story.PIPE + 1 >= until - 1:
+        if self._finding is not None:
+            found = _earlier(found, self._finding)
+        else:
+            other = self._compare_ports(out, r, b)
+            if other is not None and found is None and other.cycle + story.PIPE + 1 >= until - 1:
                 # A command that was decided before may explain it; its word is still on the way to the pins.
-                self._finding, found = found, None
-        elif found is None or (self._finding is not None and self._finding.cycle < found.cycle):
-            found = self._finding
+                self._finding = other
+            elif other is not None:
+                found = _earlier(found, other)
         if found is not None:
             self._tell(found, commands, foreseen)
         self._ahead = foreseen[due:]
@@ -192,12 +194,11 @@ class LockStep:
         at = k.same_commands(words(seen, 2), words(foreseen[:due], 2))
         if at < 0:
             return None
-        left = seen[at] if at < len(seen) else None
         # What is not due yet still tells what the model would have done in the place of a surplus command.
-        right = foreseen[at] if at < len(foreseen) else None
-        difference = story.Difference(at, left, right)
+        difference = story.difference_at(seen, foreseen, at)
+        left, right = difference.seen, difference.foreseen
         text = [
-            f"{side}: {describe(each) if each is not None else 'no further command'}"
+            f"{side}: {story.words(each) if each is not None else 'no further command yet'}"
             for side, each in (("seen", left), ("foreseen", right))
         ]
         return _Finding(
@@ -269,9 +270,10 @@ class LockStep:
                 f"nothing was compared with the exact model: {self.commands} commands, {self.responses} responses"
             )
 
-    def counts(self) -> str:
-        """What was compared, for the closing line of a test."""
-        return f"exact_commands={self.commands} exact_responses={self.responses} exact_handshakes={self.handshakes}"
+    @property
+    def compared(self) -> dict[str, int]:
+        """How much both sides did alike since reset."""
+        return {"commands": self.commands, "responses": self.responses, "handshakes": self.handshakes}
 
 
 def replay(reproduce: str, ck: int) -> str:
@@ -305,7 +307,8 @@ def _response(port: int, name: str, seen: Records, ours: Records, at: int) -> _F
         return f"id {row['id']} {RESPONSES[int(row['resp']) & 3]}{last} in cycle {row['cycle']}"
 
     both = [rows[at] if at < len(rows) else None for rows in (seen, ours)]
-    cycle = min(int(each["cycle"]) for each in both if each is not None)
+    # R and B leave a register: what stands on them in a cycle was chosen in the one before, at the latest.
+    cycle = max(min(int(each["cycle"]) for each in both if each is not None) - 1, 0)
     rule = "M2.5 and M8.3, the order of responses and their time" if name == "R" else "M2.8, the B responses"
     if all(each is not None for each in both) and both[0]["resp"] != both[1]["resp"]:  # type: ignore[index]
         rule = "M2.6 and M2.7, errors and exclusives"

@@ -314,6 +314,12 @@ def verdict_of(plan: Plan, result: Result, numbers: Mapping[str, Any]) -> tuple[
     checked = numbers["checked"]
     if checked["commands"] == 0 or checked["read_beats"] < plan.trace.reads:
         return "fail", f"only {checked['commands']} commands and {checked['read_beats']} read beats were checked"
+    exact = numbers["exact"]
+    if exact["commands"] < checked["commands"] or exact["responses"] < checked["read_beats"]:
+        return (
+            "fail",
+            f"only {exact['commands']} commands and {exact['responses']} responses were compared with the model",
+        )
     return "pass", ""
 
 

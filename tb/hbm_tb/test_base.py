@@ -28,7 +28,8 @@ REPRODUCE = "HBM_REPRODUCE"  # environment: the command line that repeats the ru
 class HbmTest(uvm_test):  # type: ignore[misc]
     """A test is a `body`; what is before and after is the same for all.
 
-    `settings` are BenchConfig fields; the environment of the simulation overrides them.
+    `settings` are BenchConfig fields; those of base classes hold too, and the environment of the simulation overrides
+    all of them.
     """
 
     settings: ClassVar[dict[str, Any]] = {}
@@ -37,7 +38,9 @@ class HbmTest(uvm_test):  # type: ignore[misc]
 
     def build_phase(self) -> None:
         name = type(self).__name__
-        config = BenchConfig.from_environment(test=name, **self.settings)
+        inherited = [vars(each).get("settings", {}) for each in reversed(type(self).__mro__)]
+        settings = {key: value for each in (*inherited, self.settings) for key, value in each.items()}
+        config = BenchConfig.from_environment(test=name, **settings)
         reproduce = os.environ.get(REPRODUCE, "make test TEST={test} SEED={seed}")
         self.config = config.with_(reproduce=reproduce.format(test=name, seed=config.seed))
         self.env = HbmEnv("env", self, self.config)
@@ -71,9 +74,10 @@ class HbmTest(uvm_test):  # type: ignore[misc]
         folder = os.environ.get("HBM_COVERAGE_DIR")
         if folder and self.env.coverage is not None:
             self.env.coverage.data.save(Path(folder) / f"coverage_{type(self).__name__}.json", board)
+        compared = [f"exact_{name}={count}" for name, count in (exact.compared if exact else {}).items()]
         print(
             f"{CLOSING} {type(self).__name__} read_beats={board.total(k.N_RD_CHECKED)} writes={board.total(k.N_B)} "
-            f"commands={board.commands} {exact.counts() if exact else 'exact=off'} cycles={self.env.rings.cycle()} "
+            f"commands={board.commands} {' '.join(compared) or 'exact=off'} cycles={self.env.rings.cycle()} "
             f"seed={self.config.seed}",
             flush=True,
         )

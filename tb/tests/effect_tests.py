@@ -519,11 +519,13 @@ async def read_delay(test: EffectTest) -> None:
             await test.env.registers.write_field("phy.rd_delay", delay)
             early = [await _latency(test, port, Place(20 * row)) for port in range(2)]
             assert early == before, "rd_delay took effect before the commit"
+            test.env.rd_delay = delay
             await test.commit()
             now = [await _latency(test, port, Place(1)) for port in range(2)]
             assert now == [ck + 2 * delay for ck in base], f"rd_delay {delay}: latency {now}, {base} with 0"
     finally:
         await test.env.registers.write_field("phy.rd_delay", 0)
+        test.env.rd_delay = 0
         await test.commit()
 
 
@@ -603,8 +605,7 @@ async def status_of_a_commit(test: EffectTest) -> None:
         await cycles(16)
         word = await test.env.registers.read("status")
         assert (word >> 4 & 15, word >> 1 & 1) == (drain, 1), f"status {word:#x} while a response is owed"
-        if test.env.checks.legality is not None:
-            test.env.checks.legality.switch_at_mrs(test.params)
+        test.env.next_set(test.params)
         test.env.rings.ctl["ready_r"][port] = 256
         seen = []
         for _ in range(2000):

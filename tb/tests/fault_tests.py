@@ -6,10 +6,14 @@ bench.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pyuvm
 from hbm_tb import traffic
-from hbm_tb.records import Fault
+from hbm_tb.link import cycles, field_of
+from hbm_tb.records import EV_REGISTER, EV_TEMP, Fault
 from hbm_tb.test_base import HbmTest
 from hbm_tb.traffic import Chunk, RandomShape
 
@@ -34,7 +38,20 @@ EXPECTED: dict[str, str] = {
     "LoggedErrorOnly": r"(?i)error",
     "NothingDone": r"nothing was checked: no read beat and no write response",
     "WrongMap": r"answers to no read request|wrong read data",
+    "ModelPolicyOffByOne": r"channel and exact model differ in cycle \d+ .*decided by M4\.4, the direction",
+    "ModelMissesAPolicy": r"channel and exact model differ in cycle \d+ .*decided by M4\.3, the page policy",
+    "ModelMissesTheTemperature": r"channel and exact model differ in cycle \d+ .*decided by M6, refresh",
+    "PausedReady": r"AR handshake of port 0: taken in cycle \d+, foreseen in cycle \d+\n.*decided by M2\.1 and M2\.9",
+    "ProgrammedTooLong": r"channel and exact model differ in cycle \d+ [^\n]*; seen: RD[^\n]*; foreseen: RD",
+    "ResponseMissing": r"B of port 0; seen: .*; foreseen: id \d+ OKAY in cycle \d+\n.*decided by M2\.8",
 }
+# Of the lock-step: the story names all of these.
+STORY = (
+    r"last commands of both sides:\n +seen +foreseen\n",
+    r"\n  what the model believes at the start of cycle \d+:\n    PC\d in cycle \d+ \(CK \d+ on the pins\): serves ",
+    r"\n    port \d: bursts of AR held \d of 4",
+    r"\n  replay with waves: make test TEST=\S+ SEED=\d+ WAVES=1 WAVES_FROM=\d+ WAVES_TO=\d+$",
+)
 
 
 class FaultTest(HbmTest):
@@ -59,7 +76,8 @@ class CorruptedByte(FaultTest):
 class LostRead(FaultTest):
     """One R beat never arrives."""
 
-    settings = {"fault": Fault.DROP_RESPONSE, "fault_at": 0, "fault_arg": 0}
+    # Without the exact model, which would miss the response before the end of the test does.
+    settings = {"fault": Fault.DROP_RESPONSE, "fault_at": 0, "fault_arg": 0, "check_exact": False}
 
     async def body(self) -> None:
         await self.play(traffic.read(PLACE, axi_id=20))
@@ -69,7 +87,8 @@ class LostRead(FaultTest):
 class LostWriteResponse(FaultTest):
     """One B never arrives."""
 
-    settings = {"fault": Fault.DROP_RESPONSE, "fault_at": 7, "fault_arg": 1}
+    # Without the exact model, which would miss the response before the end of the test does.
+    settings = {"fault": Fault.DROP_RESPONSE, "fault_at": 7, "fault_arg": 1, "check_exact": False}
 
     async def body(self) -> None:
         ids = np.arange(16)
@@ -171,6 +190,8 @@ class TimingViolation(Conflicts):
 class ProgrammedTooShort(Conflicts):
     """tRP is programmed shorter than the checker knows it: a real violation on the pins."""
 
+    settings = {"check_exact": False}  # runs other values than the model knows, and must not need it
+
     async def body(self) -> None:
         short = self.config.params.replaced(
             RP=self.config.params.count("RP") - 4, RC=self.config.params.count("RC") - 4
@@ -182,6 +203,8 @@ class ProgrammedTooShort(Conflicts):
 @pyuvm.test()
 class WrongReadLatency(FaultTest):
     """The mode registers carry another RL than the test expects of them."""
+
+    settings = {"check_exact": False}  # runs other values than the model knows, and must not need it
 
     async def body(self) -> None:
         self.env.rings.ctl["expect_rl"] = self.config.params.count("RL") + 2
@@ -248,9 +271,96 @@ class NothingDone(FaultTest):
 class WrongMap(FaultTest):
     """Two address bits of the map are exchanged in the registers; pure reads show it."""
 
+    settings = {"check_exact": False}  # runs another map than the model knows, and must not need it
+
     async def body(self) -> None:
         masks = list(self.config.address_map.masks)
         for bit, path in ((0, "map.mask0"), (1, "map.mask1")):
             await self.env.registers.write(path, masks[1 - bit])
         await self.env.commit(self.config.params)
         await super().body()
+
+
+# ---------------------------------------------------------------- lock-step: only the exact model can tell
+
+
+class ModelFault(FaultTest):
+    """Changes what the exact model is told; channel and device are without fault."""
+
+    def retell(self, change: Callable[[Any], Any]) -> None:
+        """From here on events reach the model as `change` leaves them."""
+        channel = self.env.checks.exact.channel
+        told = channel.events
+        channel.events = lambda rows: told(change(rows.copy()))
+
+    async def body(self) -> None:
+        shape = RandomShape(self.config.address_map.port_bytes)
+        await self.play({p: traffic.random_chunk(self.config.rng(p), 400, shape) for p in range(2)})
+
+
+@pyuvm.test()
+class ModelPolicyOffByOne(ModelFault):
+    """The model hears of a policy register that is one off: the reads it sees pending are one too few to turn."""
+
+    async def body(self) -> None:
+        register, field = field_of("policy.turnaround.switch_gain")
+
+        def off_by_one(rows: Any) -> Any:
+            mine = (rows["kind"] == EV_REGISTER) & (rows["a"] == register.address)
+            rows["b"][mine] += np.uint64(1 << register.field(field).lsb)
+            return rows
+
+        self.retell(off_by_one)
+        await self.env.registers.write_field("policy.turnaround.switch_gain", 5)
+        await super().body()
+
+
+@pyuvm.test()
+class ModelMissesAPolicy(ModelFault):
+    """The model is not told that rows now stay open."""
+
+    async def body(self) -> None:
+        self.retell(lambda rows: rows[rows["kind"] != EV_REGISTER])
+        await self.env.registers.write_field("policy.page.page", 0)
+        await super().body()
+
+
+@pyuvm.test()
+class ModelMissesTheTemperature(ModelFault):
+    """The model is not told that the device grew hot."""
+
+    async def body(self) -> None:
+        self.retell(lambda rows: rows[rows["kind"] != EV_TEMP])
+        self.env.rings.ctl["temp"] = 6
+        await cycles(4000)
+
+
+@pyuvm.test()
+class PausedReady(ModelFault):
+    """ARREADY of port 0 is low for three cycles in which nothing refuses the burst: no other check can know that."""
+
+    settings = {"fault": Fault.READY_PAUSE, "fault_at": 3, "fault_arg": 3 << 8}
+
+    async def body(self) -> None:
+        await self.play(traffic.read(PLACE + np.arange(8) * 32, axi_id=np.arange(8), gap=20))
+
+
+@pyuvm.test()
+class ProgrammedTooLong(Conflicts):
+    """tRCDRD is programmed 2 CK longer than it should be: legal and right, only slower."""
+
+    async def body(self) -> None:
+        params = self.config.params
+        await self.env.program(params.replaced(RCDRD=params.count("RCDRD") + 2), params)
+        await super().body()
+
+
+@pyuvm.test()
+class ResponseMissing(ModelFault):
+    """The last B never arrives: told in the batch in which it is due, not at the end."""
+
+    settings = {"fault": Fault.DROP_RESPONSE, "fault_at": 15, "fault_arg": 1}
+
+    async def body(self) -> None:
+        ids = np.arange(16)
+        await self.play(traffic.write(self.config.rng(), PLACE + ids * 32, axi_id=ids))

@@ -105,8 +105,10 @@ class TraceRun(HbmTest):
     def save(self) -> None:
         """Numbers, course over time and commands for the run folder."""
         out = Path(self.job["out"])
+        exact = self.env.checks.exact
         numbers = {
             **stats.collect(self.board, self.config),
+            **({"exact": exact.compared} if exact else {}),
             "cycles": self.env.rings.cycle(),
             "loop_s": time.monotonic() - self.began,
             "loop_cpu_s": cpu_seconds() - self.before_s,

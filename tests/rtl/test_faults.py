@@ -10,13 +10,25 @@ from hbm_tb import sim
 from system_runs import Case, SystemRuns, cases, params
 
 
-def expected() -> dict[str, str]:
-    """The table of tb/tests/fault_tests.py, read without importing it: its tests run in the simulator."""
+def _table(pattern: str) -> object:
+    """A table of tb/tests/fault_tests.py, read without importing it: its tests run in the simulator."""
     text = (sim.ROOT / "tb" / "tests" / "fault_tests.py").read_text()
-    table = re.search(r"^EXPECTED: dict\[str, str\] = (\{.*?^\})", text, re.S | re.M)
+    table = re.search(pattern, text, re.S | re.M)
     assert table is not None
-    value = ast.literal_eval(table[1])
+    return ast.literal_eval(table[1])
+
+
+def expected() -> dict[str, str]:
+    """What the message of each test must match."""
+    value = _table(r"^EXPECTED: dict\[str, str\] = (\{.*?^\})")
     assert isinstance(value, dict)
+    return value
+
+
+def story() -> tuple[str, ...]:
+    """What every message of the lock-step must match."""
+    value = _table(r"^STORY = (\(.*?^\))")
+    assert isinstance(value, tuple)
     return value
 
 
@@ -26,8 +38,15 @@ def test_the_bench_catches(case: Case, system_runs: SystemRuns) -> None:
     run = system_runs.run_of(case)
     assert run.result.status == "fail", f"{run.result.status}: {run.result.reason}"
     assert case.test in run.messages, f"{case.test} passed although a fault was planted (log: {run.result.log})"
-    pattern = expected()[case.test]
-    assert re.search(pattern, run.messages[case.test]), f"expected /{pattern}/, got:\n{run.messages[case.test]}"
+    message = run.messages[case.test]
+    exact = "channel and exact model differ" in message
+    for pattern in (expected()[case.test], *(story() if exact else ())):
+        flags = re.S if exact else 0
+        assert re.search(pattern, message, flags), f"expected /{pattern}/, got:\n{message}"
+    if exact:
+        from_ck, to_ck = (int(each) for each in re.findall(r"WAVES_(?:FROM|TO)=(\d+)", message))
+        at = re.search(r"differ in cycle \d+ \(CK (\d+) on the pins\)", message)
+        assert at and from_ck < int(at[1]) < to_ck, "the waves of the replay must show the difference"
 
 
 def test_every_fault_has_an_expectation() -> None:

@@ -55,6 +55,8 @@ def test_a_recorded_trace_passes_and_says_what_it_checked(
     assert result["checked"]["write_responses"] == result["write_requests"] > 0
     assert result["checked"]["commands"] == sum(result["commands"].values()) > COUNT
     assert result["violations"] == 0
+    assert result["exact"]["commands"] >= result["checked"]["commands"]
+    assert result["exact"]["responses"] == COUNT
     assert sum(result["row"].values()) == COUNT
     assert 0 < result["share_of_peak"] <= 1
     latency = result["latency_ck"]
