@@ -896,11 +896,11 @@ def pick_short(x: Cells, k: Cells, n: int, owed: bool, stopped: bool) -> None:
     out_bank = x[P_ACT_BANK] if x[O_ACT] else -1
     out_short = x[P_SHORT_BANK] if x[O_SHORT] == PRE or x[O_SHORT] == REFSB else -1
     base = x[SET] * k[K_PER_SID]
-    pc_ok = False
-    if owed and not stopped:
-        pc_ok = pc_act_from(x, k) <= t and x[S_REFSB + x[SET]] <= t
+    legal = False
+    if not stopped and (owed or x[HELD]):
+        legal = pc_act_from(x, k) <= t and x[S_REFSB + x[SET]] <= t
     if x[HELD]:
-        if pc_ok:
+        if legal:  # a bank held for a debt that has just been paid is picked too, and then not offered
             rest = x[HELD]
             while rest:
                 b = base + lowest(rest)
@@ -939,7 +939,7 @@ def pick_short(x: Cells, k: Cells, n: int, owed: bool, stopped: bool) -> None:
                 return
             wanted &= ~x[B_IN + b]
             wanted_w &= ~x[B_IN + MAX_BANKS + b]
-    if pc_ok and not k[K_ALL_BANK]:
+    if legal and owed and not k[K_ALL_BANK]:
         best = -1
         rest = x[LEFT]
         while rest:
