@@ -8,13 +8,17 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hbm_model import run_folder
+from hbm_model.commands import Cmd
 from hbm_model.legality import check_trace
 from hbm_model.presets import preset
+from hbm_model.sim_summary import numbers_of, series_of_outcome
+from hbm_model.simulate import SimOptions, make_plan, run_model
 from hbm_model.trace import read_commands
 from hbm_tb import run_job, sim
 
@@ -62,6 +66,36 @@ def test_a_recorded_trace_passes_and_says_what_it_checked(
     latency = result["latency_ck"]
     assert 0 < latency["p50"] <= latency["p99"] <= latency["max"]
     assert "--seed 7" in result["reproduce"]
+
+
+def test_the_summary_of_the_model_alone_is_that_of_the_run(
+    passed: tuple[subprocess.CompletedProcess[str], Path],
+) -> None:
+    """`hbm sim` counts as the scoreboard does: the same requests on a channel that begins at the same cycles give the
+    same numbers and the same course over time.
+    """
+    _, folder = passed
+    seen = json.loads((folder / "result.json").read_text())
+    values = preset("hbm2_2000_eng")
+    commands = read_commands(folder / "commands.csv", values).commands
+    last = int(commands["time"][commands["cmd"] == Cmd.MRS].max()) // 4 - 2  # M7.2; the value set is that of the reset
+    plan = make_plan(SimOptions("spmv", count=COUNT))
+    setup = replace(plan.setup, first=last + (values.count("MOD") + 1) // 2, opens=seen["ports"][0]["first_ck"] // 2)
+    outcome, _, _ = run_model(replace(plan, setup=setup))
+    foreseen = numbers_of(outcome)
+    # The run goes on for a while after the last response, and logs the mode registers.
+    for name in ("MRS", "REFSB"):
+        del seen["commands"][name]
+        foreseen["commands"].pop(name, None)
+    for name in set(foreseen) - {"cycles", "refreshes"}:
+        assert foreseen[name] == seen[name], name
+    course, foreseen_course = np.load(folder / "series.npz"), series_of_outcome(outcome)
+    assert set(course) == set(foreseen_course)
+    for name in set(course) - {"bucket_ck"}:
+        common = min(course[name].shape[-1], foreseen_course[name].shape[-1])
+        assert np.array_equal(course[name][..., :common], foreseen_course[name][..., :common]), name
+        if name not in ("start_ck", "refreshes"):
+            assert not course[name][..., common:].any(), name
 
 
 def test_the_folder_holds_what_it_should(passed: tuple[subprocess.CompletedProcess[str], Path]) -> None:
