@@ -71,6 +71,22 @@ NAMED_MAPS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("bg0 row0 row4", "bg1 row1 row5", "bank0 row2 row6", "bank1 row3 row7"),
     ),
     "hashed": ("pc bg0 col bg1 bank sid row", ("bg0 row3 row7", "bg1 row0 row4", "bank0 row1 row5", "bank1 row2 row6")),
+    # Aligned 64 bytes of a PC lie in one row: half the activates for random blocks of 64 B, and streams as in `peers`.
+    "col0_bg": ("pc col0 bg col bank sid row", ()),
+    # As `col0_bg`, for strides from 64 B to 64 KiB. Four pages of 4 KiB in a row meet four bank groups and four banks,
+    # because the bank bits are folded into the group; rows go through all {group, bank} by x^i modulo x^4 + x^3 + 1, so
+    # any four row bits in a row spread over all 16 banks. HBM4 has one group bit, and its third bank bit in place of
+    # the other.
+    "col0_bg_hashed": (
+        "pc col0 bg col bank sid row",
+        (
+            "bg0 bank0 row0 row2 row4 row5 row8 row12 row13",
+            "bg1 bank1 row1 row3 row4 row7 row11 row12 row13",
+            "bank0 row2 row6 row7 row8 row9 row11 row13",
+            "bank1 row3 row4 row5 row6 row8 row10 row11",
+            "bank2 row1 row3 row4 row7 row11 row12 row13",
+        ),
+    ),
 }
 DEFAULT_MAP = "peers"
 MAP_FILES = (".json", ".yaml", ".yml")  # endings of map files (map_file.py)
