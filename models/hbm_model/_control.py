@@ -11,8 +11,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from hbm_model import _machine as m
-from hbm_model._machine import Cells, Table, hot
+from hbm_model import _places as m
+from hbm_model._banks import ref_from
+from hbm_model._hot import Cells, Table, hot
+from hbm_model._pc import emit
 from hbm_model._port import port_idle
 from hbm_model.csr_table import REGISTERS
 from hbm_model.mode_regs import values
@@ -216,7 +218,7 @@ def is_closed(x: Cells, k: Cells, n: int, pc: int) -> bool:
         x[m.STOPPED] == 1
         and pc_idle(x, k, n, pc)
         and (x[m.P_ACT] | x[m.P_SHORT] | x[m.OPEN]) == 0
-        and m.ref_from(x, k) <= 2 * n
+        and ref_from(x, k) <= 2 * n
     )
 
 
@@ -282,7 +284,7 @@ def control_step(c: Cells, k: Cells, x0: Cells, x1: Cells, out: Table, at: int, 
     elif state == MODE:
         i = c[C_MRS]
         if i < c[C_MRS_N] and n == c[C_FROM] + i * c[C_MRD]:
-            m.emit(out, at, 4 * (n + 2), MRS, 0, 0, c[C_MA + i] << 8 | c[C_OP + i], 0)
+            emit(out, at, 4 * (n + 2), MRS, 0, 0, c[C_MA + i] << 8 | c[C_OP + i], 0)
             at += 1
             c[C_MRS] = i + 1
         if over:

@@ -1,412 +1,137 @@
-"""The host side of one PC: its AXI port, as docs/microarchitecture.md M2 tells it.
-
-The port's state stands behind that of its PC in the same row of integers (`_machine`). What the outside offers stands
-in an array of its own, `t`: a list of rows per channel (AR, AW, W), and lists of what the port answers (handshakes, R,
-B). `port_step` is one cycle: it decides everything from S(n) and returns what is handed to the two queues.
-"""
+"""One cycle of a host port (docs/microarchitecture.md M2): everything is decided from S(n)."""
 
 from __future__ import annotations
 
-from typing import Final
-
-import numpy as np
-
-from hbm_model import _machine as m
-from hbm_model._jit import jit_enabled
-from hbm_model._machine import Cells, hot
-
-AR_DEPTH: Final = 4  # M2.1: bursts held
-AW_DEPTH: Final = 8  # M2.2: bursts held
-B_DEPTH: Final = 16  # M2.2: bursts between AW and B
-SLOTS: Final = 64  # M2.5
-MONITORS: Final = 8  # M2.7
-IDS: Final = 1024
-ALWAYS: Final = 256  # level of a READY that is always high
-
-FIXED: Final = 0
-WRAP: Final = 2
-OKAY: Final = 0
-EXOKAY: Final = 1
-SLVERR: Final = 2
-DECERR: Final = 3
-
-# Rows of what is offered; the places of a row.
-AX_CYCLE: Final = 0  # first cycle with VALID; in ordered mode the earliest one
-AX_ADDR: Final = 1
-AX_ID: Final = 2
-AX_LEN: Final = 3
-AX_SIZE: Final = 4
-AX_BURST: Final = 5
-AX_LOCK: Final = 6
-AX_ORDER: Final = 7  # ordered mode: place in the order of the port
-AX_COLUMNS: Final = 8
-W_CYCLE: Final = 0
-W_STRB: Final = 1
-W_LAST: Final = 2
-W_COLUMNS: Final = 3
-# Rows of what is answered.
-ACC_COLUMNS: Final = 2  # cycle of the handshake, cycle in which VALID rose
-R_COLUMNS: Final = 5  # cycle, id, resp, last, number of the burst on AR
-B_COLUMNS: Final = 3  # cycle, id, resp
-
-# ------------------------------------------------------------------ state of a port, places in `x`
-(
-    AR_AT,  # places in `t`: next row to be accepted, and the end of the rows
+from hbm_model import _places as m
+from hbm_model._bursts import (
+    bank_of,
+    burst_response,
+    can_watch,
+    disarm,
+    dram_of,
+    monitor_for,
+    next_beat,
+    row_of,
+    take_monitor,
+)
+from hbm_model._hot import Cells, hot
+from hbm_model._port_places import (
+    A_ADDR,
+    A_BURST,
+    A_ID,
+    A_LEN,
+    A_LOCK,
+    A_RESP,
+    A_SIZE,
+    ACC_COLUMNS,
+    AR_AT,
+    AR_DEPTH,
     AR_END,
+    AR_OUT,
+    AR_TAKEN,
+    AR_UP,
     AW_AT,
+    AW_DEPTH,
     AW_END,
-    W_AT,
-    W_END,
-    AR_OUT,  # places in `t`: where the next answer goes
     AW_OUT,
-    W_OUT,
-    R_OUT,
-    B_OUT,
-    ORDERED,  # 1: bursts of both directions one after the other (AX_ORDER), W with its AW
-    AR_UP,  # cycle in which the VALID that stands rose, -1: none stands
-    AW_UP,
-    W_UP,
-    AR_TAKEN,  # bursts accepted; of W: last beats
-    AW_TAKEN,
     AW_RAISED,
-    W_TAKEN,
-    UNANSWERED,  # bursts accepted whose response has not gone
-    R_LEVEL,
-    B_LEVEL,
-    SEED,
-    HELD,  # M2.1: bursts before the splitter, and the place of the first
-    HELD_AT,
-    REG,  # slot of the request before the read queue, -1: none
-    REG_BANK,
-    REG_ROW,
-    REG_COL,
-    USED,  # slots
-    SOURCE,  # M2.5, served last: 0 D, 1 F, 2 E
-    D_AT,
-    D_N,
-    F_AT,
-    F_N,
-    E_SLOT,  # -1: none
-    R_LEFT,  # beats in the R register, 0: RVALID low
-    R_ID,
-    R_RESP,
-    R_LAST,
-    R_BURST,
-    AWS,  # M2.2: bursts held, and the place of the first
+    AW_TAKEN,
+    AW_UP,
+    AWS,
     AWS_AT,
-    BEAT,  # 1: a beat in the beat register
-    BEAT_STRB,
-    BEAT_LAST,
-    INDEX,  # of the beat in its burst
-    BEAT_ADDR,
-    VERDICT,
-    DROP,
+    AX_ADDR,
+    AX_BURST,
+    AX_COLUMNS,
+    AX_ID,
+    AX_LEN,
+    AX_LOCK,
+    AX_ORDER,
+    AX_SIZE,
+    B_AT,
+    B_DEPTH,
+    B_ID,
+    B_N,
+    B_RESP,
     BAD_LAST,
-    GATHERED,  # strobes of the request so far
-    SAVED,  # M2.4: strobes of the first beats of a burst that wraps
-    PUT,  # 1: a write is offered to the write queue
-    PUT_BANK,
-    PUT_ROW,
-    PUT_COL,
-    PUT_PART,
-    OFF_BANK,  # handed over in this cycle: a write, a read
-    OFF_ROW,
-    OFF_COL,
-    OFF_PART,
+    BEAT,
+    BEAT_ADDR,
+    BEAT_LAST,
+    BEAT_STRB,
+    CREDIT,
+    D_N,
+    DROP,
+    E_SLOT,
+    EXOKAY,
+    F_N,
+    GATHERED,
     GOT,
     GOT_BANK,
-    GOT_ROW,
     GOT_COL,
-    SERIAL,  # name of the next write
-    CREDIT,
-    RETURN,  # credits of freed entries, seen one cycle later (M3.1)
-    WRITES,  # bursts between AW and B
-    B_N,
-    B_AT,
-    MONITOR_TURN,
-    PORT_SCALARS,
-) = range(m.X_SIZE, m.X_SIZE + 74)
-
-# A burst before the splitter.
-H_ADDR: Final = PORT_SCALARS  # of the next beat
-H_LEFT: Final = H_ADDR + AR_DEPTH  # beats
-H_SIZE: Final = H_LEFT + AR_DEPTH
-H_BURST: Final = H_SIZE + AR_DEPTH
-H_LOW: Final = H_BURST + AR_DEPTH  # WRAP: first byte and number of bytes of the container
-H_TOTAL: Final = H_LOW + AR_DEPTH
-H_ID: Final = H_TOTAL + AR_DEPTH
-H_RESP: Final = H_ID + AR_DEPTH
-H_LEN: Final = H_RESP + AR_DEPTH
-H_FIRST: Final = H_LEN + AR_DEPTH  # 1: no request has left yet
-H_NUMBER: Final = H_FIRST + AR_DEPTH
-# Slots.
-SLOT_FREE: Final = H_NUMBER + AR_DEPTH  # the first 64 - USED are free
-S_ID: Final = SLOT_FREE + SLOTS
-S_BEATS: Final = S_ID + SLOTS
-S_LAST: Final = S_BEATS + SLOTS
-S_RESP: Final = S_LAST + SLOTS
-S_LINK: Final = S_RESP + SLOTS  # next slot of the same id, -1: none
-S_DATA: Final = S_LINK + SLOTS
-S_BURST: Final = S_DATA + SLOTS
-D_LIST: Final = S_BURST + SLOTS
-F_LIST: Final = D_LIST + SLOTS
-ID_OLD: Final = F_LIST + SLOTS  # per id: oldest slot that is not sent (-1: none), newest
-ID_NEW: Final = ID_OLD + IDS
-# A burst of AW.
-A_ADDR: Final = ID_NEW + IDS
-A_ID: Final = A_ADDR + AW_DEPTH
-A_LEN: Final = A_ID + AW_DEPTH
-A_SIZE: Final = A_LEN + AW_DEPTH
-A_BURST: Final = A_SIZE + AW_DEPTH
-A_LOCK: Final = A_BURST + AW_DEPTH
-A_RESP: Final = A_LOCK + AW_DEPTH
-# Responses on B.
-B_ID: Final = A_RESP + AW_DEPTH
-B_RESP: Final = B_ID + B_DEPTH
-# Monitors.
-M_ARMED: Final = B_RESP + B_DEPTH
-M_ID: Final = M_ARMED + MONITORS
-M_ADDR: Final = M_ID + MONITORS
-M_SHAPE: Final = M_ADDR + MONITORS  # length, size and burst type
-M_TOTAL: Final = M_SHAPE + MONITORS
-X_SIZE: Final = M_TOTAL + MONITORS
-
-# ------------------------------------------------------------------ READY of the outside (docs/bench.md)
-
-_M64: Final = (1 << 64) - 1
-
-if jit_enabled():
-    _U: Final = np.uint64
-
-    @hot
-    def pattern(seed: int, n: int, lane: int) -> int:
-        """Eight bits of the back-pressure pattern."""
-        x = _U(seed) + _U(0x9E3779B97F4A7C15) * _U(n * 4 + lane)
-        x = (x ^ (x >> _U(30))) * _U(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> _U(27))) * _U(0x94D049BB133111EB)
-        return np.int64((x ^ (x >> _U(31))) & _U(255))  # type: ignore[return-value]
-
-else:
-
-    def pattern(seed: int, n: int, lane: int) -> int:
-        """Eight bits of the back-pressure pattern."""
-        x = (int(seed) + 0x9E3779B97F4A7C15 * (int(n) * 4 + lane)) & _M64
-        x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 & _M64
-        x = (x ^ (x >> 27)) * 0x94D049BB133111EB & _M64
-        return (x ^ (x >> 31)) & 255
-
-
-@hot
-def is_ready(x: Cells, n: int, pc: int, channel: int) -> bool:
-    """READY of R (channel 0) or B (1) in cycle n."""
-    level = x[R_LEVEL + channel]
-    return level >= ALWAYS or pattern(x[SEED], n, pc * 2 + channel + 1) < level
-
-
-# ------------------------------------------------------------------ bursts (M2.4, M2.6)
-
-
-@hot
-def dram_of(k: Cells, block: int) -> int:
-    """The address map: packed DRAM address of a block of 32 bytes."""
-    return (
-        k[m.K_TABLE + (block & 255)]
-        ^ k[m.K_TABLE + 256 + ((block >> 8) & 255)]
-        ^ k[m.K_TABLE + 512 + ((block >> 16) & 255)]
-        ^ k[m.K_TABLE + 768 + ((block >> 24) & 255)]
-    )
-
-
-@hot
-def bank_of(k: Cells, dram: int) -> int:
-    """Number of the bank in its PC."""
-    bank = (dram >> k[m.K_BANK_AT]) & k[m.K_BANK_MASK]
-    group = (dram >> k[m.K_GROUP_AT]) & k[m.K_GROUP_MASK]
-    sid = (dram >> k[m.K_SID_AT]) & k[m.K_SID_MASK]
-    return bank + k[m.K_PER_GROUP] * group + k[m.K_PER_SID] * sid
-
-
-@hot
-def row_of(k: Cells, dram: int) -> int:
-    """Row."""
-    return (dram >> k[m.K_ROW_AT]) & k[m.K_ROW_MASK]
-
-
-@hot
-def burst_response(k: Cells, addr: int, length: int, size: int, burst: int) -> int:
-    """M2.6: OKAY, SLVERR or DECERR."""
-    if burst == 3 or size > 5:
-        return SLVERR
-    span = 1 << size
-    if burst == WRAP:
-        if (length != 1 and length != 3 and length != 7 and length != 15) or addr & (span - 1):
-            return SLVERR
-    elif burst == FIXED:
-        if length > 15:
-            return SLVERR
-    elif ((addr & ~(span - 1)) + span * (length + 1) - 1) >> 12 != addr >> 12:
-        return SLVERR
-    block = (addr >> 5) & ((1 << 59) - 1)  # addresses use all 64 bits
-    if block >> k[m.K_MAP_BITS] or row_of(k, dram_of(k, block)) >= k[m.K_ROW_LIMIT]:
-        return DECERR
-    return OKAY
-
-
-@hot
-def next_beat(addr: int, size: int, burst: int, low: int, total: int) -> int:
-    """Address of the beat after the one at `addr`."""
-    if burst == FIXED:
-        return addr
-    span = 1 << size
-    then = (addr & ~(span - 1)) + span
-    if burst == WRAP and then == low + total:
-        return low
-    return then
-
-
-@hot
-def can_watch(addr: int, length: int, size: int) -> bool:
-    """M2.7: an exclusive access of legal shape."""
-    total = (length + 1) << size
-    return length < 16 and total <= 128 and total & (total - 1) == 0 and addr & (total - 1) == 0
-
-
-# ------------------------------------------------------------------ exclusives (M2.7)
-
-
-@hot
-def monitor_for(x: Cells, ident: int) -> int:
-    """The monitor that an exclusive read arms: its id's own, the lowest free one, the next in turn."""
-    free = -1
-    for i in range(MONITORS):
-        if x[M_ARMED + i]:
-            if x[M_ID + i] == ident:
-                return i
-        elif free < 0:
-            free = i
-    if free < 0:
-        free = x[MONITOR_TURN]
-        x[MONITOR_TURN] = (free + 1) & (MONITORS - 1)
-    return free
-
-
-@hot
-def take_monitor(x: Cells, a: int) -> bool:
-    """An exclusive write at its first beat: True when its monitor is armed for it; the monitor is used up."""
-    shape = x[A_LEN + a] << 5 | x[A_SIZE + a] << 2 | x[A_BURST + a]
-    for i in range(MONITORS):
-        if x[M_ARMED + i] and x[M_ID + i] == x[A_ID + a] and x[M_ADDR + i] == x[A_ADDR + a] and x[M_SHAPE + i] == shape:
-            x[M_ARMED + i] = 0
-            return True
-    return False
-
-
-@hot
-def disarm(x: Cells, block: int, strobes: int) -> None:
-    """A write request that writes one of the bytes that a monitor watches."""
-    for i in range(MONITORS):
-        if x[M_ARMED + i]:
-            low = x[M_ADDR + i]
-            total = x[M_TOTAL + i]
-            if total >= 32:
-                if low >> 5 <= block < (low + total) >> 5:
-                    x[M_ARMED + i] = 0
-            elif block == low >> 5 and (strobes >> (low & 31)) & ((1 << total) - 1):
-                x[M_ARMED + i] = 0
-
-
-# ------------------------------------------------------------------ responses (M2.5)
-
-
-@hot
-def send_slot(x: Cells, slot: int) -> None:
-    """The slot moves into the R register; its successor becomes the oldest of the id."""
-    ident = x[S_ID + slot]
-    x[R_LEFT] = x[S_BEATS + slot]
-    x[R_ID] = ident
-    x[R_RESP] = x[S_RESP + slot]
-    x[R_LAST] = x[S_LAST + slot]
-    x[R_BURST] = x[S_BURST + slot]
-    x[USED] -= 1
-    x[SLOT_FREE + SLOTS - 1 - x[USED]] = slot
-    then = x[S_LINK + slot]
-    x[ID_OLD + ident] = then
-    if then >= 0 and x[S_DATA + then]:
-        x[F_LIST + ((x[F_AT] + x[F_N]) & (SLOTS - 1))] = then
-        x[F_N] += 1
-
-
-@hot
-def send_next(x: Cells) -> bool:
-    """One of the three sources, in turn, sends its first slot; False when all are empty."""
-    last = x[SOURCE]
-    for step in range(1, 4):
-        source = (last + step) % 3
-        slot = -1
-        if source == 0:
-            if x[D_N]:
-                slot = x[D_LIST + x[D_AT]]
-                x[D_AT] = (x[D_AT] + 1) & (SLOTS - 1)
-                x[D_N] -= 1
-        elif source == 1:
-            if x[F_N]:
-                slot = x[F_LIST + x[F_AT]]
-                x[F_AT] = (x[F_AT] + 1) & (SLOTS - 1)
-                x[F_N] -= 1
-        elif x[E_SLOT] >= 0:
-            slot = x[E_SLOT]
-            x[E_SLOT] = -1
-        if slot >= 0:
-            x[SOURCE] = source
-            send_slot(x, slot)
-            return True
-    return False
-
-
-@hot
-def responses(x: Cells, t: Cells, n: int, pc: int) -> None:
-    """M2.5, M2.8, M3.3: R, B, and the data that arrives in n."""
-    room = x[R_LEFT] == 0
-    if not room and is_ready(x, n, pc, 0):
-        at = x[R_OUT]
-        x[R_LEFT] -= 1
-        room = x[R_LEFT] == 0
-        ends = 1 if room and x[R_LAST] else 0
-        t[at] = n
-        t[at + 1] = x[R_ID]
-        t[at + 2] = x[R_RESP]
-        t[at + 3] = ends
-        t[at + 4] = x[R_BURST]
-        x[R_OUT] = at + R_COLUMNS
-        x[UNANSWERED] -= ends
-    if x[B_N] and is_ready(x, n, pc, 1):
-        at = x[B_OUT]
-        t[at] = n
-        t[at + 1] = x[B_ID + x[B_AT]]
-        t[at + 2] = x[B_RESP + x[B_AT]]
-        x[B_OUT] = at + B_COLUMNS
-        x[B_AT] = (x[B_AT] + 1) & (B_DEPTH - 1)
-        x[B_N] -= 1
-        x[WRITES] -= 1
-        x[UNANSWERED] -= 1
-    if room and (x[D_N] | x[F_N] or x[E_SLOT] >= 0):
-        room = not send_next(x)
-    if x[m.FLY_N] and x[m.FLY_AT + x[m.FLY]] == n:
-        slot = x[m.FLY_REQ + x[m.FLY]]
-        x[m.FLY] = (x[m.FLY] + 1) & 255
-        x[m.FLY_N] -= 1
-        if slot < 0:
-            m.complete_merge(x, -1 - slot)
-        elif x[ID_OLD + x[S_ID + slot]] != slot:
-            x[S_DATA + slot] = 1
-        elif room:
-            send_slot(x, slot)
-        else:
-            x[D_LIST + ((x[D_AT] + x[D_N]) & (SLOTS - 1))] = slot
-            x[D_N] += 1
-
-
-# ------------------------------------------------------------------ handshakes and beats
+    GOT_ROW,
+    H_ADDR,
+    H_BURST,
+    H_FIRST,
+    H_ID,
+    H_LEFT,
+    H_LEN,
+    H_LOW,
+    H_NUMBER,
+    H_RESP,
+    H_SIZE,
+    H_TOTAL,
+    HELD,
+    HELD_AT,
+    ID_NEW,
+    ID_OLD,
+    INDEX,
+    M_ADDR,
+    M_ARMED,
+    M_ID,
+    M_SHAPE,
+    M_TOTAL,
+    OFF_BANK,
+    OFF_COL,
+    OFF_PART,
+    OFF_ROW,
+    OKAY,
+    ORDERED,
+    PUT,
+    PUT_BANK,
+    PUT_COL,
+    PUT_PART,
+    PUT_ROW,
+    R_LEFT,
+    REG,
+    REG_BANK,
+    REG_COL,
+    REG_ROW,
+    RETURN,
+    S_BEATS,
+    S_BURST,
+    S_DATA,
+    S_ID,
+    S_LAST,
+    S_LINK,
+    S_RESP,
+    SAVED,
+    SLOT_FREE,
+    SLOTS,
+    SLVERR,
+    UNANSWERED,
+    USED,
+    VERDICT,
+    W_AT,
+    W_COLUMNS,
+    W_END,
+    W_LAST,
+    W_OUT,
+    W_STRB,
+    W_TAKEN,
+    W_UP,
+    WRAP,
+    WRITES,
+)
+from hbm_model._responses import responses
 
 
 @hot
@@ -693,9 +418,6 @@ def port_step(x: Cells, k: Cells, t: Cells, n: int, pc: int, host: int, freed: i
     return handed
 
 
-# ------------------------------------------------------------------ seen from outside
-
-
 @hot
 def port_idle(x: Cells) -> bool:
     """M2.9: no burst, no slot, no response; a beat that came before its burst may wait."""
@@ -734,16 +456,3 @@ def next_valid(x: Cells, t: Cells, then: int) -> int:
     if w and t[x[W_AT]] < then:
         then = t[x[W_AT]]
     return then
-
-
-def reset_port(x: Cells, k: Cells) -> None:
-    """The state after reset."""
-    for place in (AR_UP, AW_UP, W_UP, REG, E_SLOT):
-        x[place] = -1
-    x[R_LEVEL] = x[B_LEVEL] = ALWAYS
-    x[SOURCE] = 0  # M2.5
-    x[CREDIT] = k[m.K_WRITE_ENTRIES]  # M2.2
-    for slot in range(SLOTS):
-        x[SLOT_FREE + slot] = slot
-    for ident in range(IDS):
-        x[ID_OLD + ident] = -1

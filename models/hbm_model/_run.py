@@ -8,9 +8,14 @@ from __future__ import annotations
 from typing import Final
 
 from hbm_model import _control as c7
-from hbm_model import _machine as m
-from hbm_model import _port as p
-from hbm_model._machine import Cells, Table, hot
+from hbm_model import _places as m
+from hbm_model import _port_places as p
+from hbm_model._hot import Cells, Table, hot
+from hbm_model._pc import apply_pc, quiet, step_pc
+from hbm_model._port import all_taken, next_valid, port_step, port_still
+from hbm_model._queues import enqueue, start_merge
+from hbm_model._refresh import count_due, decide_held
+from hbm_model._rows import grant, pick_act, pick_short
 
 # Places of `clock`.
 CYCLE: Final = 0  # next cycle
@@ -51,30 +56,30 @@ def finish(
     start = -1
     if not still:
         if not (x[m.O_ACT] and not x[m.G_ACT]):
-            m.pick_act(x, k, n)
+            pick_act(x, k, n)
         if not (x[m.O_SHORT] and not x[m.G_SHORT]):
-            m.pick_short(x, k, n, owed, stopped)
-        m.decide_held(x, k, owed)
+            pick_short(x, k, n, owed, stopped)
+        decide_held(x, k, owed)
         if beat:  # M4.5
             for d in range(2):
                 x[m.URGENT + d] |= x[m.AGED + d]
                 x[m.AGED + d] = x[m.ALL + d]
         start = x[m.E_REQ + 64 + x[m.N_START]] if x[m.N_START] >= 0 else -1
         freed = -x[m.WR_PATH]
-        at = m.apply_pc(x, k, n, pc, out, at)
+        at = apply_pc(x, k, n, pc, out, at)
         freed += x[m.WR_PATH]
-    if freed or not p.port_still(x) or not p.all_taken(x):
-        handed = p.port_step(x, k, t, n, pc, host, freed, quiesce)
+    if freed or not port_still(x) or not all_taken(x):
+        handed = port_step(x, k, t, n, pc, host, freed, quiesce)
         if handed & 1:  # M2.3: the write of a cycle is older than its read
             part = k[m.K_MERGE] == 1 and x[p.OFF_PART] == 1
-            m.enqueue(x, k, m.WRITE, x[p.OFF_BANK], x[p.OFF_ROW], x[p.OFF_COL], x[p.SERIAL], part, False)
+            enqueue(x, k, m.WRITE, x[p.OFF_BANK], x[p.OFF_ROW], x[p.OFF_COL], x[p.SERIAL], part, False)
             x[p.SERIAL] += 1
         if handed & 2:
-            m.enqueue(x, k, m.READ, x[p.GOT_BANK], x[p.GOT_ROW], x[p.GOT_COL], x[p.GOT], False, False)
+            enqueue(x, k, m.READ, x[p.GOT_BANK], x[p.GOT_ROW], x[p.GOT_COL], x[p.GOT], False, False)
             x[m.HOST] += 1
     if start >= 0:
         # An enqueue of this cycle may have dealt new ranks, so the write is found by its name.
-        m.start_merge(x, k, start)
+        start_merge(x, k, start)
     return at
 
 
@@ -83,13 +88,13 @@ def next_event(x: Cells, k: Cells, t: Cells, then: int) -> int:
     """The first cycle before `then` in which a PC at rest with a still port has anything to do; else `then`."""
     if k[m.K_REFRESH] and x[m.DUE] >> 1 < then:
         then = x[m.DUE] >> 1
-    return p.next_valid(x, t, then)
+    return next_valid(x, t, then)
 
 
 @hot
 def served(x: Cells) -> bool:
     """True when everything that was offered is answered and carried out."""
-    return p.all_taken(x) and (x[m.ALL] | x[m.ALL_W]) == 0 and p.port_still(x)
+    return all_taken(x) and (x[m.ALL] | x[m.ALL_W]) == 0 and port_still(x)
 
 
 @hot
@@ -109,9 +114,9 @@ def run(xs: Table, k: Cells, c: Cells, ts: Table, ev: Table, out: Table, clock: 
         if clock[TO_THE_END] and served(x0) and served(x1):
             clock[ENDED] = 1
             break
-        quiet0 = m.quiet(x0)
-        quiet1 = m.quiet(x1)
-        if quiet0 and quiet1 and p.port_still(x0) and p.port_still(x1):
+        quiet0 = quiet(x0)
+        quiet1 = quiet(x1)
+        if quiet0 and quiet1 and port_still(x0) and port_still(x1):
             # Nothing can happen before the next VALID, refresh or event.
             then = next_event(x0, k, t0, until)
             then = next_event(x1, k, t1, then)
@@ -148,27 +153,27 @@ def run(xs: Table, k: Cells, c: Cells, ts: Table, ev: Table, out: Table, clock: 
         owed0 = False
         owed1 = False
         if not quiet0:
-            owed0 = m.step_pc(x0, k, n, 0, allowed, stopped0)
+            owed0 = step_pc(x0, k, n, 0, allowed, stopped0)
         else:
             x0[m.O_ACT] = 0
             x0[m.O_SHORT] = 0
         if not quiet1:
-            owed1 = m.step_pc(x1, k, n, 1, allowed, stopped1)
+            owed1 = step_pc(x1, k, n, 1, allowed, stopped1)
         else:
             x1[m.O_ACT] = 0
             x1[m.O_SHORT] = 0
         if first == 0:
-            m.grant(x0, x1, gen)
+            grant(x0, x1, gen)
             if x0[m.G_ACT] or x0[m.G_SHORT]:
                 first = 1
         else:
-            m.grant(x1, x0, gen)
+            grant(x1, x0, gen)
             if x1[m.G_ACT] or x1[m.G_SHORT]:
                 first = 0
         at = finish(x0, k, t0, out, at, n, 0, quiet0, owed0, stopped0, beat, quiesce)
-        m.count_due(x0, k, n)
+        count_due(x0, k, n)
         at = finish(x1, k, t1, out, at, n, 1, quiet1, owed1, stopped1, beat, quiesce)
-        m.count_due(x1, k, n)
+        count_due(x1, k, n)
         n += 1
         if c[c7.C_LOADED]:
             break

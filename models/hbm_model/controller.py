@@ -1,6 +1,6 @@
 """The exact controller model: every command with its CK and every response with its cycle, from what is offered.
 
-Written from docs/microarchitecture.md alone. The loop is `_machine.run`; this module turns parameters and requests into
+Written from docs/microarchitecture.md alone. The loop is `_run.run`; this module turns parameters and requests into
 its tables and its lists back into commands and response cycles. Cycles count from the first one with reset high.
 """
 
@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hbm_model import _machine as m
-from hbm_model import _port as p
+from hbm_model import _places as m
+from hbm_model import _port_places as p
 from hbm_model import _run as r
 from hbm_model._control import (
     C_LOADED,
@@ -27,6 +27,7 @@ from hbm_model._control import (
     derive,
     derive_limits,
 )
+from hbm_model._port import port_idle
 from hbm_model.addrmap import DEFAULT_MAP, OFFSET_BITS, AddressMap, named_map
 from hbm_model.commands import CMD_DTYPE, Cmd, CmdArray
 from hbm_model.csr import ap_min_ras
@@ -375,7 +376,7 @@ class Channel:
         table[:, p.AX_BURST] = 1
         for port in range(2):
             x = self.state[port]
-            if self._feeds[port][AR].rows[self._feeds[port][AR].at :].size or not p.port_idle(x):
+            if self._feeds[port][AR].rows[self._feeds[port][AR].at :].size or not port_idle(x):
                 raise InputError("requests are offered while others are still to be answered")
             mine = np.flatnonzero(pc == port)
             table[mine, p.AX_ORDER] = np.arange(len(mine)) + int(x[p.AR_TAKEN] + x[p.AW_TAKEN])

@@ -11,8 +11,9 @@ from typing import Final
 
 import numpy as np
 
-from hbm_model import _machine as m
-from hbm_model import _port as p
+from hbm_model import _places as m
+from hbm_model import _port_places as p
+from hbm_model._columns import is_held, is_kept
 from hbm_model.commands import COLUMN_COMMANDS, Cmd, CmdArray, ck_text, describe
 from hbm_model.controller import Channel, in_order
 
@@ -185,9 +186,9 @@ def queue_text(channel: Channel, pc: int) -> list[str]:
             notes += [f"waits for {x[m.E_WAITS + e]} older (M3.2)"] if x[m.E_WAITS + e] else []
             notes += ["unstarted (M3.3)"] if (int(x[m.RAW + d]) >> rank) & 1 else []
             notes += ["urgent (M4.5)"] if (int(x[m.URGENT + d]) >> rank) & 1 else []
-            notes += ["bank held (M6)"] if m.is_held(x, channel.k, bank) else []
+            notes += ["bank held (M6)"] if is_held(x, channel.k, bank) else []
             notes += ["other direction (M4.4)"] if hits and x[m.DIRECTION] != d else []
-            notes += ["row kept by hits (M5.2)"] if opened >= 0 and not hits and m.is_kept(x, bank) else []
+            notes += ["row kept by hits (M5.2)"] if opened >= 0 and not hits and is_kept(x, bank) else []
             notes += [
                 f"{rule} until CK {since + 2 * PIPE}"
                 for rule, since in _blocks(channel, pc, d, rank)

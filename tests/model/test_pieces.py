@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hbm_model import _machine as m
+from hbm_model._jit import jit_enabled
 from hbm_model.addrmap import named_map
 from hbm_model.commands import CMD_DTYPE, Cmd
 from hbm_model.controller import (
@@ -27,7 +27,7 @@ from hbm_model.errors import InputError
 from hbm_model.presets import preset
 from hbm_model.requests import make_trace
 
-CYCLES = 6000 if m.jit_enabled() else 4000
+CYCLES = 6000 if jit_enabled() else 4000
 LOADED = 10  # the set of the start is active: what `next_set` gives from here on is meant for the commit
 COMMIT_AT = CYCLES // 3
 ADDRESS = {register.path: register.address for register in REGISTERS}
@@ -114,7 +114,7 @@ def test_any_cut_gives_the_same(name: str) -> None:
     assert whole[7].dtype == R_ROW
     assert whole[9].dtype == B_ROW
     assert (whole[0]["cmd"] == Cmd.MRS).sum() == 2 * {"hbm2": 9, "hbm3": 16, "hbm4": 20}[name[:4]]
-    assert min(len(each) for each in whole) > (CYCLES / 60 if m.jit_enabled() else 0)
+    assert min(len(each) for each in whole) > (CYCLES / 60 if jit_enabled() else 0)
     for seed, pieces in enumerate((3, 40, 301)):
         rng = np.random.default_rng(seed)
         cuts = [*sorted({LOADED, CYCLES, *(int(each) for each in rng.integers(1, CYCLES, pieces))})]
@@ -146,7 +146,7 @@ def test_two_ways_of_offering(name: str) -> None:
     """What `offer` makes of a trace, given again as single VALIDs with their cycles, brings the same run."""
     params = preset(name)
     address_map = named_map("peers", params.geometry)
-    count = 4000 if m.jit_enabled() else 200
+    count = 4000 if jit_enabled() else 200
     rng = np.random.default_rng(3)
     trace = make_trace(rng.random(count) < 0.4, rng.integers(0, 1 << 12, count).astype(np.uint64) << np.uint64(5))
     one = Channel(Setup(params, Policy.of(params)))

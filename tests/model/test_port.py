@@ -16,8 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hbm_model import _machine as m
-from hbm_model import _port as p
+from hbm_model import _places as m
+from hbm_model import _port_places as p
+from hbm_model._jit import jit_enabled
+from hbm_model._port import port_idle, port_step
+from hbm_model._responses import is_ready
 from hbm_model.addrmap import AddressMap, named_map
 from hbm_model.controller import Policy, Setup, constants, map_constants
 from hbm_model.presets import preset
@@ -120,10 +123,10 @@ class Pair:
         if answer is not None:
             x[m.FLY], x[m.FLY_N], x[m.FLY_REQ], x[m.FLY_AT] = 0, 1, answer[0], n
         freed = int(self.writes > 0 and rng.random() < self.free)
-        ready = [bool(p.is_ready(x, n, self.pc, channel)) for channel in range(2)]
+        ready = [bool(is_ready(x, n, self.pc, channel)) for channel in range(2)]
 
         idle = plain.idle()
-        assert idle == bool(p.port_idle(x)), n
+        assert idle == bool(port_idle(x)), n
         expected = [
             ar is not None and plain.ar_ready(quiesce),
             aw is not None and plain.aw_ready(quiesce),
@@ -141,7 +144,7 @@ class Pair:
             )
         )  # fmt: skip
         self.freed = freed
-        handed = int(p.port_step(x, self.k, self.t, n, self.pc, host, freed, quiesce))
+        handed = int(port_step(x, self.k, self.t, n, self.pc, host, freed, quiesce))
 
         out = {place: (int(x[place]) - 256 - 64 * i) // columns for i, (place, columns) in enumerate(OUTPUTS.items())}
         taken = [bool(out[place]) for place in (p.AR_OUT, p.AW_OUT, p.W_OUT)]
@@ -238,7 +241,7 @@ CASES = {
     "exclusive": {"exclusive": 0.95, "ids": 12, "gap": 0.3},
     "quiesce": {"calm": True, "gap": 0.2, "levels": (128, 128)},
 }
-LENGTH = 4000 if m.jit_enabled() else 400
+LENGTH = 4000 if jit_enabled() else 400
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -254,7 +257,7 @@ def test_same_as_the_block_model(name: str) -> None:
 SEEN: Counter[str] = Counter()
 
 
-@pytest.mark.skipif(not m.jit_enabled(), reason="the short cases without numba do not reach every corner")
+@pytest.mark.skipif(not jit_enabled(), reason="the short cases without numba do not reach every corner")
 def test_every_corner_was_met() -> None:
     """Runs last: the cases above met each situation that the port knows."""
     for name in ("full", "slots", "no_credit", "exclusive", "stored", "slverr", "decerr", "part", "early_w", "idle"):
@@ -263,7 +266,7 @@ def test_every_corner_was_met() -> None:
 
 def test_without_numba() -> None:
     """The same comparison on plain Python."""
-    if not m.jit_enabled():
+    if not jit_enabled():
         return
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__],
@@ -272,7 +275,7 @@ def test_without_numba() -> None:
     assert done.returncode == 0, done.stdout[-3000:]
 
 
-@pytest.mark.skipif(not m.jit_enabled(), reason="needs long runs")
+@pytest.mark.skipif(not jit_enabled(), reason="needs long runs")
 @pytest.mark.parametrize("fault", ["credits", "disarm", "sources", "slots", "monitors", "lanes"])
 def test_the_comparison_can_fail(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A block model with a small fault is found out."""
@@ -332,4 +335,4 @@ def test_ready_pattern() -> None:
                 for pc in range(2):
                     for channel in range(2):
                         value = mix((seed + 0x9E3779B97F4A7C15 * (n * 4 + pc * 2 + channel + 1)) & mask) & 255
-                        assert bool(p.is_ready(x, n, pc, channel)) == (value < level)
+                        assert bool(is_ready(x, n, pc, channel)) == (value < level)

@@ -1,0 +1,183 @@
+"""One cycle of a PC: its decisions together, and their effects (docs/microarchitecture.md M1.6)."""
+
+from __future__ import annotations
+
+from hbm_model._banks import did_act, did_column, did_short
+from hbm_model._columns import decide_columns, find_conflicts
+from hbm_model._hot import Cells, Table, hot, lowest
+from hbm_model._places import (
+    ACT,
+    ALL,
+    ALL_HELD,
+    ALL_W,
+    B_ROW,
+    C_CLOSE,
+    C_RANK,
+    DEBT,
+    DIRECTION,
+    E_BANK,
+    E_COL,
+    E_REQ,
+    E_WAITS_W,
+    FLY,
+    FLY_AT,
+    FLY_N,
+    FLY_REQ,
+    G_ACT,
+    G_SHORT,
+    G_SLOT,
+    HELD,
+    HOST,
+    K_GEN,
+    K_PER_SID,
+    K_RD_DATA,
+    LAST,
+    N_ACT,
+    N_ACT_BANK,
+    N_ACT_ROW,
+    N_ACT_URGENT,
+    N_ALL_HELD,
+    N_DIRECTION,
+    N_HELD,
+    N_SHORT,
+    N_SHORT_BANK,
+    N_SHORT_URGENT,
+    N_START,
+    O_ACT,
+    O_SHORT,
+    P_ACT,
+    P_ACT_BANK,
+    P_ACT_ROW,
+    P_ACT_URGENT,
+    P_SHORT,
+    P_SHORT_BANK,
+    P_SHORT_URGENT,
+    PICKS,
+    PRE,
+    PREA,
+    RAW_W,
+    RD,
+    RD_PATH,
+    RD_PICKED,
+    READ,
+    REF,
+    REFSB,
+    RESERVED,
+    RESERVED_ENTRIES,
+    STOPPED,
+    WR,
+    WR_PATH,
+    WR_PICKED,
+)
+from hbm_model._queues import remove
+from hbm_model._rows import decide_offers
+
+
+@hot
+def emit(out: Table, at: int, half_ck: int, cmd: int, pc: int, b: int, row: int, col: int) -> None:
+    """Append a command to the list."""
+    out[at, 0] = half_ck
+    out[at, 1] = cmd
+    out[at, 2] = pc
+    out[at, 3] = b
+    out[at, 4] = row
+    out[at, 5] = col
+
+
+@hot
+def apply_pc(x: Cells, k: Cells, n: int, pc: int, out: Table, at: int) -> int:
+    """Effects of this cycle's picks and grants on S(n + 1), and their place in the list of commands."""
+    base = 4 * (n + 3)  # half CK on the pins: picked in n, registered in n + 1, pins in n + 3 (M1.6, M8.1)
+    r = x[C_RANK]
+    d = x[DIRECTION]
+    if r >= 0:
+        e = d * 64 + r
+        b = x[E_BANK + e]
+        close = x[C_CLOSE]
+        emit(out, at, base + 2 * pc, (RD if d == READ else WR) + close, pc, b, x[B_ROW + b], x[E_COL + e])
+        at += 1
+        req = x[E_REQ + e]
+        if d == READ:
+            fly = (x[FLY] + x[FLY_N]) & 255
+            x[FLY_REQ + fly] = req
+            x[FLY_AT + fly] = n + k[K_RD_DATA + pc]
+            x[FLY_N] += 1
+            x[RD_PICKED + (x[RD_PATH] & 63)] = n
+            x[RD_PATH] += 1
+            if req >= 0:
+                x[HOST] -= 1
+            else:
+                x[RESERVED] -= 1
+        else:
+            x[WR_PICKED + (x[WR_PATH] & 15)] = n
+            x[WR_PATH] += 1
+        remove(x, d, r)
+        did_column(x, k, d, b, close, 2 * n + pc)
+        x[PICKS] += 1
+        x[LAST] = n
+    if x[N_DIRECTION] != d:
+        x[DIRECTION] = x[N_DIRECTION]
+        x[PICKS] = 0
+        x[LAST] = n
+    if x[G_ACT]:
+        b = x[P_ACT_BANK]
+        emit(out, at, base, ACT, pc, b, x[P_ACT_ROW], 0)
+        at += 1
+        did_act(x, k, b, x[P_ACT_ROW], 2 * n + 1)
+    x[HELD] = x[N_HELD]
+    x[ALL_HELD] = x[N_ALL_HELD]
+    cmd = x[G_SHORT]
+    if cmd:
+        b = x[P_SHORT_BANK]
+        slot = x[G_SLOT]
+        fall = 1 if k[K_GEN] > 2 and (cmd == PRE or cmd == PREA) else 0
+        emit(out, at, base + 2 * slot + fall, cmd, pc, b, 0, 0)
+        at += 1
+        if cmd == REFSB:
+            x[HELD] &= ~(1 << (b % k[K_PER_SID]))
+            x[DEBT] -= 1
+        elif cmd == REF:
+            x[ALL_HELD] = 0
+            x[DEBT] -= 1
+        did_short(x, k, cmd, b, 2 * n + slot)
+    # M5.4: what was offered in vain stays, all else is replaced.
+    if not (x[O_ACT] and not x[G_ACT]):
+        x[P_ACT] = x[N_ACT]
+        x[P_ACT_BANK] = x[N_ACT_BANK]
+        x[P_ACT_ROW] = x[N_ACT_ROW]
+        x[P_ACT_URGENT] = x[N_ACT_URGENT]
+    if not (x[O_SHORT] and not x[G_SHORT]):
+        x[P_SHORT] = x[N_SHORT]
+        x[P_SHORT_BANK] = x[N_SHORT_BANK]
+        x[P_SHORT_URGENT] = x[N_SHORT_URGENT]
+    return at
+
+
+@hot
+def quiet(x: Cells) -> bool:
+    """True when the PC has nothing to decide: no entry, no row command picked, no refresh, not stopped."""
+    return (
+        x[ALL] | x[ALL_W] | x[P_ACT] | x[P_SHORT] | x[DEBT] | x[HELD] | x[ALL_HELD] | x[DIRECTION] | x[STOPPED]
+    ) == 0
+
+
+@hot
+def step_pc(x: Cells, k: Cells, n: int, pc: int, allowed: bool, stopped: bool) -> bool:
+    """Everything that one PC decides in n before the row bus is granted."""
+    owed = allowed and not stopped and x[DEBT] > 0
+    if stopped:
+        x[ALL_HELD] = 1
+    find_conflicts(x, k)
+    decide_columns(x, k, n, pc, allowed)
+    decide_offers(x, k, n, owed, stopped)
+    # M3.3
+    x[N_START] = -1
+    if x[RAW_W] and x[RESERVED] < RESERVED_ENTRIES:
+        rest = x[RAW_W]
+        while rest:
+            r = lowest(rest)
+            rest &= rest - 1
+            if x[E_WAITS_W + 64 + r] == 0:
+                x[N_START] = r
+                break
+    return owed

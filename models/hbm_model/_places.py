@@ -1,0 +1,212 @@
+"""Where things stand in the rows of integers of the exact controller model.
+
+`k` holds the constants of a run (timings of the active set, policies, address map), `x` all that one PC knows; the
+state of its port stands behind it (`_port_places`). Legality is kept as instants: for each command and scope the first
+CK at which history allows it. Entries of a queue have ranks that grow with age, so a set of entries is an integer with
+one bit a rank and the oldest of a set is its lowest bit.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+RANKS: Final = 62  # ranks of a queue before they are dealt anew; 62 keeps every set a positive int64
+NEVER: Final = -(1 << 40)  # an instant before everything
+READ: Final = 0
+WRITE: Final = 1
+
+# ------------------------------------------------------------------ constants of a run, places in `k`
+(
+    K_GEN,
+    K_BANKS,  # banks of a PC, all SIDs
+    K_PER_SID,
+    K_PER_GROUP,
+    K_SIDS,
+    K_RCDRD,
+    K_RCDWR,
+    K_RAS,
+    K_ACT_ACT,  # max(RC, RAS + RP)
+    K_RTP,
+    K_WR_PRE,  # B + WR
+    K_WR_RDA,
+    K_ACT_RDA,
+    K_ACT_WRA,
+    K_RP,
+    K_RFCSB,
+    K_RRDL,
+    K_CCDL,
+    K_WTRL,  # B + WTRL
+    K_RRDS,
+    K_FAW,
+    K_CCDS,
+    K_CCDR,
+    K_WTRS,  # B + WTRS
+    K_RD_WR,
+    K_RREFD,
+    K_RFC,
+    K_PPD,
+    K_INTERVAL,
+    K_PAGE,
+    K_AP,
+    K_REFRESH,
+    K_ALL_BANK,
+    K_HOLD,
+    K_LOW,
+    K_GAIN,
+    K_IDLE,
+    K_WRITE_HIGH,
+    K_WRITE_LOW,
+    K_STARVE,
+    K_RD_DATA,  # cycles from the pick of a read to its data, for PC0 and PC1
+    K_RD_DATA1,
+    K_WR_DATA,  # cycles from the pick of a write to its data, for PC0 and PC1
+    K_WR_DATA1,
+    K_MERGE,  # 1: no mask pins, a write with a strobe missing is a read-modify-write
+    K_OUTSTANDING,  # `hbm sim`: bursts that a port may have unanswered, 0: no limit
+    K_READ_ENTRIES,  # host entries of the read queue, and of the write queue (M3.1); other numbers are for studies
+    K_WRITE_ENTRIES,
+    K_MAP_BITS,  # address map (M2.6): inputs, first row that is no memory, fields of a packed DRAM address
+    K_ROW_LIMIT,
+    K_COL_MASK,
+    K_ROW_AT,
+    K_ROW_MASK,
+    K_BANK_AT,
+    K_BANK_MASK,
+    K_GROUP_AT,
+    K_GROUP_MASK,
+    K_SID_AT,
+    K_SID_MASK,
+    K_AP_MIN,  # ap_min_ras, REFI, REFISB and the code at the TEMP pins, as they are given
+    K_REFI,
+    K_REFISB,
+    K_TEMP,
+    K_WR_SENT,  # cycles from the pick of a write to the cycle that carries the end of its data, for PC0 and PC1
+    K_WR_SENT1,
+    K_TABLE,  # four tables of 256, one per eight inputs: the XOR of their entries is the packed DRAM address
+) = range(66)
+K_SIZE: Final = K_TABLE + 4 * 256
+
+# ------------------------------------------------------------------ state of one PC and its port, places in `x`
+(
+    DIRECTION,
+    LAST,  # cycle of the last pick or change of direction
+    PICKS,  # picks after the last change
+    HOST,  # host entries of the read queue
+    RESERVED,
+    NEXT_RANK,
+    NEXT_RANK_W,
+    ALL,  # sets of entries; reads, then writes
+    ALL_W,
+    HIT,
+    HIT_W,
+    SHUT,  # entries whose bank is closed
+    SHUT_W,
+    FREE,
+    FREE_W,
+    WHOLE,  # complete
+    WHOLE_W,
+    RAW,  # unstarted
+    RAW_W,
+    AGED,
+    AGED_W,
+    URGENT,
+    URGENT_W,
+    P_ACT,  # picked ACT: 1, bank, row, urgent
+    P_ACT_BANK,
+    P_ACT_ROW,
+    P_ACT_URGENT,
+    P_SHORT,  # picked short command: its code (0 none), bank, urgent
+    P_SHORT_BANK,
+    P_SHORT_URGENT,
+    O_ACT,  # offered in this cycle
+    O_SHORT,
+    O_EARLY,  # the short command is legal in slot A
+    G_ACT,  # granted in this cycle
+    G_SHORT,
+    G_SLOT,
+    C_RANK,  # column pick of this cycle, -1: none
+    C_CLOSE,
+    N_DIRECTION,
+    N_ACT,  # the new picks
+    N_ACT_BANK,
+    N_ACT_ROW,
+    N_ACT_URGENT,
+    N_SHORT,
+    N_SHORT_BANK,
+    N_SHORT_URGENT,
+    N_HELD,
+    N_ALL_HELD,
+    N_START,  # rank of the write that starts its merge, -1: none
+    DEBT,
+    DUE,  # CK at which the next refresh falls due
+    LEFT,  # banks of the set not yet refreshed, one bit each
+    SET,  # SID of the set
+    HELD,
+    ALL_HELD,
+    OPEN,  # open banks
+    ORDER,  # ACTs so far
+    CONFLICTS,  # banks with an urgent conflict in this cycle
+    T_ACT,
+    T_COL,
+    T_COL_W,
+    T_PRE,
+    T_PREA,
+    T_REF,
+    WINDOW,  # times of the last four ACT and REFSB
+    WINDOW1,
+    WINDOW2,
+    WINDOW3,
+    WINDOW_AT,
+    MASKED,
+    MASKED_W,
+    FLY,  # reads under way: first place and number
+    FLY_N,
+    STOPPED,  # M6.6
+    CONVERT,  # M6.1: refresh_all changed in this cycle
+    RD_PATH,  # how many reads, writes were picked
+    WR_PATH,
+    SCALARS,
+) = range(78)
+
+MAX_BANKS: Final = 64
+B_ROW: Final = 128  # open row, -1: closed
+B_RD: Final = B_ROW + MAX_BANKS  # instants
+B_WR: Final = B_RD + MAX_BANKS
+B_RDA: Final = B_WR + MAX_BANKS
+B_WRA: Final = B_RDA + MAX_BANKS
+B_PRE: Final = B_WRA + MAX_BANKS
+B_ACT: Final = B_PRE + MAX_BANKS
+B_LAST: Final = B_ACT + MAX_BANKS  # number of the last ACT
+B_IN: Final = B_LAST + MAX_BANKS  # sets: entries of the bank, reads and writes
+B_HIT: Final = B_IN + 2 * MAX_BANKS
+B_CONFLICT: Final = B_HIT + 2 * MAX_BANKS
+G_ACTS: Final = B_CONFLICT + MAX_BANKS  # instants of a group
+G_RD: Final = G_ACTS + MAX_BANKS
+G_WR: Final = G_RD + MAX_BANKS
+S_RD: Final = G_WR + MAX_BANKS  # instants of a SID
+S_REFSB: Final = S_RD + 8
+E_BANK: Final = S_REFSB + 8  # entries, by rank
+E_ROW: Final = E_BANK + 128
+E_COL: Final = E_ROW + 128
+E_REQ: Final = E_COL + 128
+E_WAITS: Final = E_REQ + 128  # entries that it waits for, and of these the writes
+E_WAITS_W: Final = E_WAITS + 128
+E_NEXT_R: Final = E_WAITS_W + 128  # sets of entries that wait for it
+E_NEXT_W: Final = E_NEXT_R + 128
+FLY_REQ: Final = E_NEXT_W + 128
+FLY_AT: Final = FLY_REQ + 256
+RD_PICKED: Final = FLY_AT + 256
+WR_PICKED: Final = RD_PICKED + 64
+X_SIZE: Final = WR_PICKED + 16
+
+# Commands, codes of hbm_model.commands.Cmd.
+ACT: Final = 1
+PRE: Final = 2
+PREA: Final = 3
+RD: Final = 4
+WR: Final = 6
+REF: Final = 8
+REFSB: Final = 9
+
+HOST_ENTRIES: Final = 32  # M3.1: of the read queue, and all entries of the write queue
+RESERVED_ENTRIES: Final = 4

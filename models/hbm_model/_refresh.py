@@ -1,0 +1,71 @@
+"""Refresh of a PC: what is owed and which banks are held (docs/microarchitecture.md M6)."""
+
+from __future__ import annotations
+
+from hbm_model._hot import Cells, hot, lowest
+from hbm_model._places import (
+    ALL,
+    ALL_HELD,
+    ALL_W,
+    B_HIT,
+    B_ROW,
+    CONVERT,
+    DEBT,
+    DUE,
+    HELD,
+    K_ALL_BANK,
+    K_BANKS,
+    K_HOLD,
+    K_INTERVAL,
+    K_PER_SID,
+    K_REFRESH,
+    LEFT,
+    MAX_BANKS,
+    N_ALL_HELD,
+    N_HELD,
+    SET,
+)
+
+
+@hot
+def decide_held(x: Cells, k: Cells, owed: bool) -> None:
+    """M6.2, M6.3: which banks are held from the next cycle on."""
+    x[N_HELD] = 0
+    x[N_ALL_HELD] = 0
+    if not owed:
+        return
+    if k[K_ALL_BANK]:
+        hold = k[K_HOLD]
+        hold = 1 if hold < 1 else 8 if hold > 8 else hold
+        if x[ALL_HELD] or x[DEBT] >= hold or x[ALL] | x[ALL_W] == 0:
+            x[N_ALL_HELD] = 1
+        return
+    hold = k[K_HOLD] if k[K_HOLD] > 1 else 1
+    x[N_HELD] = x[HELD]
+    if x[DEBT] >= hold + 4:
+        x[N_HELD] = x[LEFT]
+    elif x[DEBT] >= hold and x[HELD] == 0:
+        base = x[SET] * k[K_PER_SID]
+        for kind in range(3):
+            rest = x[LEFT]
+            while rest:
+                i = lowest(rest)
+                rest &= rest - 1
+                b = base + i
+                if kind == 2 or (x[B_ROW + b] < 0 if kind == 0 else x[B_HIT + b] | x[B_HIT + MAX_BANKS + b] == 0):
+                    x[N_HELD] = 1 << i
+                    return
+
+
+@hot
+def count_due(x: Cells, k: Cells, n: int) -> None:
+    """M6.1: what cycle n does to the debt besides refreshes."""
+    if k[K_REFRESH] == 0:
+        x[DEBT] = 0
+    elif x[DUE] <= 2 * n + 1:
+        x[DEBT] += 1
+        x[DUE] += k[K_INTERVAL]
+    if x[CONVERT]:
+        x[CONVERT] = 0
+        if x[DEBT] > 0:
+            x[DEBT] = 1 if k[K_ALL_BANK] else k[K_BANKS]
