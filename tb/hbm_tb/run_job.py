@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hbm_model.errors import InputError
+from hbm_model.map_file import map_reference
 from hbm_model.run_folder import CSV_LIMIT, ROOT, RUNS, check_name, name_part, put_in_place, staging_folder
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def make_plan(options: RunOptions) -> Plan:
     config = BenchConfig(
         **{**given, "timing": {**given["timing"], **timing}},
         policy=policy,
-        map_name=options.map_name,
+        map_name=map_reference(options.map_name),
         seed=options.seed,
         batch=1024,
         coverage=False,
