@@ -45,6 +45,19 @@ def words(rows: Records, count: int) -> U64:
     return np.ascontiguousarray(rows).view(np.uint64).reshape(-1, count)
 
 
+def _records(commands: U64) -> Records:
+    """Commands as records again."""
+    return np.ascontiguousarray(commands).view(records.CMD)[:, 0]
+
+
+def _before(commands: U64, time: int) -> int:
+    """How many commands, in pin order, stand before a time; nearly all do."""
+    count = len(commands)
+    while count and commands[count - 1, 0] >= time:
+        count -= 1
+    return count
+
+
 class _Offers:
     """What was given to one channel of a master, in order; the model gets each as soon as its VALID has risen."""
 
@@ -108,8 +121,9 @@ class LockStep:
         self._offers = [(_Offers(AX_ROW), _Offers(AX_ROW), _Offers(W_ROW)) for _ in range(records.PORTS)]
         self._split = [np.zeros((2, k.CHANNELS, 1 << 10), np.int64) for _ in range(records.PORTS)]
         self._counts = np.zeros((records.PORTS, k.CHANNELS), np.int64)
-        self._ahead: Records = np.zeros(0, records.CMD)  # foreseen commands that the pins have not shown yet
-        self._recent: Records = np.zeros(0, records.CMD)
+        # As words: numpy copies records field by field.
+        self._ahead: U64 = np.zeros((0, 2), np.uint64)  # foreseen commands that the pins have not shown yet
+        self._recent: U64 = np.zeros((0, 2), np.uint64)
         self._finding: _Finding | None = None  # waits for the commands that explain it
         self._before: list[tuple[int, Channel]] = []  # the model at the start of this batch and of the one before
 
@@ -171,10 +185,11 @@ class LockStep:
         self._before = [*self._before[-1:], (self.cycle, self.channel.copy())]
         out = self.channel.step(until)
         self.cycle = until
-        foreseen = np.concatenate((self._ahead, out.commands)) if len(self._ahead) else out.commands
+        seen, new = words(commands, 2), words(out.commands, 2)
+        foreseen = np.concatenate((self._ahead, new)) if len(self._ahead) else new
         # The recorder notes the commands of a cycle in the next one.
-        due = int(np.searchsorted(foreseen["time"], 4 * (until - 1)))
-        found = self._compare_commands(commands, foreseen, due)
+        due = _before(foreseen, 4 * (until - 1))
+        found = self._compare_commands(seen, foreseen, due)
         if self._finding is not None:
             found = _earlier(found, self._finding)
         else:
@@ -185,17 +200,17 @@ class LockStep:
             elif other is not None:
                 found = _earlier(found, other)
         if found is not None:
-            self._tell(found, commands, foreseen)
+            self._tell(found, seen, foreseen)
         self._ahead = foreseen[due:]
         self.commands += due
-        self._recent = np.concatenate((self._recent, commands))[-RECENT:]
+        self._recent = np.concatenate((self._recent, seen[-RECENT:]))[-RECENT:]
 
-    def _compare_commands(self, seen: Records, foreseen: Records, due: int) -> _Finding | None:
-        at = k.same_commands(words(seen, 2), words(foreseen[:due], 2))
+    def _compare_commands(self, seen: U64, foreseen: U64, due: int) -> _Finding | None:
+        at = k.same_commands(seen, foreseen[:due])
         if at < 0:
             return None
         # What is not due yet still tells what the model would have done in the place of a surplus command.
-        difference = story.difference_at(seen, foreseen, at)
+        difference = story.difference_at(_records(seen), _records(foreseen), at)
         left, right = difference.seen, difference.foreseen
         text = [
             f"{side}: {story.words(each) if each is not None else 'no further command yet'}"
@@ -227,9 +242,9 @@ class LockStep:
 
     # ------------------------------------------------------------ the story
 
-    def _tell(self, found: _Finding, seen: Records, foreseen: Records) -> None:
+    def _tell(self, found: _Finding, seen: U64, foreseen: U64) -> None:
         self._finding = None
-        left, right = (np.concatenate((self._recent, rows)) for rows in (seen, foreseen))
+        left, right = (_records(np.concatenate((self._recent, rows))) for rows in (seen, foreseen))
         limit = 4 * (found.cycle + story.PIPE + 1)
         difference = story.first_difference(left, right)
         at = difference.at if difference is not None else int((story.comparable(left)["time"] < limit).sum())
