@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import re
 import shlex
 import time
 from collections.abc import Callable
@@ -136,6 +137,11 @@ def make_plan(options: SimOptions) -> SimPlan:
     from hbm_model.workload import is_pattern, settings_of, trace_file
 
     base = _params(options.preset, options.params)
+    for key in ("bgs", "banks", "cols"):
+        if base[key] != getattr(base.geometry, key):
+            raise InputError(
+                f"{base.name}: {key} is {base[key]}, expected {getattr(base.geometry, key)} for {base.std}"
+            )
     timing, policy = settings_of(options.settings)
     try:
         params = base.replaced(**timing) if timing else base
@@ -222,6 +228,11 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **packages}
 
 
+def _preset_name(params: Params) -> str:
+    """The preset with the geometry of a parameter file."""
+    return f"{re.sub(r'_s[0-9]$', '', params.base)}_s{params['sids']}"
+
+
 def result_of(plan: SimPlan, outcome: Outcome, name: str, wall_s: float, cpu_s: float) -> dict[str, Any]:
     """The content of result.json."""
     from hbm_model.sim_summary import numbers_of
@@ -232,7 +243,7 @@ def result_of(plan: SimPlan, outcome: Outcome, name: str, wall_s: float, cpu_s: 
         "name": name,
         "status": "predicted",
         "reason": "",
-        "preset": plan.params.base if options.params else plan.params.name,
+        "preset": _preset_name(plan.params) if options.params else plan.params.name,
         "params": options.params,
         "geometry": plan.params.geometry.name,
         "trace": plan.trace.source.removeprefix(f"{ROOT}/"),

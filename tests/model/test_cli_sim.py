@@ -121,6 +121,17 @@ def test_a_run_folder(sim: Sim, tmp_path: Path) -> None:
     assert "RP = 16" in (folder / "report.html").read_text()
 
 
+def test_a_parameter_file(sim: Sim, tmp_path: Path) -> None:
+    """Its SIDs and its clock reach the result, and its report can be made again."""
+    file = tmp_path / "two.json"
+    file.write_text('{"std": "HBM2E", "sids": 2, "tCK_ns": 0.8, "RP": 21}')
+    assert sim("random", "--count", "300", "--params", str(file)).exit_code == 0
+    numbers = result(tmp_path, "sim-random.p2-two")
+    assert (numbers["params"], numbers["preset"], numbers["tck_ns"]) == (str(file), "hbm2e_3200_eng_s2", 0.8)
+    report = report_of_folder(tmp_path / "runs" / "sim-random.p2-two")
+    assert report.sids == 2 and set(report.commands["sid"]) == {0, 1}
+
+
 def test_pieces_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop in pieces of any length foresees the same."""
     plan = make_plan(SimOptions("mixed", count=400))
@@ -219,6 +230,11 @@ def test_axes() -> None:
         (("stream", "--set", "RP=5000"), "RP is 5000"),
         (("stream", "--set", "CCDL=1"), "CCDL is 1"),
         (("stream", "--preset", "hbm9"), "unknown preset"),
+        (("stream", "--params", "WIDE"), "WIDE: bgs is 2, expected 4 for HBM2"),
+        (("stream", "--params", "NONE"), "NONE: cannot read parameters"),
+        ((), "REQUESTS: name a request trace"),
+        (("--sweep", "page=0,1"), "or sweep requests=A,B"),
+        (("stream", "--jobs", "2"), "belong to --sweep"),
         (("stream", "--map", "x"), "unknown map"),
         (("stream", "--name", "../x"), "--name ../x"),
         (("stream", "--read-entries", "3"), "--read-entries 3: expected 4 to 48"),
@@ -245,6 +261,7 @@ def test_bad_input(
     """One line that says what is wrong; nothing written."""
     monkeypatch.chdir(tmp_path)
     Path("BAD").write_text("R 0x40\nR 64\n")
+    Path("WIDE").write_text("{std: HBM2, bgs: 2, banks: 8}")
     Path("EMPTY").write_text("# nothing\n")
     write_requests("FAR", make_trace(False, [1 << 40]))
     done = sim(*words)
