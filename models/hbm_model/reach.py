@@ -4,7 +4,8 @@ A rule is reachable when some shortest course of commands from its earlier to it
 rule asks for a later slot. Courses are searched on a small abstract channel: a few banks that are open or closed, the
 mode (single- or all-bank refresh) and the phases of a commit decide what may come next, the rule table when. What the
 controller adds to the standard is data too: the grid of its commands (`tightness.grid_of`), the features that are built
-(`features.py`), and `CONTRACT`, the distances around a commit. docs/decisions/0006-tightness.md gives the definition.
+(`features.py`), what auto-precharge needs where RAS exceeds its mode register, and `CONTRACT`, the distances around a
+commit. docs/decisions/0006-tightness.md gives the definition.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from functools import cache
 from typing import Final
 
 from hbm_model.commands import BANK_COMMANDS, COMMANDS, Cmd
+from hbm_model.csr import ap_min_ras
 from hbm_model.features import BUILT_COMMANDS, FEATURES, built
 from hbm_model.legality import bus_ticks
 from hbm_model.params import PARAM, Params
@@ -34,6 +36,19 @@ CONTRACT: Final[tuple[Rule, ...]] = (
         "needs are seen from MOD on; pick and offer take two cycles",
     ),
 )  # fmt: skip
+
+
+def _auto_precharge(params: Params) -> tuple[Rule, ...]:
+    """What the device does not know of RAS must be kept by the time of RDA and WRA (M1.5, ap_min_ras)."""
+    if not ap_min_ras(params):
+        return ()
+    end = Op("sum", ("WL", "nBL", "WR"))
+    gaps: tuple[tuple[Cmd, Gap], ...] = ((Cmd.RDA, Op("diff", ("RAS", "RTP"))), (Cmd.WRA, Op("diff", ("RAS", end))))
+    return tuple(
+        Rule("M1.5 ap_min_ras", Kind.GAP, (Cmd.ACT,), (cmd,), Scope.BANK, gap, "M1.5", "RAS exceeds its mode register")
+        for cmd, gap in gaps
+    )
+
 
 # Every other distance is this small when one rule is to bind alone, and a distance that is to bind is that long.
 LOWS: Final[dict[str, int]] = {
@@ -115,7 +130,7 @@ class _Clock:
         self.pc = pc
         self.generation = params.generation.number
         self.by_after: dict[Cmd, list[tuple[Rule, int]]] = {cmd: [] for cmd in (CLOSED, *COMMANDS)}
-        for rule in (*GAP_RULES, *CONTRACT):
+        for rule in (*GAP_RULES, *CONTRACT, *_auto_precharge(params)):
             if not rule.applies(params) or rule.gap is None:
                 continue
             gap = evaluate(rule.gap, params.ticks)

@@ -183,11 +183,11 @@ class Plan:
             return one
         if number % 3 == 1:  # a stream of hits, so that columns stand right before what stops them
             return replace(one, rows=1, gap=0, requests=400)
-        # Bursts to one row of one bank: its last access closes the row, and the PC is idle.
-        burst = pick(1, 20, 60, 200)
-        return replace(one, banks=1, groups=1, sids=1, rows=4, gap=0, requests=400 if burst > 1 else 60,
-                       more={"burst": burst},
-                       policy={**one.policy, "refresh_hold": 8})  # fmt: skip
+        # Bursts to one row of one bank or of a few: the last access closes the last row, and the PC is idle.
+        burst = pick(1, 2, 2, 3, 8, 20, 60, 200)
+        shape = {"burst": burst, "pause": pick(0, 4, 32), "group": pick(1, 8)}
+        return replace(one, banks=pick(1, 1, 2), groups=pick(1, 1, 2), sids=1, rows=4, gap=0, more=shape,
+                       requests=min(400, 80 * burst), policy={**one.policy, "refresh_hold": 8})  # fmt: skip
 
     def _intervals(self, params: Params, every: bool, single: bool) -> Params:
         """Refresh as often as it can be kept up with (M6.5), the other kind never."""

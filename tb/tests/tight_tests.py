@@ -121,7 +121,8 @@ class TightRun(DramTest):
             number = np.arange(count) // burst
             row = number % trial.rows
             pause = int(rng.integers(80, 300))
-            gap = np.where(np.arange(count) % burst == 0, pause, 0)
+            within = rng.integers(0, trial.more.get("pause", 0) + 1, count)
+            gap = np.where(np.arange(count) % (burst * trial.more["group"]) == 0, pause, within)
         addr = amap.to_port(amap.pack(sid, bg, bank, row, col))
         at = int(self.env.rings.cycle()) + 24 + int(rng.integers(0, 8))
         is_write = rng.random(count) < trial.writes
