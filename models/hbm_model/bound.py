@@ -11,7 +11,7 @@ CK. What each component proves, and what the bounds neglect, is in docs/bounds.m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -144,6 +144,10 @@ class Bound:
         both = max(own, self.row_bus[in_order])
         # One PC may end early, the other one not before the row bus has served both.
         return (BURST_CK * requests / own + BURST_CK * requests / both) / 2
+
+    def shares(self, ports: Sequence[Mapping[str, Any]]) -> dict[int, float]:
+        """Share of its in-order bound that each PC of a run reached; `ports` as in result.json (`span_ck`)."""
+        return {pc: self.ck(pc) / ports[pc]["span_ck"] for pc in self.used if ports[pc].get("span_ck")}
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

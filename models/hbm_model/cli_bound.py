@@ -144,7 +144,7 @@ def bound_command(
         limits = replace(limits.with_policy(policy), outstanding=outstanding or under_way)
         job = _Job(values, address_map, trace, limits)
     bound = bound_of(job.trace, job.params, job.address_map, job.limits)
-    beaten = [pc for pc, share in _shares(bound, result).items() if share > 1] if result else []
+    beaten = [pc for pc, share in bound.shares(result["ports"]).items() if share > 1] if result else []
     if as_json:
         _print_json(job, bound, result)
     else:
@@ -152,12 +152,6 @@ def bound_command(
     if beaten:
         print(f"PC{beaten[0]} of this run is faster than its bound: one of the two is wrong")
         raise typer.Exit(1)
-
-
-def _shares(bound: Bound, result: dict[str, Any]) -> dict[int, float]:
-    """Share of the in-order bound that each PC of a run reached."""
-    ports = result["ports"]
-    return {pc: bound.ck(pc) / ports[pc]["span_ck"] for pc in bound.used if ports[pc].get("span_ck")}
 
 
 def _print_json(job: _Job, bound: Bound, result: dict[str, Any] | None) -> None:
@@ -178,7 +172,7 @@ def _print_json(job: _Job, bound: Bound, result: dict[str, Any] | None) -> None:
             "status": result.get("status"),
             "efficiency": result.get("efficiency"),
             "span_ck": {f"pc{pc}": result["ports"][pc]["span_ck"] for pc in bound.used},
-            "share_of_bound": {f"pc{pc}": share for pc, share in _shares(bound, result).items()},
+            "share_of_bound": {f"pc{pc}": share for pc, share in bound.shares(result["ports"]).items()},
         }
     print(json.dumps(out, indent=1))
 
@@ -247,7 +241,7 @@ def _print_text(job: _Job, bound: Bound, result: dict[str, Any] | None) -> None:
         f"{100 * bound.share_of_peak(True):.2f} % in order"
     )
     if result is not None:
-        shares = _shares(bound, result)
+        shares = bound.shares(result["ports"])
         text = ", ".join(
             f"PC{pc} {result['ports'][pc]['span_ck']:,} CK = {100 * share:.2f} % of its bound"
             for pc, share in shares.items()
