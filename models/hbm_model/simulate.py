@@ -9,6 +9,7 @@ import importlib.metadata
 import platform
 import re
 import shlex
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -284,10 +285,24 @@ def fill_folder(folder: Path, result: dict[str, Any], outcome: Outcome) -> None:
     write_report(folder / "report.html", run_report(result, commands, outcome.params.geometry, series))
 
 
+class PlainProgress:
+    """A line on stderr every five seconds, where there is no terminal for a bar."""
+
+    EVERY_S: Final = 5.0
+
+    def __init__(self, what: str, total: int, unit: str) -> None:
+        self.what, self.total, self.unit = what, total, unit
+        self.said = time.monotonic()
+
+    def __call__(self, done: int) -> None:
+        now = time.monotonic()
+        if now - self.said >= self.EVERY_S:
+            self.said = now
+            print(f"{self.what}: {done:,} of {self.total:,} {self.unit}", file=sys.stderr, flush=True)
+
+
 def sim_job(options: SimOptions) -> int:
     """One simulation into a run folder; the exit code (0 done, 130 interrupted)."""
-    import sys
-
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -310,7 +325,15 @@ def sim_job(options: SimOptions) -> int:
         with run_folder.staging_folder(run_folder.RUNS) as staging:
             with bar:
                 task = bar.add_task("", total=len(plan.trace))
-                outcome, wall_s, cpu_s = run_model(plan, lambda done: bar.update(task, completed=done))
+                plain = PlainProgress("sim", len(plan.trace), "requests")
+
+                def show(done: int) -> None:
+                    if screen.is_terminal:
+                        bar.update(task, completed=done)
+                    else:
+                        plain(done)
+
+                outcome, wall_s, cpu_s = run_model(plan, show)
             result = result_of(plan, outcome, name, wall_s, cpu_s)
             fill_folder(staging, result, outcome)
             run_folder.put_in_place(staging, run_folder.RUNS / name)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hbm_model.errors import InputError
-from hbm_model.simulate import SimOptions, load_model, make_plan, result_of, run_model
+from hbm_model.simulate import PlainProgress, SimOptions, load_model, make_plan, result_of, run_model
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
@@ -170,10 +170,21 @@ def run_cells(cells: Sequence[Cell], base: SimOptions, jobs: int) -> None:
         disable=not screen.is_terminal,
     )
     options = [cell_options(base, cell.values) for cell in cells]
+    task = bar.add_task("", total=len(cells))
+    plain = PlainProgress("sweep", len(cells), "simulations")
+    ended = itertools.count(1)
+
+    def note(cell: Cell, found: tuple[dict[str, Any], str]) -> None:
+        cell.result, cell.error = found
+        if screen.is_terminal:
+            bar.advance(task)
+        else:
+            plain(next(ended))
+
     if jobs == 1 or len(cells) == 1:
         with bar:
-            for cell, each in zip(cells, bar.track(options, total=len(cells)), strict=True):
-                cell.result, cell.error = run_cell(each)
+            for cell, each in zip(cells, options, strict=True):
+                note(cell, run_cell(each))
         return
     stop = multiprocessing.Event()
     with ProcessPoolExecutor(min(jobs, len(cells)), initializer=_begin, initargs=(stop,)) as pool:
@@ -182,13 +193,11 @@ def run_cells(cells: Sequence[Cell], base: SimOptions, jobs: int) -> None:
         }
         try:
             with bar:
-                task = bar.add_task("", total=len(cells))
                 for done in as_completed(waiting):
                     try:
-                        waiting[done].result, waiting[done].error = done.result()
+                        note(waiting[done], done.result())
                     except BrokenProcessPool:
-                        waiting[done].error = "the process died (out of memory?)"
-                    bar.advance(task)
+                        note(waiting[done], ({}, "the process died (out of memory?)"))
         except KeyboardInterrupt:
             stop.set()
             pool.shutdown(cancel_futures=True)
