@@ -253,29 +253,28 @@ def pick_short(x: Cells, k: Cells, n: int, owed: bool, stopped: bool) -> None:
         while rest:
             b = base + lowest(rest)
             rest &= rest - 1
-            if x[B_ROW + b] >= 0 and x[B_PRE + b] <= t and x[T_PRE] <= t:
+            if x[B_ROW + b] >= 0 and x[B_PRE + b] <= t:
                 if b != out_bank and b != out_short:
                     x[N_SHORT] = PRE
                     x[N_SHORT_BANK] = b
                     return
                 break
-    if x[T_PRE] <= t:
-        wanted = x[ALL] & ~x[HIT] & ~x[SHUT] & x[FREE] & ~x[RAW]
-        wanted_w = x[ALL_W] & ~x[HIT_W] & ~x[SHUT_W] & x[FREE_W] & ~x[RAW_W]
-        while wanted | wanted_w:
-            code = by_class(x, wanted, wanted_w)
-            d = code >> 1
-            rest = wanted_w if d == WRITE else wanted
-            if code & 1:
-                rest &= x[URGENT + d]
-            b = x[E_BANK + d * 64 + lowest(rest)]
-            if x[B_PRE + b] <= t and b != out_bank and b != out_short and not is_held(x, k, b) and not is_kept(x, b):
-                x[N_SHORT] = PRE
-                x[N_SHORT_BANK] = b
-                x[N_SHORT_URGENT] = code & 1
-                return
-            wanted &= ~x[B_IN + b]
-            wanted_w &= ~x[B_IN + MAX_BANKS + b]
+    wanted = x[ALL] & ~x[HIT] & ~x[SHUT] & x[FREE] & ~x[RAW]
+    wanted_w = x[ALL_W] & ~x[HIT_W] & ~x[SHUT_W] & x[FREE_W] & ~x[RAW_W]
+    while wanted | wanted_w:
+        code = by_class(x, wanted, wanted_w)
+        d = code >> 1
+        rest = wanted_w if d == WRITE else wanted
+        if code & 1:
+            rest &= x[URGENT + d]
+        b = x[E_BANK + d * 64 + lowest(rest)]
+        if x[B_PRE + b] <= t and b != out_bank and b != out_short and not is_held(x, k, b) and not is_kept(x, b):
+            x[N_SHORT] = PRE
+            x[N_SHORT_BANK] = b
+            x[N_SHORT_URGENT] = code & 1
+            return
+        wanted &= ~x[B_IN + b]
+        wanted_w &= ~x[B_IN + MAX_BANKS + b]
     if legal and owed and not k[K_ALL_BANK]:
         best = -1
         rest = x[LEFT]
