@@ -238,9 +238,9 @@ def _map(rng: Generator, params: Params) -> tuple[str, tuple[int, ...], int]:
     amap = map_from_masks("custom", masks, shape) if masks else named_map(name, shape)
     limit = 0
     if rng.random() < 0.25 and _rows_above_page(amap):
-        # Masks are those of a full memory: no fewer row bits.
-        least = shape.rows // 2 + 1 if masks else 64
-        limit = int(rng.choice((shape.rows * 3 // 4, shape.rows // 2 + 1, int(rng.integers(least, shape.rows)))))
+        # More than half of the rows: the map is that of a memory with as many row bits as the build has.
+        least = shape.rows // 2 + 1
+        limit = int(rng.choice((shape.rows * 3 // 4, least, int(rng.integers(least, shape.rows)))))
     return name, masks, limit
 
 

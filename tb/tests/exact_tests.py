@@ -30,8 +30,22 @@ class ExactSoak(HbmTest):
     """Everything that the outside may do, at random; RTL and exact model agree on each cycle."""
 
     settings = {"batch": 1024, "keep_commands": False, "coverage": False}
+    initialise = False  # all-bank refresh is switched on while next to nothing is owed; program() writes ap_min_ras
+
+    async def set_up(self) -> None:
+        """The first set and its policies."""
+        registers, config = self.env.registers, self.config
+        await registers.wait_for("status.init_done", 1, 200_000)
+        refresh = [path for path in config.policy if path.startswith("refresh.")]
+        for path in refresh:
+            await registers.write_field(f"policy.{path}", config.policy[path])
+        await self.env.program(config.params, config.params)
+        for path, value in config.policy.items():
+            if path not in refresh:
+                await registers.write_field(f"policy.{path}", value)
 
     async def body(self) -> None:
+        await self.set_up()
         job = self.config.job
         count = int(job.get("transactions", 20_000))
         changes: list[dict[str, int]] = job.get("changes", [{}, {}, {}, {}])
