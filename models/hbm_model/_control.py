@@ -123,8 +123,8 @@ def set_refresh(c: Cells, k: Cells, x0: Cells, x1: Cells, word: int, n: int) -> 
     enabled = (word >> EN_LSB) & EN_MASK
     everything = (word >> ALL_LSB) & ALL_MASK
     if everything != k[m.K_ALL_BANK]:
-        x0[m.CONVERT] = 1
-        x1[m.CONVERT] = 1
+        x0[m.CONVERT] = 1 if x0[m.DEBT] else 0
+        x1[m.CONVERT] = 1 if x1[m.DEBT] else 0
     k[m.K_REFRESH] = enabled
     k[m.K_ALL_BANK] = everything
     k[m.K_HOLD] = (word >> HOLD_LSB) & HOLD_MASK

@@ -162,7 +162,7 @@ K_SIZE: Final = K_TABLE + 4 * 256
     FLY,  # reads under way: first place and number
     FLY_N,
     STOPPED,  # M6.6
-    CONVERT,  # M6.1: refresh_all changed in this cycle
+    CONVERT,  # M6.1: refresh_all changed in this cycle, which began with a debt
     RD_PATH,  # how many reads, writes were picked
     WR_PATH,
     SCALARS,

@@ -67,5 +67,5 @@ def count_due(x: Cells, k: Cells, n: int) -> None:
         x[DUE] += k[K_INTERVAL]
     if x[CONVERT]:
         x[CONVERT] = 0
-        if x[DEBT] > 0:
+        if k[K_REFRESH]:
             x[DEBT] = 1 if k[K_ALL_BANK] else k[K_BANKS]
