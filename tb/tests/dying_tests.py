@@ -95,3 +95,19 @@ class RegisterAccessFails(Reads):
     async def body(self) -> None:
         await super().body()
         await self.env.rings.apb_write(cycles, 0xFFC, 1)
+
+
+@pyuvm.test()
+class NothingCompared(Reads):
+    """The exact model ran beside the channel, but nothing of it was compared."""
+
+    async def end(self) -> None:
+        self.env.checks.exact.responses = 0
+        await super().end()
+
+
+@pyuvm.test()
+class NoExactModel(Reads):
+    """A run that is not compared says so in its last line: whoever counts what was compared finds nothing."""
+
+    settings = {"check_exact": False}  # this is what it shows

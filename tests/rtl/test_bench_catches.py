@@ -23,6 +23,8 @@ ENDS: dict[str, tuple[str, str, int | None]] = {
     "MonitorBreaks": ("fail", r"^MonitorBreaks: .*planted in the heartbeat", None),
     "NothingOffered": ("fail", r"^NothingOffered: .*\n.*nothing was checked: no read beat and no write response", None),
     "ReadNobodyAnswers": ("fail", r"no progress for \d+ cycles; waiting for ARREADY of port 0", None),
+    "NothingCompared": ("fail", r"^NothingCompared: nothing was compared with the exact model: \d+ commands, 0 ", None),
+    "NoExactModel": ("pass", r"^$", 0),
     "RegisterAccessFails": ("fail", r"register write to 0xffc was answered with an error", None),
 }
 
@@ -38,6 +40,18 @@ def test_no_pass_without_its_proof(test: str, tmp_path: Path) -> None:
     assert re.search(reason, result.reason), result.reason
     assert code is None or result.returncode == code, f"exit code {result.returncode}"
     assert test == "Hangs" or result.wall_s < timeout
+
+
+def test_the_last_line_tells_what_was_compared(tmp_path: Path) -> None:
+    """Counts of the lock-step in the closing line, and `exact=off` where there was none."""
+    result = sim.run(sim.build("hbm2_s1"), "dying_tests", r"\.(Good|NoExactModel)$", run_dir=tmp_path, timeout=300)
+    assert result.passed, result.reason
+    lines = re.findall(rf"^{sim.CLOSING} (\w+) (.*)$", result.log.read_text(), re.M)
+    said = {name: dict(word.split("=") for word in line.split()) for name, line in lines}
+    good = {name: int(value) for name, value in said["Good"].items()}
+    assert good["exact_commands"] == good["commands"] > 0
+    assert good["exact_responses"] == good["exact_handshakes"] == good["read_beats"] == 16
+    assert said["NoExactModel"]["exact"] == "off" and "exact_commands" not in said["NoExactModel"]
 
 
 def test_every_end_is_looked_at() -> None:
