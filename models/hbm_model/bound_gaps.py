@@ -31,8 +31,7 @@ class Gaps:
     refsb_bank: int  # REFSB to ACT or REFSB of its bank
     rcd_read: int  # ACT to RD, on the slots of this PC
     rcd_write: int
-    read_read: int
-    write_write: int
+    column: int  # any two columns
     column_group: int  # two columns of one bank group
     read_write: int
     write_read: int
@@ -62,11 +61,6 @@ class Gaps:
         """FAW on the slots of ACT."""
         return self.window + -self.window % self.grid
 
-    @property
-    def column(self) -> int:
-        """Any two column commands."""
-        return min(self.read_read, self.write_write, self.read_write, self.write_read)
-
 
 def _most(*values: Fraction | int) -> Fraction:
     return Fraction(max(values))
@@ -89,9 +83,10 @@ def gaps_of(params: Params, pc: int, *, grid: int = 2, refresh_en: bool = True, 
     odd = (1 + pc) % grid
     cycle = _most(t["RC"], t["RAS"] + t["RP"])
     sids = params.count("sids")
-    reads = _least(t["CCDS"], t["CCDL"], *([t["CCDR"]] if sids > 1 else []))
+    near = _least(t["CCDS"], t["CCDL"], *([t["CCDR"]] if sids > 1 else []))
     end = t["WL"] + BURST_CK
     read_write = up(_most(t["RTW"], t["RL"] + BURST_CK - t["WL"], 1))
+    write_read = up(_most(end + _least(t["WTRS"], t["WTRL"]), end - t["RL"], 1))
     write_read_group = up(_most(end + t["WTRL"], end - t["RL"], 1))
     rcd_read, rcd_write = up(t["RCDRD"], odd), up(t["RCDWR"], odd)
     banks = sids * params.count("bgs") * params.count("banks")
@@ -107,11 +102,10 @@ def gaps_of(params: Params, pc: int, *, grid: int = 2, refresh_en: bool = True, 
         refsb_bank=math.ceil(t["RFCSB"]),
         rcd_read=rcd_read,
         rcd_write=rcd_write,
-        read_read=up(_most(BURST_CK, reads)),
-        write_write=up(_most(BURST_CK, _least(t["CCDS"], t["CCDL"]))),
+        column=min(up(_most(BURST_CK, near)), read_write, write_read),
         column_group=min(up(_most(BURST_CK, t["CCDL"])), read_write, write_read_group),
         read_write=read_write,
-        write_read=up(_most(end + _least(t["WTRS"], t["WTRL"]), end - t["RL"], 1)),
+        write_read=write_read,
         write_read_group=write_read_group,
         read_act=up(t["RTP"] + t["RP"], odd),
         write_act=up(end + t["WR"] + t["RP"], odd),

@@ -13,7 +13,7 @@ import pytest
 from hbm_model import bound_queue
 from hbm_model.addrmap import DEFAULT_MAP, Location, named_map
 from hbm_model.bound import FRONT, Bound, Limits, bound_of, data_end_ck
-from hbm_model.bound_gaps import act_cost, act_span, gaps_of
+from hbm_model.bound_gaps import act_cost, act_span, columns_per_switch, gaps_of
 from hbm_model.bound_queue import Capacity, most_merges, previous_of, switch_count
 from hbm_model.cli import app
 from hbm_model.commands import Cmd
@@ -146,6 +146,18 @@ def test_prices_typed_by_hand() -> None:
         assert (cost.act, cost.refsb) == (act, refsb)
         seen = bound(params, pattern("random", params.geometry, 1, 64))
         assert 200 / seen.act_ck == pytest.approx(share, abs=5e-4)
+
+
+def test_changes_of_direction_have_their_price() -> None:
+    """HBM2: RD to WR 14, WR to RD WL + 2 + WTRS = 12, where two columns are 2 apart; HBM3: 20, and 19 acts as 20."""
+    for params, pair, single in ((HBM2, 12 + 10, 10), (HBM3, 18 + 18, 18)):
+        gaps = gaps_of(params, 0)
+        assert [columns_per_switch(gaps, n) for n in range(4)] == [0, single, pair, pair + single]
+        assert gaps.column == 2
+    # 3 in 10 requests are writes, 32 of them and 38 reads can wait: 161 requests between two changes and back.
+    seen = bound(HBM2, pattern("streammix", HBM2.geometry, 1)).pcs[0].in_order
+    assert seen.switches == pytest.approx(2 * 131072 / 161, rel=0.03)
+    assert seen.parts["data bus"] == pytest.approx(2 * 131072 + 11 * seen.switches, abs=50)
 
 
 def test_odd_ccdl_acts_as_even() -> None:
