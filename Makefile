@@ -23,7 +23,7 @@ opt = $(if $(strip $(2)),$(1) $(2))
 flag = $(if $(filter-out 0 no,$(strip $(2))),$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor run test regress exact tight lint gen bench synth waves docs clean
+.PHONY: help setup doctor run test regress exact tight faults lint gen bench synth waves docs clean
 
 help: ## list the targets and variables
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ tight: ready ## every reachable rule at its bound in RTL simulation; build/tight
 
 exact: ready ## RTL against the exact model, cycle by cycle: recordings, patterns, random soaks; resumable
 	@$(HBM) exact $(call flag,--quick,$(QUICK)) $(call opt,--jobs,$(JOBS)) $(call opt,--seed,$(SEED))
+
+faults: ready ## planted defects and wrong timing registers: which check tells first; resumable; TEST=id for one
+	@$(HBM) faults $(call flag,--quick,$(QUICK)) $(call opt,--only,$(TEST)) $(call opt,--jobs,$(JOBS)) $(call opt,--seed,$(SEED))
 
 lint: ready ## Verilator -Wall, Verible, slang, ruff, mypy
 	@$(HBM) lint

@@ -34,6 +34,7 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "bench": (_JOBS, "speed and traffic tables, build/bench/bench.json"),
     "regress": (_JOBS, "the random tests over a matrix of presets and seeds"),
     "tight": ("hbm_tb.cli_tight", "every reachable rule at its bound in RTL simulation, with a report page"),
+    "faults": ("hbm_tb.cli_faults", "planted defects and wrong timing registers: which check tells first"),
     "exact": (_JOBS, "RTL and exact model in lock-step: recordings, patterns, random soaks"),
     "doctor": (_JOBS, "the tools in use and what is missing"),
     "gen": ("hbm_model.cli_gen", "write the generated files: packages, registers, register model, pages"),

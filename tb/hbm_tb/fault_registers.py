@@ -1,4 +1,4 @@
-"""Timing registers as planted faults: the RTL is programmed too short or too long, the golden side keeps the right value.
+"""Timing registers as planted faults: the RTL is programmed too short or too long, the golden side keeps the value.
 
 For each register a set in which its rule alone binds, as data. The step is the smallest one that moves the slot: 1 CK
 where the grid of slots shows it (M1.2, M1.4), else 2; a run with the smaller step that lock-step finds equal in every
@@ -96,7 +96,8 @@ class Far:
 
 # Beyond 9 x tREFI lock-step would tell long before.
 FAR = (
-    Far("REFI", "beyond", {"REFI": 500, "REFISB": 500}, {**ALL, "page.page": 3}, 20_000, "wait", {"count": 3_000}, False),
+    Far("REFI", "beyond", {"REFI": 500, "REFISB": 500}, {**ALL, "page.page": 3}, 20_000, "wait", {"count": 3_000},
+        False),
     Far("REFISB", "beyond", {"REFI": 500, "REFISB": 31}, {**SINGLE, "page.page": 3}, 4_000, "wait", {"count": 3_000},
         False),
     Far("MOD", "far", {"MOD": 60}, {}, 30, "waiting", {}, True),
@@ -142,6 +143,7 @@ def register_items(geometry: str, keys: tuple[str, ...] = (), quick: bool = Fals
                             {"key": one.key, "port": port} if one.workload == "timing" else one.how,
                             config,
                             "" if last else item_name(one.key, direction, port, step + 1),
+                            f"{one.key} {one.value + sign * step} in place of {one.value}, PC{port}",
                         )
                     )
                     if device:
@@ -155,5 +157,9 @@ def register_items(geometry: str, keys: tuple[str, ...] = (), quick: bool = Fals
                 "check_exact": far.exact,
             }
             name = f"{far.key}_{far.what}"
-            items.append(Item(name, f"{far.key}-{far.what}", 0, ("legality",), far.workload, far.how, config))
+            title = f"{far.key} {far.programmed} in place of {far.timing[far.key]:g}"
+            expect = ("legality",)
+            items.append(
+                Item(name, f"{far.key}-{far.what}", 0, expect, far.workload, far.how, config, title=title)
+            )  # fmt: skip
     return items

@@ -233,7 +233,11 @@ endpackage
 """
 
 _TOP = "hbm_channel.sv"
-_HOOK = f"  // Planted defects: the choice is made anew at every reset.\n  always @(negedge rst_ni) {PACKAGE}::choose();\n\n"
+_HOOK = f"""\
+  // Planted defects: the choice is made anew at every reset.
+  always @(negedge rst_ni) {PACKAGE}::choose();
+
+"""
 
 
 def woven_sources(geometry: str) -> tuple[dict[Path, str], str]:

@@ -44,7 +44,7 @@ _SIGNS: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True)
 class Item:
-    """One test of a process: a defect (or none) under a workload."""
+    """One test of a process: a defect (or none) under a workload. The traffic depends on workload and seed only."""
 
     name: str  # of the test class
     defect: str  # id; empty: none
@@ -53,7 +53,8 @@ class Item:
     workload: str
     how: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)  # BenchConfig fields
-    instead: str = ""  # the item with a larger step that is judged when this one passed, which says: nothing moved
+    instead: str = ""  # the item that is judged when this one passed: a larger step (nothing moved), another workload
+    title: str = ""  # for reports
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,10 @@ def _detail(check: str, message: str) -> str:
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     if check == "legality" and len(lines) > 1:
         return lines[1].split(":")[0]
-    if check in ("device", WATCHDOG) and len(lines) > 1:
+    decided = re.search(r"^\s*decided by (.*?)(?: \(docs/.*)?$", message, re.MULTILINE)
+    if check == "exactness" and decided:
+        return decided[1][:100]
+    if lines[0].startswith("the timed side") and len(lines) > 1:
         return re.sub(r"^CK [\d.]+: ", "", lines[1])[:80]
     return lines[0][:80]
 

@@ -30,7 +30,12 @@ class Planted(EffectTest, RandomTraffic):
     """One defect under one workload."""
 
     item: dict[str, Any] = {}
-    settings = {"batch": 64, "watchdog": 6_000, "keep_commands": True, "coverage": False}
+    settings = {"batch": 64, "watchdog": 6_000, "keep_commands": True, "coverage": False, "policy": {}}
+
+    def build_phase(self) -> None:
+        """The same traffic for every defect of a workload, and for none."""
+        super().build_phase()
+        self.config = self.config.with_(test=self.item["workload"])
 
     # ------------------------------------------------------------ record
 
@@ -155,7 +160,9 @@ class Planted(EffectTest, RandomTraffic):
 
     async def hot_rows(self, count: int = 3_000, **how: Any) -> None:
         """A row of hits in each of a few banks, and now and then another row of them."""
-        await self._single(count, rows=3, banks=4, write_share=0.3, rare=0.06, **{k: v for k, v in how.items() if k == "gap"})
+        await self._single(
+            count, rows=3, banks=4, write_share=0.3, rare=0.06, **{k: v for k, v in how.items() if k == "gap"}
+        )
 
     async def stream(self, count: int = 2_000) -> None:
         """Reads of consecutive addresses on both ports."""
@@ -163,7 +170,14 @@ class Planted(EffectTest, RandomTraffic):
         await self.play({p: traffic.read(at, axi_id=np.arange(len(at)) % 16) for p in range(2)})
 
     async def _single(
-        self, count: int, rows: int, cols: int = 32, banks: int = 0, write_share: float = 0.5, rare: float = 0.5, gap: int = 0
+        self,
+        count: int,
+        rows: int,
+        cols: int = 32,
+        banks: int = 0,
+        write_share: float = 0.5,
+        rare: float = 0.5,
+        gap: int = 0,
     ) -> None:
         amap = self.config.address_map
         chunks = {}
@@ -215,9 +229,7 @@ class Planted(EffectTest, RandomTraffic):
         """Bursts that are illegal and lie outside the memory."""
         rng = self.config.rng("both")
         addr = self.config.address_map.port_bytes + rng.integers(0, 1 << 20, count) * 4096
-        await self.play(
-            {p: traffic.read(addr, 3, burst=axi.RESERVED, axi_id=np.arange(count) % 64) for p in range(2)}
-        )
+        await self.play({p: traffic.read(addr, 3, burst=axi.RESERVED, axi_id=np.arange(count) % 64) for p in range(2)})
         await self.start()
 
     async def at_limit(self, count: int = 400) -> None:
