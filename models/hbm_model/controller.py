@@ -7,7 +7,6 @@ its tables and its lists back into commands and response cycles. Cycles count fr
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
@@ -563,17 +562,3 @@ def simulate(
     channel = Channel(setup)
     channel.offer(trace, address_map or named_map(DEFAULT_MAP, setup.params.geometry), ids, partial)
     return channel.prediction(channel.run())
-
-
-def split_settings(params: Params, settings: Mapping[str, int]) -> tuple[Params, dict[str, int]]:
-    """Settings by name into timing (returned as parameters) and policy registers."""
-    known = {each.name for each in fields(Policy)}
-    timing = {key: value for key, value in settings.items() if key not in known}
-    for key in timing:
-        if key not in params.ticks:
-            raise InputError(f"`{key}` is neither a timing parameter nor a policy register")
-    try:
-        changed = params.replaced(**timing) if timing else params
-    except ValueError as error:
-        raise InputError(str(error)) from None
-    return changed, {key: value for key, value in settings.items() if key in known}

@@ -97,10 +97,3 @@ def update_manifest(name: str, trace: RequestTrace, digest: str) -> None:
         if entry["name"] == name:
             entry.update(reads=trace.reads, writes=trace.writes, footprint=trace.footprint, sha256=digest)
     MANIFEST.write_text(json.dumps(entries, indent=2) + "\n")
-
-
-def trace_path(name: str) -> Path:
-    """A trace file, or the committed recording of that name."""
-    path = Path(name)
-    recording = TRACES / f"{name}.trace.zst"
-    return path if path.exists() or not recording.exists() else recording
