@@ -15,7 +15,7 @@ from hbm_model.errors import InputError
 
 from hbm_tb import faults, sim
 from hbm_tb.fault_registers import register_items
-from hbm_tb.faults_job import CAUGHT, KIND, Caught, Item, judge
+from hbm_tb.faults_job import KIND, Item, judge, read_caught
 from hbm_tb.job_list import ListOptions, run_list, shown
 from hbm_tb.jobs import Job
 
@@ -201,11 +201,8 @@ def rows_of(groups: Sequence[Group], folder: Path, seed: int) -> list[Row]:
     defects = {defect.id: defect for defect in faults.catalogue()}
     out = []
     for group in groups:
-        file = folder / group.job / CAUGHT
-        if not file.exists():
-            continue
-        found = [Caught(**entry) for entry in json.loads(file.read_text())]
-        for item, caught in judge(group.items, found):
+        found = read_caught(folder / group.job)
+        for item, caught in judge(group.items, found) if found else ():
             defect = defects.get(item.defect)
             again = f"{reproduce(f'{group.geometry}/{_id(item)}', seed)} --waves"
             out.append(

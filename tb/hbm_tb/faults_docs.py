@@ -56,9 +56,9 @@ _INTRO = """\
 Written by `hbm faults --docs`. A bench that never failed proves little: here each of {defects} defects is planted in
 the RTL and each timing register is programmed wrong, and a check must tell, with the right name.
 
-    make faults                          # all; resumable; about ten minutes on two processors
-    make faults QUICK=1                  # the part that make test runs, about a minute
-    hbm faults --only ID --waves         # one of them, with waves
+    make faults                     # all; resumable; some five minutes on two processors, and a build per geometry
+    make faults QUICK=1             # the part that make test runs, half a minute
+    hbm faults --only ID --waves    # one of them, with waves
 
 Exit 1 when a fault is missed, or when another check than the entry of the catalogue names tells first. A time-out
 catches nothing. Results: build/faults/faults.json, one folder a process beside it.

@@ -162,6 +162,12 @@ def judge(items: Sequence[Item], found: Sequence[Caught]) -> list[tuple[Item, Ca
     return out
 
 
+def read_caught(folder: Path) -> list[Caught]:
+    """What a run left in its folder; nothing where it did not get so far."""
+    file = folder / CAUGHT
+    return [Caught(**entry) for entry in json.loads(file.read_text())] if file.exists() else []
+
+
 # ---------------------------------------------------------------- kind of job
 
 
