@@ -14,7 +14,7 @@ def tight_command(
         list[str] | None, typer.Option("--preset", help="one or several times; HBM2, HBM2E, HBM3 and HBM4 without it")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="seed of the guided-random trials")] = 1,
-    trials: Annotated[int, typer.Option("--trials", help="trials per preset, at most")] = 600,
+    trials: Annotated[int, typer.Option("--trials", help="trials per preset, at most; 0: enough")] = 0,
     jobs: Annotated[int, typer.Option("--jobs", help="simulations side by side; 0: as many as processors")] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="repeat also what is finished and unchanged")] = False,
     only: Annotated[
@@ -27,7 +27,7 @@ def tight_command(
     from hbm_tb.job_list import ListOptions
 
     options = ListOptions(jobs=jobs, rerun=True, fresh=fresh, only=tuple(only or ()), waves=waves)
-    raise typer.Exit(tight.tight_command(options, tuple(presets or tight.PRESETS), seed, trials))
+    raise typer.Exit(tight.tight_command(options, tuple(presets or tight.PRESETS), seed, trials or tight.TRIALS))
 
 
 def register(app: typer.Typer) -> None:

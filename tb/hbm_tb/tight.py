@@ -30,8 +30,8 @@ FOLDER: Final = sim.ROOT / "build" / "tight"
 RESULT, PAGE = "tight.json", "index.html"
 TEMPLATE = Path(__file__).with_name("tight_page.html")
 PRESETS: Final = ("hbm2_2000_eng", "hbm2e_3200_eng", "hbm2e_3600_eng", "hbm3_6400_eng", "hbm4_8000_eng")
-TRIALS: Final = 600
-TIMEOUT_S: Final = 900.0
+TRIALS: Final = 1500  # at most; about 100 are needed, some hundreds for HBM4
+TIMEOUT_S: Final = 1800.0
 COUNTS: Final = ("commands", "cycles")
 
 # What a cell of the table says.
@@ -169,7 +169,7 @@ def tight_command(
         file = folder / name / RESULT
         result = json.loads(file.read_text()) if file.exists() else {}
         outcome = ran.results.get(name)
-        failure = "" if outcome is None or outcome.passed else outcome.reason
+        failure = "not run" if outcome is None else "" if outcome.passed else outcome.reason or outcome.status
         outcomes.append(Outcome(name, cells_of(params[name], result), result, failure))
     write(folder, outcomes)
     _show(outcomes, folder)
@@ -190,7 +190,11 @@ def _show(outcomes: Sequence[Outcome], folder: Path) -> None:
     console = Console()
     console.print(table)
     for one in outcomes:
-        for line in one.holes:
+        if not one.result:
+            console.print(
+                f"{one.name}: no measurements: {one.failure.splitlines()[0]}", highlight=False, soft_wrap=True
+            )
+        for line in one.holes if one.result else ():
             console.print(f"hole: {line}", highlight=False, soft_wrap=True)
     console.print(f"{shown(folder / PAGE)}, {shown(folder / RESULT)}", highlight=False, soft_wrap=True)
 

@@ -59,7 +59,7 @@ class TightRun(DramTest):
         while plan.trials < limit and (trial := plan.next()) is not None:
             await self.begin(trial)
             await getattr(self, trial.style)(trial)
-            await self.over()
+            await self.over(trial)
             plan.seen(trial, self.meter.found)
             print(f"{plan.trials}: {trial.goal} {trial.style}: {len(plan.open())} open", flush=True)
         seconds = round(time.monotonic() - began, 1)
@@ -102,9 +102,13 @@ class TightRun(DramTest):
                 await self.env.registers.write(path, word)
                 self.words[path] = word
 
-    async def over(self) -> None:
-        """Everything answered and on the pins."""
+    async def over(self, trial: Trial) -> None:
+        """Everything answered and on the pins, and the refreshes made up for that were put off (POSTPONE)."""
         await self.env.drain()
+        for port in range(2 if trial.refresh else 0):
+            for _ in range(2_000):
+                if await self.env.registers.read_field(f"load[{port}].refresh_debt") <= 1:
+                    break
         await self.env.settle()
         self.env.collect()
 
