@@ -144,17 +144,20 @@ def test_new_requests_wait_for_the_commit() -> None:
     made.offer_ax(0, False, reads(100, 200, 404, 405))
     taken = made.step(900).accepted[0][0]
     # Read of 404: in the queue 407, ACT granted 408 (time 817), RDA at 2m >= 817 + 14, m = 416,
-    # data 416 + 4 + 10 = 430, R 431, S(432) idle. Close 433 to 436 (REF at 2n >= 832 + RTP 5 + RP 14), settle 437 to 566, mode from 568 on.
+    # data 416 + 4 + 10 = 430, R 431, S(432) idle. Close 433 to 436 (REF at 2n >= 832 + RTP 5 + RP 14), settle 437 to
+    # 566, mode registers from 568 on.
     assert taken.tolist() == [234, 235, 404, 568 + 32 + 8]
 
 
 def test_close_waits_for_the_data_of_a_write() -> None:
     """PC1: WR picked 704 (time 1409), its odd phase takes the data's end to 704 + 1 + 5; idle in 711, close from 712.
 
-    Stopped 713; PREA from 1409 + 10 + 16 = 1435 (717, slot B); REF from 1435 + 14 on: slot A of 725, close's last cycle.
+    Stopped 713: PC0, open too, has its PREA picked 713 and granted 714 (CK 1428), PC1 from 1409 + 10 + 16 = 1435 on (717,
+    slot B). REF is legal from 1435 + RP 14 on: slot A of 725, the last cycle of close.
     """
     made = channel((1, REFRESH, OFF), (253, PAGE, OPEN_PAGE), (700, CTRL, COMMIT))
-    made.offer_ax(1, False, reads(500))
+    for port in range(2):
+        made.offer_ax(port, False, reads(500))
     rows = reads(700)
     made.offer_ax(1, True, rows)
     beat = np.zeros(1, W_ROW)
@@ -163,7 +166,7 @@ def test_close_waits_for_the_data_of_a_write() -> None:
     seen = made.step(1000).commands
     write = seen[seen["cmd"] == Cmd.WR]
     assert [int(c["time"]) for c in write] == [2 * (1409 + 6)]  # registered a cycle later, on the pins two more
-    assert [int(c["time"]) for c in seen[seen["cmd"] == Cmd.PREA]] == [2 * (1435 + 6)]
+    assert [int(c["time"]) for c in seen[seen["cmd"] == Cmd.PREA]] == [2 * (1428 + 6), 2 * (1435 + 6)]
     assert cycles(seen, Cmd.MRS)[9] == 725 + 130 + 2
 
 
