@@ -152,8 +152,8 @@ def test_new_requests_wait_for_the_commit() -> None:
 def test_close_waits_for_the_data_of_a_write() -> None:
     """PC1: WR picked 704 (time 1409), its odd phase takes the data's end to 704 + 1 + 5; idle in 711, close from 712.
 
-    Stopped 713: PC0, open too, has its PREA picked 713 and granted 714 (CK 1428), PC1 from 1409 + 10 + 16 = 1435 on (717,
-    slot B). REF is legal from 1435 + RP 14 on: slot A of 725, the last cycle of close.
+    Stopped 713: PC0, open too, has its PREA picked 713 and granted 714 (CK 1428), PC1 from 1409 + 10 + 16 = 1435 on
+    (717, slot B). REF is legal from 1435 + RP 14 on: slot A of 725, the last cycle of close.
     """
     made = channel((1, REFRESH, OFF), (253, PAGE, OPEN_PAGE), (700, CTRL, COMMIT))
     for port in range(2):
