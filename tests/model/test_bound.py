@@ -264,6 +264,28 @@ def test_refreshes_count() -> None:
         assert (bound(params, trace).channel_ck() > 1.02 * none) == (name != "stream")
 
 
+@pytest.mark.parametrize(
+    ("name", "component", "refresh_all", "ck"),
+    [
+        # ACT to ACT 48, and RFCSB 160 every 16 REFISB of 243.
+        ("conflict", "bank rows", False, 48 / (1 - 160 / (16 * 243))),
+        # RFC 260 every REFI 3900.
+        ("conflict", "bank rows", True, 48 / (1 - 260 / 3900)),
+        # ACT to ACT 4; the row cycle before a REF (48) is more than the FAW time that passes meanwhile: RFC alone.
+        ("conflict", "activates", True, 4 / (1 - 260 / 3900)),
+        # RFC, and once per nine REFs RTP 5 + RP 14 + ACT to WR 11 - 2.
+        ("stream", "data bus", True, 2 / (1 - (260 + 28 / 9) / 3900)),
+    ],
+)
+def test_refreshes_have_their_price(name: str, component: str, refresh_all: bool, ck: float) -> None:
+    """CK per request in the long run, HBM2, typed by hand."""
+    # Below the 16,384 rows of `conflict`; so long that no refresh can wait for the end.
+    counts = (12_000, 16_000) if name == "conflict" else (60_000, 120_000)
+    traces = [pattern(name, HBM2.geometry, 1, count) for count in counts]
+    low, high = (bound(HBM2, trace, refresh_all=refresh_all).pcs[0].offline.parts[component] for trace in traces)
+    assert (high - low) / (counts[1] - counts[0]) == pytest.approx(ck, rel=1e-5)
+
+
 def test_row_bus_of_both_pcs() -> None:
     """Without the other limits, two PCs share one ACT a cycle: half of peak each when each request opens a row."""
     params = HBM2.replaced(RRDS=1, RRDL=1, FAW=1, RC=2, RAS=1, RP=1)
