@@ -165,11 +165,11 @@ def tight_command(
     if ran.code not in (0, 1):
         return ran.code
     outcomes = []
-    for name in names:
+    for name in (name for name in names if name in ran.results):  # --only may leave some out
         file = folder / name / RESULT
         result = json.loads(file.read_text()) if file.exists() else {}
-        outcome = ran.results.get(name)
-        failure = "not run" if outcome is None else "" if outcome.passed else outcome.reason or outcome.status
+        outcome = ran.results[name]
+        failure = "" if outcome.passed else outcome.reason or outcome.status
         outcomes.append(Outcome(name, cells_of(params[name], result), result, failure))
     write(folder, outcomes)
     _show(outcomes, folder)
