@@ -97,6 +97,12 @@ def shortest_interval(params: Params, temp: int) -> int:
     return int(Fraction(rate) / banks / TEMP_FACTORS[temp]) + 2
 
 
+def _free(params: Params, temp: int) -> bool:
+    """True if a bank is free for traffic at least half of the time; a refresh that just keeps up stops all traffic."""
+    turn = params.count("bgs") * params.count("banks") * params["REFISB"] * TEMP_FACTORS[temp]
+    return bool(2 * params["RFCSB"] <= turn)
+
+
 def shortest_refi(params: Params, temp: int) -> int:
     """Least tREFI for which all-bank refresh keeps up and leaves time for traffic."""
     return int(2 * (params.count("RFC") + _worst(params) + 40) / TEMP_FACTORS[temp]) + 1
@@ -124,6 +130,8 @@ def problems(params: Params, policy: Mapping[str, int], temp: int) -> list[str]:
         found.append(f"{banks} x REFISB {params['REFISB']} exceeds REFI {params['REFI']}")
     if params["REFISB"] < shortest_interval(params, temp):
         found.append(f"REFISB {params['REFISB']} is below {shortest_interval(params, temp)} (M6.5)")
+    if not _free(params, temp):
+        found.append(f"RFCSB {params['RFCSB']} takes most of the {params['REFISB']} CK that each bank has in turn")
     if params["REFI"] < shortest_refi(params, temp):
         found.append(f"REFI {params['REFI']} is below {shortest_refi(params, temp)}")
     if not policy.get("refresh.refresh_en", 1):
@@ -264,7 +272,7 @@ def random_set(preset_name: str, seed: int) -> RandomSet:
     temp = 0b011 if rng.random() < 0.6 else int(rng.choice(list(TEMP_FACTORS)))
     while True:
         timing = _timing(rng, base)
-        if _refresh(rng, timing, base, temp):
+        if _refresh(rng, timing, base, temp) and _free(base.replaced(**timing), temp):
             break
     params = base.replaced(**timing)
     name, masks, limit = _map(rng, base)

@@ -39,7 +39,7 @@ class ExactSoak(HbmTest):
         refresh = [path for path in config.policy if path.startswith("refresh.")]
         for path in refresh:
             await registers.write_field(f"policy.{path}", config.policy[path])
-        await self.env.program(config.params, config.params)
+        await self.env.program(config.programmed, config.params)
         for path, value in config.policy.items():
             if path not in refresh:
                 await registers.write_field(f"policy.{path}", value)
