@@ -143,8 +143,10 @@ def config_of_params(params: Params) -> dict[str, Any]:
     for key in ("pcs", "bgs", "banks", "cols", "dq"):
         if params[key] != base[key]:
             raise InputError(f"{params.name}: {key} is {params[key]}, but the RTL is built with {base[key]}")
-    if params["rows"] > base["rows"]:
-        raise InputError(f"{params.name}: rows is {params['rows']}, but the RTL is built for at most {base['rows']}")
+    if not base["rows"] // 2 < params["rows"] <= base["rows"]:
+        # A row limit takes rows away; with half of them or fewer a row address bit would have no place in the map.
+        low = int(base["rows"]) // 2 + 1
+        raise InputError(f"{params.name}: rows is {params['rows']}, but the RTL is built for {low} to {base['rows']}")
     timing = {p.key: params[p.key] for p in PARAM.values() if p.timing and params[p.key] != base[p.key]}
     rows = 0 if params["rows"] == base["rows"] else params.count("rows")
     return {"preset": base.name, "timing": timing, "row_limit": rows, "tck_ns": str(params.tck_ns)}

@@ -135,6 +135,7 @@ BAD = {
     "empty": (("--trace", "@# nothing\n"), "no request"),
     "field too small": (("--set", "RP=300"), "RP is 300, expected 0 to 255"),
     "unknown field": (("--set", "RPP=3"), "RPP is neither"),
+    "few rows": (("--params", '@{"base": "hbm2_2000_eng", "rows": 4096}'), "rows is 4096, but the RTL is built for 8193"),
     "window": (("--waves-from", "90", "--waves-to", "10"), "wave window"),
     "name": (("--name", "../x"), "--name"),
 }
@@ -145,7 +146,7 @@ def test_unusable_input_is_one_line_and_exit_2(case: str, tmp_path: Path) -> Non
     """One clear line, exit 2, nothing left behind."""
     words, text = list(BAD[case][0]), BAD[case][1]
     if words[1].startswith("@"):
-        file = tmp_path / "bad.trace"
+        file = tmp_path / ("bad.json" if words[0] == "--params" else "bad.trace")
         file.write_text(words[1][1:])
         words[1] = str(file)
     before = folders()
