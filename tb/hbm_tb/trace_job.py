@@ -70,6 +70,10 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
     plan = plan_of(arguments)
     result = simulate(plan, sim.build(plan.config.geometry), folder, timeout=arguments["timeout_s"], quiet=True)
     outcome = outcome_of(result)
+    if (folder / "waves.fst").exists():
+        from hbm_tb.waves import write_setups
+
+        write_setups(folder / "waves.fst")
     numbers_file = folder / "numbers.json"
     numbers = json.loads(numbers_file.read_text()) if numbers_file.exists() else {}
     if result.passed and not numbers:
