@@ -135,7 +135,7 @@ BAD = {
     "empty": (("--trace", "@# nothing\n"), "no request"),
     "field too small": (("--set", "RP=300"), "RP is 300, expected 0 to 255"),
     "unknown field": (("--set", "RPP=3"), "RPP is neither"),
-    "few rows": (("--params", '@{"base": "hbm2_2000_eng", "rows": 4096}'), "rows is 4096, but the RTL is built for 8193"),
+    "few rows": (("--params", '@{"base": "hbm2_2000_eng", "rows": 4096}'), "rows is 4096, but the RTL is"),
     "window": (("--waves-from", "90", "--waves-to", "10"), "wave window"),
     "name": (("--name", "../x"), "--name"),
 }
