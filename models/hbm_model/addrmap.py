@@ -235,6 +235,8 @@ class AddressMap:
                 what = (
                     f"{names[0]} is always 0"
                     if len(names) == 1
+                    else f"{names[-1]} is the same as {names[0]}"
+                    if len(names) == 2
                     else f"{names[-1]} is the XOR of {', '.join(names[:-1])}"
                 )
                 raise InputError(f"map {self.name} is not one-to-one: {what}{self._collision()}")

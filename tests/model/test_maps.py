@@ -114,7 +114,7 @@ def test_a_map_file_is_known_from_other_folders(tmp_path: Path, monkeypatch: pyt
     ("hashes", "bits", "places"),
     [
         # bg0 = 7 + 9 (bank0), bank0 = 9 + 7: the same; bit 0 of a layout `pc bg ...` is port address bit 5.
-        ({"bg0": "bank0", "bank0": "bg0"}, "bank0 is the XOR of bg0|bg0 is the XOR of bank0", (5, 12)),
+        ({"bg0": "bank0", "bank0": "bg0"}, "bg0 is the same as bank0", (5, 12)),
         ({"row2": "row2"}, "row2 is always 0", (16,)),
     ],
 )
@@ -126,7 +126,7 @@ def test_the_validator_tells_which_bits_depend(
     with pytest.raises(InputError) as caught:
         map_of_file(file, HBM2)
     text = str(caught.value)
-    assert "is not one-to-one" in text and any(each in text for each in bits.split("|"))
+    assert "is not one-to-one" in text and bits in text
     assert f"0x0 and {sum(1 << place for place in places):#x} go to the same place" in text
     assert all(str(place) in text for place in places)
 
