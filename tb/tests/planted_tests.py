@@ -62,9 +62,23 @@ class Planted(EffectTest, RandomTraffic):
                 collect()
             except Mismatch as problem:
                 self._note(problem)
+                self._release()
                 raise
 
         return recorded
+
+    def final_phase(self) -> None:
+        """The closing line; then the memory goes back."""
+        super().final_phase()
+        self._release()
+
+    def _release(self) -> None:
+        """Drop what takes memory: the process keeps the failures of all its tests, and they keep the benches."""
+        checks = self.env.checks
+        checks.exact = checks.legality = None
+        checks.board.ports = []
+        checks.kept.clear()
+        self.batches.clear()
 
     def _note(self, problem: BaseException | None) -> None:
         """Write the outcome once."""
