@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pyuvm
 from dram_tests import DramTest
 from hbm_model.commands import Cmd
@@ -40,3 +42,39 @@ class ResetUnderTraffic(DramTest):
             await cycles(100 + 77 * number)
             await self.env.restart()
         await self.random(300)
+
+
+@pyuvm.test()
+class PoliciesUnderTraffic(DramTest):
+    """Policy registers and TEMP change at any moment under traffic; lock-step demands each to act from its cycle on."""
+
+    # Register -> words to choose from; what delays refresh beyond its limits is not among them.
+    words: ClassVar[dict[str, tuple[int, ...]]] = {
+        "policy.page": (0x10, 0x11, 0x12, 0x13, 0x03, 0x2813, 0x5013),
+        "policy.refresh": (0x11, 0x21, 0x41, 0x61, 0x81),
+        "policy.turnaround": (0x10_02_03, 0x01_01_00, 0xFF_05_08, 0x05_00_02, 0x00_3F_00),
+        "policy.drain": (0x0418, 0x0001, 0x0820, 0x0008),
+        "policy.starve": (0, 1, 2, 30, 100, 400, 1000),
+    }
+
+    async def body(self) -> None:
+        rng = self.config.rng("policies")
+        registers = self.env.registers
+        before = {path: await registers.read(path) for path in self.words}
+        shape = RandomShape(self.config.address_map.port_bytes, gap_share=0.0, hot_share=0.5)
+        for number in range(12):
+            chunks = {p: traffic.random_chunk(self.config.rng(number, p), 200, shape) for p in range(2)}
+            await self.play(chunks, drain=False)
+            for _ in range(16):
+                path = str(rng.choice(list(self.words)))
+                await registers.write(path, int(rng.choice(self.words[path])))
+                await cycles(int(rng.integers(1, 30)))
+            self.env.rings.ctl["temp"] = int(rng.choice((1, 2, 3, 5)))
+        for path, word in before.items():
+            await registers.write(path, word)
+        self.env.rings.ctl["temp"] = self.config.temp
+        # Both kinds of refresh: the debt is what the first kind left.
+        for everything in (1, 0):
+            await registers.write_field("policy.refresh.refresh_all", everything)
+            await self.random(400)
+        await self.env.drain()
