@@ -25,7 +25,7 @@ from hbm_model.params import PARAM, Params
 from hbm_tb import axi, records, traffic
 from hbm_tb.agents import PortBatch
 from hbm_tb.command_log import COLUMNS, READS, WRITES, CommandLog
-from hbm_tb.config import BenchConfig
+from hbm_tb.config import BenchConfig, reset_params
 from hbm_tb.env import Sink
 from hbm_tb.link import cycles
 from hbm_tb.scoreboard import Mismatch
@@ -126,7 +126,8 @@ class EffectTest(DramTest):
 
     async def body(self) -> None:
         self.words: dict[str, int] = {}
-        self.params: Params = self.config.params
+        # Without `initialise` the build runs the values of its reset, whatever the preset.
+        self.params: Params = self.config.params if self.initialise else reset_params(self.config.geometry)
         self.failed = []
         for check in self.checks:
             name = check.__name__
@@ -1071,7 +1072,6 @@ class InterruptEffects(EffectTest):
     async def body(self) -> None:
         # The initialisation leaves its bit; the commit that programs the preset would add another.
         await self.env.registers.wait_for("status.init_done", 1, 200_000)
-        self.params = self.env.checks.legality.checker.params
         await super().body()
 
 
