@@ -81,6 +81,8 @@ def test_no_schedule_is_faster(seed: int, monkeypatch: pytest.MonkeyPatch) -> No
         ([Request(False, 0, 0), Request(False, 0, 1)], 48 + 16 + 16),
         # Three columns of a row: CCDL 4.
         ([Request(False, 0, 0, c) for c in range(3)], 16 + 2 * 4 + 16),
+        # Two banks of a group: RRDL 6; the second RD at the first even CK from 7 + 14.
+        ([Request(False, 0, 0), Request(False, 1, 0)], 22 + 16),
         # Five rows in five banks of other groups: FAW 16.
         ([Request(False, b, 0) for b in (0, 4, 8, 12, 1)], 16 + 16 + 16),
         # A write and a read of the same 32 bytes: WR at 12 (RCDWR 10), RD WL + 2 + WTRL = 14 later.
