@@ -91,7 +91,8 @@ def run_list(
         return ListResult(1, {})
     finally:
         signal.signal(signal.SIGTERM, before)
-    console = Console(width=max(100, Console().width))
+    # Numbers are worth more than the fold of a narrow terminal.
+    console = Console(width=max(128, Console().width))
     print_summary(console, title, chosen, results, counts)
     write_junit(folder / JUNIT, title, chosen, results)
     bad = [outcome for outcome in results.values() if not outcome.passed]

@@ -173,9 +173,9 @@ def print_summary(
     for job in jobs:
         groups.setdefault(job.name.rpartition("/")[0] or title, []).append(results[job.name])
     table = Table(title=title, title_justify="left")
-    table.add_column("group")
-    for name in ("runs", "passed", "failed", *(name.replace("_", " ") for name in counts), "time"):
-        table.add_column(name, justify="right")
+    table.add_column("group", no_wrap=True)
+    for name in ("runs", "passed", "failed", *(name.replace("_", "\n") for name in counts), "time"):
+        table.add_column(name, justify="right", no_wrap=True)
 
     def row(name: str, found: Sequence[Outcome], end: bool = False) -> None:
         good = sum(outcome.passed for outcome in found)
