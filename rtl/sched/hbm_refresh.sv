@@ -187,7 +187,7 @@ module hbm_refresh
 `ifndef SYNTHESIS
   // Between two refreshes of a bank lie less than two sets and the debt: (2 NumBanks + debt) tREFISB < 9 NumBanks tREFISB.
   DebtBoundsTheGap_A: assert property (@(posedge clk_i) disable iff (!rst_ni)
-    32'(debt_q) <= (policy_i.refresh_all ? MaxAllDebt : 7 * NumBanks));
+    32'(debt_q) <= (all_q ? MaxAllDebt : 7 * NumBanks));
   NeverPaysUnowed_A: assert property (@(posedge clk_i) disable iff (!rst_ni) paid |-> debt_q != '0);
   OnceASet_A: assert property (@(posedge clk_i) disable iff (!rst_ni) (refsb_i & ~left_q) == '0);
 `endif

@@ -78,3 +78,28 @@ class PoliciesUnderTraffic(DramTest):
             await registers.write_field("policy.refresh.refresh_all", everything)
             await self.random(400)
         await self.env.drain()
+
+
+@pyuvm.test()
+class RefreshKindWithDebt(DramTest):
+    """All-bank refresh is switched on while more single-bank refreshes are owed than it may ever postpone (M6.1)."""
+
+    settings: ClassVar[dict[str, object]] = {"policy": {"refresh.refresh_hold": 15}, "timing": {"REFISB": 100}}
+
+    async def body(self) -> None:
+        registers = self.env.registers
+        shape = RandomShape(self.config.address_map.port_bytes, gap_share=0.0, hot_share=0.0)
+        most = 0
+        for number in range(4):
+            chunks = {p: traffic.random_chunk(self.config.rng(number, p), 600, shape) for p in range(2)}
+            await self.play(chunks, drain=False)
+            for _ in range(60):
+                await cycles(40)
+                debts = [await registers.read_field(f"load[{p}].refresh_debt") for p in range(2)]
+                most = max(most, *debts)
+                if min(debts) > 8:
+                    break
+            await registers.write_field("policy.refresh.refresh_all", 1)
+            await self.env.drain()
+            await registers.write_field("policy.refresh.refresh_all", 0)
+        assert most > 8, f"at most {most} refreshes were owed"
