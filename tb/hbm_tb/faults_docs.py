@@ -54,7 +54,7 @@ _INTRO = """\
 # Planted faults
 
 Written by `hbm faults --docs`. A bench that never failed proves little: here each of {defects} defects is planted in
-the RTL and each timing register is programmed wrong, and a check must tell, with the right name.
+the RTL and each timing register is programmed wrong, and a check that the entry names must tell.
 
     make faults                     # all; resumable; some five minutes on two processors, and a build per geometry
     make faults QUICK=1             # the part that make test runs, half a minute
@@ -109,7 +109,8 @@ def page_text(rows: Sequence[Row]) -> str:
     parts.append(
         "## Timing registers\n\nIn a set in which the register binds alone, the RTL is programmed too short "
         "or too long by the\nsmallest step that moves the slot (1 CK, or 2 where lock-step shows that 1 CK moves "
-        "nothing).\n"
+        'nothing). MOD is the exception to "too\nshort is told by legality": pick and offer (M5.7) take longer than '
+        "its smallest step, so lock-step tells first; a larger\nstep is told by legality too.\n"
     )
     parts.append(_table(("register", "caught by", "cycles"), [(r.title, _told(r), str(r.cycles)) for r in registers]))
     parts.append("## Defects\n\nNumbers in brackets: the list below.\n")

@@ -1,4 +1,4 @@
-"""`hbm bench`: all keys of bench.json are there and make sense. No time is asserted."""
+"""`hbm bench`: all keys of its JSON are there and make sense. No time is asserted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_a_quick_bench_writes_every_key() -> None:
     command = [sys.executable, "-m", "hbm_model.cli", "bench", "--quick"]
     done = subprocess.run(command, cwd=sim.ROOT, capture_output=True, text=True, timeout=1500)
     assert done.returncode == 0, done.stdout + done.stderr
-    document = json.loads((bench.FOLDER / "bench.json").read_text())
+    document = json.loads((bench.FOLDER / "quick.json").read_text())
     assert set(document) == {"speed", "traffic", "about"}
     rates = {f"{name}_cycles_per_s" for name in ("bare", "cosim", "waves")} | {"legality_commands_per_s"}
     exact = document["speed"].pop("exact")
