@@ -1,4 +1,4 @@
-// Shared types of the channel: AXI payloads, DRAM address, commands, timing and policy registers, DFI and pin words.
+// Shared types of the channel: AXI payloads, DRAM address, commands, timing and policy registers, DFI and pin words (M1 to M8).
 //
 // Words (docs/architecture.md): CK = DRAM command clock; cycle = one controller clock = 2 CK; phase p0/p1 = first/second CK of a
 // cycle; request = one 32-byte read or write; PC = pseudo-channel.

@@ -1,4 +1,4 @@
-// Pin words of the HBM2/HBM2E command buses for one cycle (table only, no state).
+// Pin words of the HBM2/HBM2E command buses for one cycle (table only, no state) (M1.2, M8.1).
 //
 // Bit i of a word is pin R[i] or C[i]. Codes as on AMD's HBM PHY (DRAM Bender, confirmed by a second decoder); pins that a command
 // leaves free are 1. PAR (bit 2 of the falling edge) makes the falling word of its bus even and is always driven.

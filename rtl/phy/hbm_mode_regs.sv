@@ -1,4 +1,4 @@
-// Value of each mode register for the active timing set (table only, no state).
+// Value of each mode register for the active timing set (table only, no state) (M7.2).
 //
 // Sources: HBM2 fields and defaults as decoded from DRAM Bender's writes; HBM3/HBM4 field maps from public mode-register summaries,
 // values marked assumed where none is public. A value beyond its field is written as the field's maximum: the device must then not

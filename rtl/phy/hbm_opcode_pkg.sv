@@ -1,4 +1,4 @@
-// Opcode table of HBM3/HBM4 and of the 7/9-pin buses of large HBM2E parts: every code and bit place that no public source gives.
+// Opcode table of HBM3/HBM4 and of the 7/9-pin buses of large HBM2E parts: every code and bit place that no public source gives (M8.1).
 //
 // ALL VALUES HERE ARE ASSUMED unless the line says public. A licensee of JESD238, JESD270-4 or JESD235D edits this file and
 // models/hbm_model/encoding.py, nothing else. The assumed codes follow HBM2 where HBM2 has the command.

@@ -1,4 +1,4 @@
-// Types of the PHY interface: commands in device terms (the same widths in every geometry), pin state, initialisation states.
+// Types of the PHY interface: commands in device terms (the same widths in every geometry), pin state, initialisation states (M8).
 
 package hbm_phy_pkg;
 

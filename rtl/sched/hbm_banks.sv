@@ -1,4 +1,4 @@
-// Row state of the banks of one PC, and the distances that each bank sees on its own.
+// Row state of the banks of one PC, and the distances that each bank sees on its own (M1.4, M1.5).
 //
 // Enforces: tRCDRD, tRCDWR, tRAS, tRAS_PREA, tRC, tRC_REFSB, tRC_REF, tRTP, tRTP_PREA, tWR, tWR_PREA, tWR_RDA, tRDA_ACT,
 // tRDA_REFSB, tRDA_REF, tWRA_ACT, tWRA_REFSB, tWRA_REF, tRP, tRP_PREA, tRP_REFSB, tRP_PREA_REFSB, tRP_REF, tRFCSB, tRFCSB_REFSB,
