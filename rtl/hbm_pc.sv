@@ -256,7 +256,8 @@ module hbm_pc
     .rd_refused_i(rd_req_valid_i & ~rd_space), .wr_full_i(~wr_space), .events_o
   );
 
-  assign status_o = '{rd_level: rd_level, wr_level: wr_level, refresh_debt: (debt > 8'd31) ? 5'd31 : 5'(debt), writing: writing};
+  assign status_o = '{rd_level: rd_level, wr_level: wr_level, refresh_debt: (debt > 8'd31) ? 5'd31 : 5'(debt), refresh_early: '0,
+    writing: writing};
 
   // Second requests, tags and age classes that only one of the two queues needs.
   logic unused_wires;

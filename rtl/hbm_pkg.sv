@@ -188,21 +188,28 @@ package hbm_pkg;
     logic [7:0]  t_mod;
   } timing_t;
 
-  typedef enum logic [1:0] { PageOpen = 2'd0, PageLookahead = 2'd1, PageConflict = 2'd2, PageClosed = 2'd3 } page_policy_e;
+  typedef enum logic [2:0] {
+    PageOpen = 3'd0, PageLookahead = 3'd1, PageConflict = 3'd2, PageClosed = 3'd3, PageAdaptive = 3'd4
+  } page_policy_e;
 
   typedef struct packed {
     page_policy_e page;          // when a column command carries auto-precharge
     logic         ap_allowed;    // 0: never RDA/WRA
     logic [7:0]   ap_min_ras;    // CK; RDA/WRA only if its internal precharge falls at or after ACT + this (0: no limit needed)
+    logic [11:0]  page_timeout;  // cycles; a row open without use for this long to twice this is closed; 0: never
     logic         refresh_en;
     logic         refresh_all;   // 0: single-bank (REFSB), 1: all-bank (REF)
     logic [3:0]   refresh_hold;  // debt, in refresh commands owed, from which ACTs are held for the refresh
+    logic [3:0]   pull_in;       // refresh commands that may run ahead in an idle PC
     logic [5:0]   switch_low;    // leave the direction when at most this many of its hits are open ...
     logic [5:0]   switch_gain;   // ... and the other has at least this many more
     logic [7:0]   switch_idle;   // cycles without a column command after which any open hit of the other direction takes over
     logic [5:0]   write_high;    // queued writes that end reading
-    logic [5:0]   write_low;     // queued writes below which draining is not started while reads wait
+    logic [5:0]   write_low;     // queued writes below which draining draining is not started while reads wait
+    logic         forward;       // reads take their data from queued writes
     logic [11:0]  starve_limit;  // cycles; a request older than this to twice this is urgent; 0: never
+    logic [4:0]   qos_mid;       // AxQOS from which a request enters aged
+    logic [4:0]   qos_high;      // AxQOS from which a request is urgent at once, and a read takes the express lane
   } policy_t;
 
   // Address map: DRAM address bit i (bit order of dram_addr_t) = XOR of the port address bits selected by mask[i] (bit 0 = address bit 5).
@@ -223,6 +230,14 @@ package hbm_pkg;
     logic decerr;      // a burst was answered with DECERR
     logic excl_fail;   // an exclusive write did not write
     logic rob_full;    // a read request waited for a reorder slot
+    logic lat_16;      // read latency below 16 cycles, from slot to R register
+    logic lat_32;      // read latency of 16 to 31 cycles
+    logic lat_64;      // read latency of 32 to 63 cycles
+    logic lat_128;     // read latency of 64 to 127 cycles
+    logic lat_256;     // read latency of 128 to 255 cycles
+    logic lat_512;     // read latency of 256 to 511 cycles
+    logic lat_1024;    // read latency of 512 to 1023 cycles
+    logic lat_more;    // read latency of 1024 cycles and more
   } host_events_t;
 
   // One-cycle pulses for the counters, per PC.
@@ -240,6 +255,18 @@ package hbm_pkg;
     logic rmw;           // read-modify-write started
     logic rd_full;       // a read request was refused for a full queue
     logic wr_full;       // no write credit left
+    logic forward;       // a read took its data from a queued write
+    logic rd_req;        // a read request of the host was accepted
+    logic wr_req;        // a write request of the host was accepted
+    logic busy;          // a column command was picked
+    logic stall_off;     // no pick: commands not allowed, or stopped for maintenance
+    logic stall_empty;   // no pick: no request queued
+    logic stall_column;  // no pick: waits for a column distance or the data path
+    logic stall_turn;    // no pick: only the other direction is ready
+    logic stall_refresh; // no pick: waits for a refresh
+    logic stall_activate; // no pick: waits for tRRD, tFAW or the row bus
+    logic stall_bank;    // no pick: waits for the distances of a bank
+    logic stall_hazard;  // no pick: every request waits for another one
   } events_t;
 
   // What a PC reports to the status registers.
@@ -247,6 +274,7 @@ package hbm_pkg;
     logic [5:0] rd_level;      // read queue entries in use, reserved ones included
     logic [5:0] wr_level;      // write queue entries in use
     logic [4:0] refresh_debt;  // refresh commands owed, of the kind that is selected
+    logic [3:0] refresh_early; // refresh commands ahead (M6.7)
     logic       writing;       // direction that is served: 0 reads, 1 writes
   } pc_status_t;
 

@@ -140,7 +140,7 @@ module hbm_csr_top
     .clk_i, .rst_ni,
     .event_i({port_events_i, pc_events_i, 1'b1}),
     .snapshot_i(regs.ctrl.snapshot.value), .clear_i(regs.ctrl.clear.value),
-    .req_i(regs.counters.req), .wr_i(regs.counters.req_is_wr), .addr_i(regs.counters.addr[8:2]),
+    .req_i(regs.counters.req), .wr_i(regs.counters.req_is_wr), .addr_i(regs.counters.addr[$clog2(NumCounters)+2:2]),
     .rd_ack_o(regs_in.counters.rd_ack), .rd_data_o(regs_in.counters.rd_data), .wr_ack_o(regs_in.counters.wr_ack)
   );
 
@@ -170,6 +170,7 @@ module hbm_csr_top
     assign regs_in.load[i].rd_level.next     = 8'(pc_status_i[i].rd_level);
     assign regs_in.load[i].wr_level.next     = 8'(pc_status_i[i].wr_level);
     assign regs_in.load[i].refresh_debt.next = pc_status_i[i].refresh_debt;
+    assign regs_in.load[i].refresh_early.next = pc_status_i[i].refresh_early;
     assign regs_in.load[i].writing.next      = pc_status_i[i].writing;
   end
 

@@ -108,6 +108,9 @@ extern "C" {
 #define HBM_CSR__LOAD__WRITING_bm 0x1000000
 #define HBM_CSR__LOAD__WRITING_bp 24
 #define HBM_CSR__LOAD__WRITING_bw 1
+#define HBM_CSR__LOAD__REFRESH_EARLY_bm 0xf0000000
+#define HBM_CSR__LOAD__REFRESH_EARLY_bp 28
+#define HBM_CSR__LOAD__REFRESH_EARLY_bw 4
 
 // reg - hbm_csr::irq_status_aerr_1d16889f_commit_done_55b19ee9_decerr0_9966b6ef_decerr1_2c218f2f_derr0_315b2df8_derr1_4570ca98_init_done_f031ee45_rdata0_8f3bb92d_rdata1_d68ce44d_slverr0_cd5a629c_slverr1_effd7339
 #define HBM_CSR__IRQ_STATUS_AERR_1D16889F_COMMIT_DONE_55B19EE9_DECERR0_9966B6EF_DECERR1_2C218F2F_DERR0_315B2DF8_DERR1_4570CA98_INIT_DONE_F031EE45_RDATA0_8F3BB92D_RDATA1_D68CE44D_SLVERR0_CD5A629C_SLVERR1_EFFD7339__AERR_bm 0x1
@@ -208,9 +211,9 @@ extern "C" {
 #define HBM_CSR__PHY__RD_DELAY_reset 0x0
 
 // reg - hbm_csr_policy::page
-#define HBM_CSR_POLICY__PAGE__PAGE_bm 0x3
+#define HBM_CSR_POLICY__PAGE__PAGE_bm 0x7
 #define HBM_CSR_POLICY__PAGE__PAGE_bp 0
-#define HBM_CSR_POLICY__PAGE__PAGE_bw 2
+#define HBM_CSR_POLICY__PAGE__PAGE_bw 3
 #define HBM_CSR_POLICY__PAGE__PAGE_reset 0x1
 #define HBM_CSR_POLICY__PAGE__AP_ALLOWED_bm 0x10
 #define HBM_CSR_POLICY__PAGE__AP_ALLOWED_bp 4
@@ -220,6 +223,10 @@ extern "C" {
 #define HBM_CSR_POLICY__PAGE__AP_MIN_RAS_bp 8
 #define HBM_CSR_POLICY__PAGE__AP_MIN_RAS_bw 8
 #define HBM_CSR_POLICY__PAGE__AP_MIN_RAS_reset 0x0
+#define HBM_CSR_POLICY__PAGE__PAGE_TIMEOUT_bm 0xfff0000
+#define HBM_CSR_POLICY__PAGE__PAGE_TIMEOUT_bp 16
+#define HBM_CSR_POLICY__PAGE__PAGE_TIMEOUT_bw 12
+#define HBM_CSR_POLICY__PAGE__PAGE_TIMEOUT_reset 0x0
 
 // reg - hbm_csr_policy::refresh
 #define HBM_CSR_POLICY__REFRESH__REFRESH_EN_bm 0x1
@@ -234,6 +241,10 @@ extern "C" {
 #define HBM_CSR_POLICY__REFRESH__REFRESH_HOLD_bp 4
 #define HBM_CSR_POLICY__REFRESH__REFRESH_HOLD_bw 4
 #define HBM_CSR_POLICY__REFRESH__REFRESH_HOLD_reset 0x6
+#define HBM_CSR_POLICY__REFRESH__PULL_IN_bm 0xf00
+#define HBM_CSR_POLICY__REFRESH__PULL_IN_bp 8
+#define HBM_CSR_POLICY__REFRESH__PULL_IN_bw 4
+#define HBM_CSR_POLICY__REFRESH__PULL_IN_reset 0x0
 
 // reg - hbm_csr_policy::turnaround
 #define HBM_CSR_POLICY__TURNAROUND__SWITCH_LOW_bm 0x3f
@@ -258,12 +269,26 @@ extern "C" {
 #define HBM_CSR_POLICY__DRAIN__WRITE_LOW_bp 8
 #define HBM_CSR_POLICY__DRAIN__WRITE_LOW_bw 6
 #define HBM_CSR_POLICY__DRAIN__WRITE_LOW_reset 0x4
+#define HBM_CSR_POLICY__DRAIN__FORWARD_bm 0x10000
+#define HBM_CSR_POLICY__DRAIN__FORWARD_bp 16
+#define HBM_CSR_POLICY__DRAIN__FORWARD_bw 1
+#define HBM_CSR_POLICY__DRAIN__FORWARD_reset 0x0
 
 // reg - hbm_csr_policy::starve
 #define HBM_CSR_POLICY__STARVE__STARVE_LIMIT_bm 0xfff
 #define HBM_CSR_POLICY__STARVE__STARVE_LIMIT_bp 0
 #define HBM_CSR_POLICY__STARVE__STARVE_LIMIT_bw 12
 #define HBM_CSR_POLICY__STARVE__STARVE_LIMIT_reset 0x3e8
+
+// reg - hbm_csr_policy::qos
+#define HBM_CSR_POLICY__QOS__QOS_MID_bm 0x1f
+#define HBM_CSR_POLICY__QOS__QOS_MID_bp 0
+#define HBM_CSR_POLICY__QOS__QOS_MID_bw 5
+#define HBM_CSR_POLICY__QOS__QOS_MID_reset 0x10
+#define HBM_CSR_POLICY__QOS__QOS_HIGH_bm 0x1f00
+#define HBM_CSR_POLICY__QOS__QOS_HIGH_bp 8
+#define HBM_CSR_POLICY__QOS__QOS_HIGH_bw 5
+#define HBM_CSR_POLICY__QOS__QOS_HIGH_reset 0x10
 
 // regfile - hbm_csr_policy
 typedef struct __attribute__ ((__packed__)) {
@@ -272,6 +297,7 @@ typedef struct __attribute__ ((__packed__)) {
     uint32_t turnaround;
     uint32_t drain;
     uint32_t starve;
+    uint32_t qos;
 } hbm_csr_policy_t;
 
 // reg - hbm_csr_map::mask0
@@ -705,6 +731,126 @@ typedef struct __attribute__ ((__packed__)) {
 #define HBM_CSR_COUNTERS__CYCLES_HI__COUNT_bp 0
 #define HBM_CSR_COUNTERS__CYCLES_HI__COUNT_bw 16
 
+// reg - hbm_csr_counters::pc0_stall_hazard_lo
+#define HBM_CSR_COUNTERS__PC0_STALL_HAZARD_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_STALL_HAZARD_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_STALL_HAZARD_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc0_stall_hazard_hi
+#define HBM_CSR_COUNTERS__PC0_STALL_HAZARD_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_STALL_HAZARD_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_STALL_HAZARD_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc0_stall_bank_lo
+#define HBM_CSR_COUNTERS__PC0_STALL_BANK_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_STALL_BANK_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_STALL_BANK_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc0_stall_bank_hi
+#define HBM_CSR_COUNTERS__PC0_STALL_BANK_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_STALL_BANK_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_STALL_BANK_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc0_stall_activate_lo
+#define HBM_CSR_COUNTERS__PC0_STALL_ACTIVATE_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_STALL_ACTIVATE_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_STALL_ACTIVATE_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc0_stall_activate_hi
+#define HBM_CSR_COUNTERS__PC0_STALL_ACTIVATE_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_STALL_ACTIVATE_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_STALL_ACTIVATE_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc0_stall_refresh_lo
+#define HBM_CSR_COUNTERS__PC0_STALL_REFRESH_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_STALL_REFRESH_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_STALL_REFRESH_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc0_stall_refresh_hi
+#define HBM_CSR_COUNTERS__PC0_STALL_REFRESH_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_STALL_REFRESH_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_STALL_REFRESH_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc0_stall_turn_lo
+#define HBM_CSR_COUNTERS__PC0_STALL_TURN_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_STALL_TURN_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_STALL_TURN_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc0_stall_turn_hi
+#define HBM_CSR_COUNTERS__PC0_STALL_TURN_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_STALL_TURN_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_STALL_TURN_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc0_stall_column_lo
+#define HBM_CSR_COUNTERS__PC0_STALL_COLUMN_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_STALL_COLUMN_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_STALL_COLUMN_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc0_stall_column_hi
+#define HBM_CSR_COUNTERS__PC0_STALL_COLUMN_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_STALL_COLUMN_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_STALL_COLUMN_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc0_stall_empty_lo
+#define HBM_CSR_COUNTERS__PC0_STALL_EMPTY_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_STALL_EMPTY_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_STALL_EMPTY_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc0_stall_empty_hi
+#define HBM_CSR_COUNTERS__PC0_STALL_EMPTY_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_STALL_EMPTY_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_STALL_EMPTY_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc0_stall_off_lo
+#define HBM_CSR_COUNTERS__PC0_STALL_OFF_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_STALL_OFF_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_STALL_OFF_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc0_stall_off_hi
+#define HBM_CSR_COUNTERS__PC0_STALL_OFF_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_STALL_OFF_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_STALL_OFF_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc0_busy_lo
+#define HBM_CSR_COUNTERS__PC0_BUSY_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_BUSY_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_BUSY_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc0_busy_hi
+#define HBM_CSR_COUNTERS__PC0_BUSY_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_BUSY_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_BUSY_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc0_wr_req_lo
+#define HBM_CSR_COUNTERS__PC0_WR_REQ_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_WR_REQ_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_WR_REQ_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc0_wr_req_hi
+#define HBM_CSR_COUNTERS__PC0_WR_REQ_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_WR_REQ_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_WR_REQ_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc0_rd_req_lo
+#define HBM_CSR_COUNTERS__PC0_RD_REQ_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_RD_REQ_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_RD_REQ_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc0_rd_req_hi
+#define HBM_CSR_COUNTERS__PC0_RD_REQ_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_RD_REQ_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_RD_REQ_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc0_forward_lo
+#define HBM_CSR_COUNTERS__PC0_FORWARD_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC0_FORWARD_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_FORWARD_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc0_forward_hi
+#define HBM_CSR_COUNTERS__PC0_FORWARD_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC0_FORWARD_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC0_FORWARD_HI__COUNT_bw 16
+
 // reg - hbm_csr_counters::pc0_wr_full_lo
 #define HBM_CSR_COUNTERS__PC0_WR_FULL_LO__COUNT_bm 0xffffffff
 #define HBM_CSR_COUNTERS__PC0_WR_FULL_LO__COUNT_bp 0
@@ -834,6 +980,126 @@ typedef struct __attribute__ ((__packed__)) {
 #define HBM_CSR_COUNTERS__PC0_ACT_HI__COUNT_bm 0xffff
 #define HBM_CSR_COUNTERS__PC0_ACT_HI__COUNT_bp 0
 #define HBM_CSR_COUNTERS__PC0_ACT_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc1_stall_hazard_lo
+#define HBM_CSR_COUNTERS__PC1_STALL_HAZARD_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_STALL_HAZARD_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_STALL_HAZARD_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc1_stall_hazard_hi
+#define HBM_CSR_COUNTERS__PC1_STALL_HAZARD_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_STALL_HAZARD_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_STALL_HAZARD_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc1_stall_bank_lo
+#define HBM_CSR_COUNTERS__PC1_STALL_BANK_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_STALL_BANK_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_STALL_BANK_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc1_stall_bank_hi
+#define HBM_CSR_COUNTERS__PC1_STALL_BANK_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_STALL_BANK_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_STALL_BANK_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc1_stall_activate_lo
+#define HBM_CSR_COUNTERS__PC1_STALL_ACTIVATE_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_STALL_ACTIVATE_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_STALL_ACTIVATE_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc1_stall_activate_hi
+#define HBM_CSR_COUNTERS__PC1_STALL_ACTIVATE_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_STALL_ACTIVATE_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_STALL_ACTIVATE_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc1_stall_refresh_lo
+#define HBM_CSR_COUNTERS__PC1_STALL_REFRESH_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_STALL_REFRESH_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_STALL_REFRESH_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc1_stall_refresh_hi
+#define HBM_CSR_COUNTERS__PC1_STALL_REFRESH_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_STALL_REFRESH_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_STALL_REFRESH_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc1_stall_turn_lo
+#define HBM_CSR_COUNTERS__PC1_STALL_TURN_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_STALL_TURN_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_STALL_TURN_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc1_stall_turn_hi
+#define HBM_CSR_COUNTERS__PC1_STALL_TURN_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_STALL_TURN_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_STALL_TURN_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc1_stall_column_lo
+#define HBM_CSR_COUNTERS__PC1_STALL_COLUMN_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_STALL_COLUMN_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_STALL_COLUMN_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc1_stall_column_hi
+#define HBM_CSR_COUNTERS__PC1_STALL_COLUMN_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_STALL_COLUMN_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_STALL_COLUMN_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc1_stall_empty_lo
+#define HBM_CSR_COUNTERS__PC1_STALL_EMPTY_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_STALL_EMPTY_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_STALL_EMPTY_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc1_stall_empty_hi
+#define HBM_CSR_COUNTERS__PC1_STALL_EMPTY_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_STALL_EMPTY_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_STALL_EMPTY_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc1_stall_off_lo
+#define HBM_CSR_COUNTERS__PC1_STALL_OFF_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_STALL_OFF_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_STALL_OFF_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc1_stall_off_hi
+#define HBM_CSR_COUNTERS__PC1_STALL_OFF_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_STALL_OFF_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_STALL_OFF_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc1_busy_lo
+#define HBM_CSR_COUNTERS__PC1_BUSY_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_BUSY_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_BUSY_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc1_busy_hi
+#define HBM_CSR_COUNTERS__PC1_BUSY_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_BUSY_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_BUSY_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc1_wr_req_lo
+#define HBM_CSR_COUNTERS__PC1_WR_REQ_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_WR_REQ_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_WR_REQ_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc1_wr_req_hi
+#define HBM_CSR_COUNTERS__PC1_WR_REQ_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_WR_REQ_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_WR_REQ_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc1_rd_req_lo
+#define HBM_CSR_COUNTERS__PC1_RD_REQ_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_RD_REQ_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_RD_REQ_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc1_rd_req_hi
+#define HBM_CSR_COUNTERS__PC1_RD_REQ_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_RD_REQ_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_RD_REQ_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::pc1_forward_lo
+#define HBM_CSR_COUNTERS__PC1_FORWARD_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PC1_FORWARD_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_FORWARD_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::pc1_forward_hi
+#define HBM_CSR_COUNTERS__PC1_FORWARD_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PC1_FORWARD_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PC1_FORWARD_HI__COUNT_bw 16
 
 // reg - hbm_csr_counters::pc1_wr_full_lo
 #define HBM_CSR_COUNTERS__PC1_WR_FULL_LO__COUNT_bm 0xffffffff
@@ -965,6 +1231,86 @@ typedef struct __attribute__ ((__packed__)) {
 #define HBM_CSR_COUNTERS__PC1_ACT_HI__COUNT_bp 0
 #define HBM_CSR_COUNTERS__PC1_ACT_HI__COUNT_bw 16
 
+// reg - hbm_csr_counters::port0_lat_more_lo
+#define HBM_CSR_COUNTERS__PORT0_LAT_MORE_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT0_LAT_MORE_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_LAT_MORE_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port0_lat_more_hi
+#define HBM_CSR_COUNTERS__PORT0_LAT_MORE_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT0_LAT_MORE_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_LAT_MORE_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port0_lat_1024_lo
+#define HBM_CSR_COUNTERS__PORT0_LAT_1024_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT0_LAT_1024_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_LAT_1024_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port0_lat_1024_hi
+#define HBM_CSR_COUNTERS__PORT0_LAT_1024_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT0_LAT_1024_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_LAT_1024_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port0_lat_512_lo
+#define HBM_CSR_COUNTERS__PORT0_LAT_512_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT0_LAT_512_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_LAT_512_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port0_lat_512_hi
+#define HBM_CSR_COUNTERS__PORT0_LAT_512_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT0_LAT_512_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_LAT_512_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port0_lat_256_lo
+#define HBM_CSR_COUNTERS__PORT0_LAT_256_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT0_LAT_256_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_LAT_256_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port0_lat_256_hi
+#define HBM_CSR_COUNTERS__PORT0_LAT_256_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT0_LAT_256_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_LAT_256_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port0_lat_128_lo
+#define HBM_CSR_COUNTERS__PORT0_LAT_128_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT0_LAT_128_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_LAT_128_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port0_lat_128_hi
+#define HBM_CSR_COUNTERS__PORT0_LAT_128_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT0_LAT_128_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_LAT_128_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port0_lat_64_lo
+#define HBM_CSR_COUNTERS__PORT0_LAT_64_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT0_LAT_64_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_LAT_64_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port0_lat_64_hi
+#define HBM_CSR_COUNTERS__PORT0_LAT_64_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT0_LAT_64_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_LAT_64_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port0_lat_32_lo
+#define HBM_CSR_COUNTERS__PORT0_LAT_32_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT0_LAT_32_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_LAT_32_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port0_lat_32_hi
+#define HBM_CSR_COUNTERS__PORT0_LAT_32_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT0_LAT_32_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_LAT_32_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port0_lat_16_lo
+#define HBM_CSR_COUNTERS__PORT0_LAT_16_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT0_LAT_16_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_LAT_16_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port0_lat_16_hi
+#define HBM_CSR_COUNTERS__PORT0_LAT_16_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT0_LAT_16_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT0_LAT_16_HI__COUNT_bw 16
+
 // reg - hbm_csr_counters::port0_rob_full_lo
 #define HBM_CSR_COUNTERS__PORT0_ROB_FULL_LO__COUNT_bm 0xffffffff
 #define HBM_CSR_COUNTERS__PORT0_ROB_FULL_LO__COUNT_bp 0
@@ -1024,6 +1370,86 @@ typedef struct __attribute__ ((__packed__)) {
 #define HBM_CSR_COUNTERS__PORT0_AR_HI__COUNT_bm 0xffff
 #define HBM_CSR_COUNTERS__PORT0_AR_HI__COUNT_bp 0
 #define HBM_CSR_COUNTERS__PORT0_AR_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port1_lat_more_lo
+#define HBM_CSR_COUNTERS__PORT1_LAT_MORE_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT1_LAT_MORE_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_LAT_MORE_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port1_lat_more_hi
+#define HBM_CSR_COUNTERS__PORT1_LAT_MORE_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT1_LAT_MORE_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_LAT_MORE_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port1_lat_1024_lo
+#define HBM_CSR_COUNTERS__PORT1_LAT_1024_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT1_LAT_1024_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_LAT_1024_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port1_lat_1024_hi
+#define HBM_CSR_COUNTERS__PORT1_LAT_1024_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT1_LAT_1024_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_LAT_1024_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port1_lat_512_lo
+#define HBM_CSR_COUNTERS__PORT1_LAT_512_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT1_LAT_512_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_LAT_512_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port1_lat_512_hi
+#define HBM_CSR_COUNTERS__PORT1_LAT_512_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT1_LAT_512_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_LAT_512_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port1_lat_256_lo
+#define HBM_CSR_COUNTERS__PORT1_LAT_256_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT1_LAT_256_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_LAT_256_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port1_lat_256_hi
+#define HBM_CSR_COUNTERS__PORT1_LAT_256_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT1_LAT_256_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_LAT_256_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port1_lat_128_lo
+#define HBM_CSR_COUNTERS__PORT1_LAT_128_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT1_LAT_128_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_LAT_128_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port1_lat_128_hi
+#define HBM_CSR_COUNTERS__PORT1_LAT_128_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT1_LAT_128_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_LAT_128_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port1_lat_64_lo
+#define HBM_CSR_COUNTERS__PORT1_LAT_64_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT1_LAT_64_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_LAT_64_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port1_lat_64_hi
+#define HBM_CSR_COUNTERS__PORT1_LAT_64_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT1_LAT_64_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_LAT_64_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port1_lat_32_lo
+#define HBM_CSR_COUNTERS__PORT1_LAT_32_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT1_LAT_32_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_LAT_32_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port1_lat_32_hi
+#define HBM_CSR_COUNTERS__PORT1_LAT_32_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT1_LAT_32_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_LAT_32_HI__COUNT_bw 16
+
+// reg - hbm_csr_counters::port1_lat_16_lo
+#define HBM_CSR_COUNTERS__PORT1_LAT_16_LO__COUNT_bm 0xffffffff
+#define HBM_CSR_COUNTERS__PORT1_LAT_16_LO__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_LAT_16_LO__COUNT_bw 32
+
+// reg - hbm_csr_counters::port1_lat_16_hi
+#define HBM_CSR_COUNTERS__PORT1_LAT_16_HI__COUNT_bm 0xffff
+#define HBM_CSR_COUNTERS__PORT1_LAT_16_HI__COUNT_bp 0
+#define HBM_CSR_COUNTERS__PORT1_LAT_16_HI__COUNT_bw 16
 
 // reg - hbm_csr_counters::port1_rob_full_lo
 #define HBM_CSR_COUNTERS__PORT1_ROB_FULL_LO__COUNT_bm 0xffffffff
@@ -1089,6 +1515,30 @@ typedef struct __attribute__ ((__packed__)) {
 typedef struct __attribute__ ((__packed__)) {
     uint32_t cycles_lo;
     uint32_t cycles_hi;
+    uint32_t pc0_stall_hazard_lo;
+    uint32_t pc0_stall_hazard_hi;
+    uint32_t pc0_stall_bank_lo;
+    uint32_t pc0_stall_bank_hi;
+    uint32_t pc0_stall_activate_lo;
+    uint32_t pc0_stall_activate_hi;
+    uint32_t pc0_stall_refresh_lo;
+    uint32_t pc0_stall_refresh_hi;
+    uint32_t pc0_stall_turn_lo;
+    uint32_t pc0_stall_turn_hi;
+    uint32_t pc0_stall_column_lo;
+    uint32_t pc0_stall_column_hi;
+    uint32_t pc0_stall_empty_lo;
+    uint32_t pc0_stall_empty_hi;
+    uint32_t pc0_stall_off_lo;
+    uint32_t pc0_stall_off_hi;
+    uint32_t pc0_busy_lo;
+    uint32_t pc0_busy_hi;
+    uint32_t pc0_wr_req_lo;
+    uint32_t pc0_wr_req_hi;
+    uint32_t pc0_rd_req_lo;
+    uint32_t pc0_rd_req_hi;
+    uint32_t pc0_forward_lo;
+    uint32_t pc0_forward_hi;
     uint32_t pc0_wr_full_lo;
     uint32_t pc0_wr_full_hi;
     uint32_t pc0_rd_full_lo;
@@ -1115,6 +1565,30 @@ typedef struct __attribute__ ((__packed__)) {
     uint32_t pc0_pre_hi;
     uint32_t pc0_act_lo;
     uint32_t pc0_act_hi;
+    uint32_t pc1_stall_hazard_lo;
+    uint32_t pc1_stall_hazard_hi;
+    uint32_t pc1_stall_bank_lo;
+    uint32_t pc1_stall_bank_hi;
+    uint32_t pc1_stall_activate_lo;
+    uint32_t pc1_stall_activate_hi;
+    uint32_t pc1_stall_refresh_lo;
+    uint32_t pc1_stall_refresh_hi;
+    uint32_t pc1_stall_turn_lo;
+    uint32_t pc1_stall_turn_hi;
+    uint32_t pc1_stall_column_lo;
+    uint32_t pc1_stall_column_hi;
+    uint32_t pc1_stall_empty_lo;
+    uint32_t pc1_stall_empty_hi;
+    uint32_t pc1_stall_off_lo;
+    uint32_t pc1_stall_off_hi;
+    uint32_t pc1_busy_lo;
+    uint32_t pc1_busy_hi;
+    uint32_t pc1_wr_req_lo;
+    uint32_t pc1_wr_req_hi;
+    uint32_t pc1_rd_req_lo;
+    uint32_t pc1_rd_req_hi;
+    uint32_t pc1_forward_lo;
+    uint32_t pc1_forward_hi;
     uint32_t pc1_wr_full_lo;
     uint32_t pc1_wr_full_hi;
     uint32_t pc1_rd_full_lo;
@@ -1141,6 +1615,22 @@ typedef struct __attribute__ ((__packed__)) {
     uint32_t pc1_pre_hi;
     uint32_t pc1_act_lo;
     uint32_t pc1_act_hi;
+    uint32_t port0_lat_more_lo;
+    uint32_t port0_lat_more_hi;
+    uint32_t port0_lat_1024_lo;
+    uint32_t port0_lat_1024_hi;
+    uint32_t port0_lat_512_lo;
+    uint32_t port0_lat_512_hi;
+    uint32_t port0_lat_256_lo;
+    uint32_t port0_lat_256_hi;
+    uint32_t port0_lat_128_lo;
+    uint32_t port0_lat_128_hi;
+    uint32_t port0_lat_64_lo;
+    uint32_t port0_lat_64_hi;
+    uint32_t port0_lat_32_lo;
+    uint32_t port0_lat_32_hi;
+    uint32_t port0_lat_16_lo;
+    uint32_t port0_lat_16_hi;
     uint32_t port0_rob_full_lo;
     uint32_t port0_rob_full_hi;
     uint32_t port0_excl_fail_lo;
@@ -1153,6 +1643,22 @@ typedef struct __attribute__ ((__packed__)) {
     uint32_t port0_aw_hi;
     uint32_t port0_ar_lo;
     uint32_t port0_ar_hi;
+    uint32_t port1_lat_more_lo;
+    uint32_t port1_lat_more_hi;
+    uint32_t port1_lat_1024_lo;
+    uint32_t port1_lat_1024_hi;
+    uint32_t port1_lat_512_lo;
+    uint32_t port1_lat_512_hi;
+    uint32_t port1_lat_256_lo;
+    uint32_t port1_lat_256_hi;
+    uint32_t port1_lat_128_lo;
+    uint32_t port1_lat_128_hi;
+    uint32_t port1_lat_64_lo;
+    uint32_t port1_lat_64_hi;
+    uint32_t port1_lat_32_lo;
+    uint32_t port1_lat_32_hi;
+    uint32_t port1_lat_16_lo;
+    uint32_t port1_lat_16_hi;
     uint32_t port1_rob_full_lo;
     uint32_t port1_rob_full_hi;
     uint32_t port1_excl_fail_lo;
@@ -1181,7 +1687,7 @@ typedef struct __attribute__ ((__packed__)) {
     uint32_t phy;
     uint8_t RESERVED_2c_3f[0x14];
     hbm_csr_policy_t policy;
-    uint8_t RESERVED_54_ff[0xac];
+    uint8_t RESERVED_58_ff[0xa8];
     hbm_csr_map_t map;
     uint8_t RESERVED_184_1ff[0x7c];
     hbm_csr_timing_t timing;
@@ -1190,7 +1696,7 @@ typedef struct __attribute__ ((__packed__)) {
 } hbm_csr_t;
 
 
-static_assert(sizeof(hbm_csr_t) == 0x538, "Packing error");
+static_assert(sizeof(hbm_csr_t) == 0x678, "Packing error");
 
 #ifdef __cplusplus
 }

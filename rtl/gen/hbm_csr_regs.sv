@@ -153,10 +153,10 @@ module hbm_csr_regs (
         decoded_reg_strb.phy = cpuif_req_masked & (cpuif_addr == 13'h28);
         is_valid_addr |= cpuif_req_masked & (cpuif_addr == 13'h28);
         is_valid_rw |= cpuif_req_masked & (cpuif_addr == 13'h28);
-        decoded_reg_strb.policy = cpuif_req_masked & (cpuif_addr >= 13'h40) & (cpuif_addr <= 13'h40 + 13'h13);
-        is_external |= cpuif_req_masked & (cpuif_addr >= 13'h40) & (cpuif_addr <= 13'h40 + 13'h13);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr >= 13'h40) & (cpuif_addr <= 13'h40 + 13'h13);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr >= 13'h40) & (cpuif_addr <= 13'h40 + 13'h13);
+        decoded_reg_strb.policy = cpuif_req_masked & (cpuif_addr >= 13'h40) & (cpuif_addr <= 13'h40 + 13'h17);
+        is_external |= cpuif_req_masked & (cpuif_addr >= 13'h40) & (cpuif_addr <= 13'h40 + 13'h17);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr >= 13'h40) & (cpuif_addr <= 13'h40 + 13'h17);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr >= 13'h40) & (cpuif_addr <= 13'h40 + 13'h17);
         decoded_reg_strb.map = cpuif_req_masked & (cpuif_addr >= 13'h100) & (cpuif_addr <= 13'h100 + 13'h83);
         is_external |= cpuif_req_masked & (cpuif_addr >= 13'h100) & (cpuif_addr <= 13'h100 + 13'h83);
         is_valid_addr |= cpuif_req_masked & (cpuif_addr >= 13'h100) & (cpuif_addr <= 13'h100 + 13'h83);
@@ -165,10 +165,10 @@ module hbm_csr_regs (
         is_external |= cpuif_req_masked & (cpuif_addr >= 13'h200) & (cpuif_addr <= 13'h200 + 13'h67);
         is_valid_addr |= cpuif_req_masked & (cpuif_addr >= 13'h200) & (cpuif_addr <= 13'h200 + 13'h67);
         is_valid_rw |= cpuif_req_masked & (cpuif_addr >= 13'h200) & (cpuif_addr <= 13'h200 + 13'h67);
-        decoded_reg_strb.counters = cpuif_req_masked & (cpuif_addr >= 13'h400) & (cpuif_addr <= 13'h400 + 13'h137);
-        is_external |= cpuif_req_masked & (cpuif_addr >= 13'h400) & (cpuif_addr <= 13'h400 + 13'h137);
-        is_valid_addr |= cpuif_req_masked & (cpuif_addr >= 13'h400) & (cpuif_addr <= 13'h400 + 13'h137);
-        is_valid_rw |= cpuif_req_masked & (cpuif_addr >= 13'h400) & (cpuif_addr <= 13'h400 + 13'h137);
+        decoded_reg_strb.counters = cpuif_req_masked & (cpuif_addr >= 13'h400) & (cpuif_addr <= 13'h400 + 13'h277);
+        is_external |= cpuif_req_masked & (cpuif_addr >= 13'h400) & (cpuif_addr <= 13'h400 + 13'h277);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr >= 13'h400) & (cpuif_addr <= 13'h400 + 13'h277);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr >= 13'h400) & (cpuif_addr <= 13'h400 + 13'h277);
         decoded_err = (~is_valid_addr | (is_valid_addr & ~is_valid_rw)) & decoded_req;
         decoded_req_is_external = is_external;
     end
@@ -1088,7 +1088,7 @@ module hbm_csr_regs (
     assign hwif_out.timing.wr_biten = decoded_wr_biten;
     // External region: hbm_csr.counters
     assign hwif_out.counters.req = decoded_reg_strb.counters;
-    assign hwif_out.counters.addr = decoded_addr[8:0];
+    assign hwif_out.counters.addr = decoded_addr[9:0];
     assign hwif_out.counters.req_is_wr = decoded_req_is_wr;
     assign hwif_out.counters.wr_data = decoded_wr_data;
     assign hwif_out.counters.wr_biten = decoded_wr_biten;
@@ -1186,6 +1186,7 @@ module hbm_csr_regs (
                 readback_data_var[15:8] = hwif_in.load[i0].wr_level.next;
                 readback_data_var[20:16] = hwif_in.load[i0].refresh_debt.next;
                 readback_data_var[24] = hwif_in.load[i0].writing.next;
+                readback_data_var[31:28] = hwif_in.load[i0].refresh_early.next;
             end
         end
         if(rd_mux_addr == 13'h20) begin
@@ -1217,7 +1218,7 @@ module hbm_csr_regs (
         if(rd_mux_addr == 13'h28) begin
             readback_data_var[2:0] = field_storage.phy.rd_delay.value;
         end
-        if((rd_mux_addr >= 13'h40) && (rd_mux_addr <= 13'h40 + 13'h13)) begin
+        if((rd_mux_addr >= 13'h40) && (rd_mux_addr <= 13'h40 + 13'h17)) begin
             readback_data_var = hwif_in.policy.rd_data;
         end
         if((rd_mux_addr >= 13'h100) && (rd_mux_addr <= 13'h100 + 13'h83)) begin
@@ -1226,7 +1227,7 @@ module hbm_csr_regs (
         if((rd_mux_addr >= 13'h200) && (rd_mux_addr <= 13'h200 + 13'h67)) begin
             readback_data_var = hwif_in.timing.rd_data;
         end
-        if((rd_mux_addr >= 13'h400) && (rd_mux_addr <= 13'h400 + 13'h137)) begin
+        if((rd_mux_addr >= 13'h400) && (rd_mux_addr <= 13'h400 + 13'h277)) begin
             readback_data_var = hwif_in.counters.rd_data;
         end
         readback_data = readback_data_var;

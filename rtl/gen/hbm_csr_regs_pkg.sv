@@ -5,7 +5,7 @@ package hbm_csr_regs_pkg;
 
     localparam HBM_CSR_REGS_DATA_WIDTH = 32;
     localparam HBM_CSR_REGS_MIN_ADDR_WIDTH = 13;
-    localparam HBM_CSR_REGS_SIZE = 'h538;
+    localparam HBM_CSR_REGS_SIZE = 'h678;
 
     typedef struct {
         logic [7:0] next;
@@ -134,10 +134,15 @@ package hbm_csr_regs_pkg;
     } hbm_csr__loadx__writing__in_t;
 
     typedef struct {
+        logic [3:0] next;
+    } hbm_csr__loadx__refresh_early__in_t;
+
+    typedef struct {
         hbm_csr__loadx__rd_level__in_t rd_level;
         hbm_csr__loadx__wr_level__in_t wr_level;
         hbm_csr__loadx__refresh_debt__in_t refresh_debt;
         hbm_csr__loadx__writing__in_t writing;
+        hbm_csr__loadx__refresh_early__in_t refresh_early;
     } hbm_csr__loadx__in_t;
 
     typedef struct {
@@ -297,7 +302,7 @@ package hbm_csr_regs_pkg;
 
     typedef struct {
         logic req;
-        logic [8:0] addr;
+        logic [9:0] addr;
         logic req_is_wr;
         logic [31:0] wr_data;
         logic [31:0] wr_biten;

@@ -5,20 +5,22 @@ package hbm_csr_words_pkg;
 
   import hbm_pkg::*;
 
-  localparam int unsigned PolicyWords = 5;
+  localparam int unsigned PolicyWords = 6;
   localparam logic [PolicyWords-1:0][31:0] PolicyMask = {
+    32'h00001f1f,  // policy.qos
     32'h00000fff,  // policy.starve
-    32'h00003f3f,  // policy.drain
+    32'h00013f3f,  // policy.drain
     32'h00ff3f3f,  // policy.turnaround
-    32'h000000f3,  // policy.refresh
-    32'h0000ff13  // policy.page
+    32'h00000ff3,  // policy.refresh
+    32'h0fffff17  // policy.page
   };
   localparam logic [PolicyWords-1:0][31:0] PolicyReset = {
+    32'd16 | (32'd16 << 8),
     32'd1000,
-    32'd24 | (32'd4 << 8),
+    32'd24 | (32'd4 << 8) | (32'd0 << 16),
     32'd3 | (32'd2 << 8) | (32'd16 << 16),
-    32'd1 | (32'd0 << 1) | (32'd6 << 4),
-    32'd1 | (32'd1 << 4) | (32'(hbm_reset_pkg::ApMinRas) << 8)
+    32'd1 | (32'd0 << 1) | (32'd6 << 4) | (32'd0 << 8),
+    32'd1 | (32'd1 << 4) | (32'(hbm_reset_pkg::ApMinRas) << 8) | (32'd0 << 16)
   };
 
   localparam int unsigned MapWords = 33;
@@ -184,18 +186,23 @@ package hbm_csr_words_pkg;
 
   function automatic policy_t policy_of(input logic [PolicyWords-1:0][31:0] words);
     policy_t policy;
-    policy.page = page_policy_e'(words[0][1:0]);
+    policy.page = page_policy_e'(words[0][2:0]);
     policy.ap_allowed = words[0][4];
     policy.ap_min_ras = words[0][15:8];
+    policy.page_timeout = words[0][27:16];
     policy.refresh_en = words[1][0];
     policy.refresh_all = words[1][1];
     policy.refresh_hold = words[1][7:4];
+    policy.pull_in = words[1][11:8];
     policy.switch_low = words[2][5:0];
     policy.switch_gain = words[2][13:8];
     policy.switch_idle = words[2][23:16];
     policy.write_high = words[3][5:0];
     policy.write_low = words[3][13:8];
+    policy.forward = words[3][16];
     policy.starve_limit = words[4][11:0];
+    policy.qos_mid = words[5][4:0];
+    policy.qos_high = words[5][12:8];
     return policy;
   endfunction
 

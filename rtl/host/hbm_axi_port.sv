@@ -167,6 +167,8 @@ module hbm_axi_port
 
   assign events_o.ar = ar_take;
   assign events_o.aw = aw_take;
+  assign {events_o.lat_16, events_o.lat_32, events_o.lat_64, events_o.lat_128} = '0;
+  assign {events_o.lat_256, events_o.lat_512, events_o.lat_1024, events_o.lat_more} = '0;
 
   hbm_pulse_merge u_slverr (
     .clk_i, .rst_ni,

@@ -29,20 +29,28 @@ FULL_STRB = 0xFFFFFFFF
 CYCLE_NS = 2
 OPEN, LOOKAHEAD, CONFLICT, CLOSED = range(4)
 # Pulses of events_t, first member last in the counters.
-EVENTS = "act pre rd wr refsb ref_all row_hit row_closed row_conflict turnaround rmw rd_full wr_full".split()
+EVENTS = (
+    "act pre rd wr refsb ref_all row_hit row_closed row_conflict turnaround rmw rd_full wr_full forward rd_req wr_req busy "
+    "stall_off stall_empty stall_column stall_turn stall_refresh stall_activate stall_bank stall_hazard"
+).split()
 POLICY = dict(
     page=LOOKAHEAD,
     ap_allowed=1,
     ap_min_ras=0,
+    page_timeout=0,
     refresh_en=1,
     refresh_all=0,
     refresh_hold=6,
+    pull_in=0,
     switch_low=2,
     switch_gain=4,
     switch_idle=16,
     write_high=24,
     write_low=0,
+    forward=0,
     starve_limit=1000,
+    qos_mid=16,
+    qos_high=16,
 )
 PRESETS = {
     2: ("hbm2_2000_eng", "hbm2e_3200_eng", "hbm2e_3600_eng"),

@@ -146,12 +146,14 @@ class hbm_csr__load(uvm_reg):
         self.wr_level = uvm_reg_field("wr_level")
         self.refresh_debt = uvm_reg_field("refresh_debt")
         self.writing = uvm_reg_field("writing")
+        self.refresh_early = uvm_reg_field("refresh_early")
 
     def build(self) -> None:
         self.rd_level.configure(self, 8, 0, "RO", True, 0x0, False, True, False)
         self.wr_level.configure(self, 8, 8, "RO", True, 0x0, False, True, False)
         self.refresh_debt.configure(self, 5, 16, "RO", True, 0x0, False, True, False)
         self.writing.configure(self, 1, 24, "RO", True, 0x0, False, True, False)
+        self.refresh_early.configure(self, 4, 28, "RO", True, 0x0, False, True, False)
 
 
 # Reg - hbm_csr::irq_status_aerr_1d16889f_commit_done_55b19ee9_decerr0_9966b6ef_decerr1_2c218f2f_derr0_315b2df8_derr1_4570ca98_init_done_f031ee45_rdata0_8f3bb92d_rdata1_d68ce44d_slverr0_cd5a629c_slverr1_effd7339
@@ -235,11 +237,13 @@ class hbm_csr_policy__page(uvm_reg):
         self.page = uvm_reg_field("page")
         self.ap_allowed = uvm_reg_field("ap_allowed")
         self.ap_min_ras = uvm_reg_field("ap_min_ras")
+        self.page_timeout = uvm_reg_field("page_timeout")
 
     def build(self) -> None:
-        self.page.configure(self, 2, 0, "RW", False, 0x1, True, True, False)
+        self.page.configure(self, 3, 0, "RW", False, 0x1, True, True, False)
         self.ap_allowed.configure(self, 1, 4, "RW", False, 0x1, True, True, False)
         self.ap_min_ras.configure(self, 8, 8, "RW", False, 0x0, True, True, False)
+        self.page_timeout.configure(self, 12, 16, "RW", False, 0x0, True, True, False)
 
 
 # Reg - hbm_csr_policy::refresh
@@ -250,11 +254,13 @@ class hbm_csr_policy__refresh(uvm_reg):
         self.refresh_en = uvm_reg_field("refresh_en")
         self.refresh_all = uvm_reg_field("refresh_all")
         self.refresh_hold = uvm_reg_field("refresh_hold")
+        self.pull_in = uvm_reg_field("pull_in")
 
     def build(self) -> None:
         self.refresh_en.configure(self, 1, 0, "RW", False, 0x1, True, True, False)
         self.refresh_all.configure(self, 1, 1, "RW", False, 0x0, True, True, False)
         self.refresh_hold.configure(self, 4, 4, "RW", False, 0x6, True, True, False)
+        self.pull_in.configure(self, 4, 8, "RW", False, 0x0, True, True, False)
 
 
 # Reg - hbm_csr_policy::turnaround
@@ -279,10 +285,12 @@ class hbm_csr_policy__drain(uvm_reg):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.write_high = uvm_reg_field("write_high")
         self.write_low = uvm_reg_field("write_low")
+        self.forward = uvm_reg_field("forward")
 
     def build(self) -> None:
         self.write_high.configure(self, 6, 0, "RW", False, 0x18, True, True, False)
         self.write_low.configure(self, 6, 8, "RW", False, 0x4, True, True, False)
+        self.forward.configure(self, 1, 16, "RW", False, 0x0, True, True, False)
 
 
 # Reg - hbm_csr_policy::starve
@@ -296,6 +304,19 @@ class hbm_csr_policy__starve(uvm_reg):
         self.starve_limit.configure(self, 12, 0, "RW", False, 0x3e8, True, True, False)
 
 
+# Reg - hbm_csr_policy::qos
+class hbm_csr_policy__qos(uvm_reg):
+
+    def __init__(self, name: str = "qos"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.qos_mid = uvm_reg_field("qos_mid")
+        self.qos_high = uvm_reg_field("qos_high")
+
+    def build(self) -> None:
+        self.qos_mid.configure(self, 5, 0, "RW", False, 0x10, True, True, False)
+        self.qos_high.configure(self, 5, 8, "RW", False, 0x10, True, True, False)
+
+
 # Regfile - hbm_csr_policy
 class hbm_csr_policy(uvm_reg_block):
 
@@ -306,6 +327,7 @@ class hbm_csr_policy(uvm_reg_block):
         self.turnaround = hbm_csr_policy__turnaround("turnaround")
         self.drain = hbm_csr_policy__drain("drain")
         self.starve = hbm_csr_policy__starve("starve")
+        self.qos = hbm_csr_policy__qos("qos")
 
     def build(self) -> None:
         reg_map = self.create_map("reg_map", 0, 4, uvm_endianness_e.UVM_LITTLE_ENDIAN)
@@ -335,6 +357,11 @@ class hbm_csr_policy(uvm_reg_block):
 
         self.starve.build()
         self.get_default_map().add_reg(self.starve, 0x10, "RW")
+        self.qos = hbm_csr_policy__qos("qos")
+        self.qos.configure(self, None, "")
+
+        self.qos.build()
+        self.get_default_map().add_reg(self.qos, 0x14, "RW")
 
 # Reg - hbm_csr_map::mask0
 class hbm_csr_map__mask0(uvm_reg):
@@ -1381,6 +1408,270 @@ class hbm_csr_counters__cycles_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
+# Reg - hbm_csr_counters::pc0_stall_hazard_lo
+class hbm_csr_counters__pc0_stall_hazard_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc0_stall_hazard_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_stall_hazard_hi
+class hbm_csr_counters__pc0_stall_hazard_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc0_stall_hazard_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_stall_bank_lo
+class hbm_csr_counters__pc0_stall_bank_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc0_stall_bank_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_stall_bank_hi
+class hbm_csr_counters__pc0_stall_bank_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc0_stall_bank_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_stall_activate_lo
+class hbm_csr_counters__pc0_stall_activate_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc0_stall_activate_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_stall_activate_hi
+class hbm_csr_counters__pc0_stall_activate_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc0_stall_activate_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_stall_refresh_lo
+class hbm_csr_counters__pc0_stall_refresh_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc0_stall_refresh_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_stall_refresh_hi
+class hbm_csr_counters__pc0_stall_refresh_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc0_stall_refresh_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_stall_turn_lo
+class hbm_csr_counters__pc0_stall_turn_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc0_stall_turn_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_stall_turn_hi
+class hbm_csr_counters__pc0_stall_turn_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc0_stall_turn_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_stall_column_lo
+class hbm_csr_counters__pc0_stall_column_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc0_stall_column_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_stall_column_hi
+class hbm_csr_counters__pc0_stall_column_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc0_stall_column_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_stall_empty_lo
+class hbm_csr_counters__pc0_stall_empty_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc0_stall_empty_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_stall_empty_hi
+class hbm_csr_counters__pc0_stall_empty_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc0_stall_empty_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_stall_off_lo
+class hbm_csr_counters__pc0_stall_off_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc0_stall_off_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_stall_off_hi
+class hbm_csr_counters__pc0_stall_off_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc0_stall_off_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_busy_lo
+class hbm_csr_counters__pc0_busy_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc0_busy_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_busy_hi
+class hbm_csr_counters__pc0_busy_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc0_busy_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_wr_req_lo
+class hbm_csr_counters__pc0_wr_req_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc0_wr_req_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_wr_req_hi
+class hbm_csr_counters__pc0_wr_req_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc0_wr_req_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_rd_req_lo
+class hbm_csr_counters__pc0_rd_req_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc0_rd_req_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_rd_req_hi
+class hbm_csr_counters__pc0_rd_req_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc0_rd_req_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_forward_lo
+class hbm_csr_counters__pc0_forward_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc0_forward_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc0_forward_hi
+class hbm_csr_counters__pc0_forward_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc0_forward_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
 # Reg - hbm_csr_counters::pc0_wr_full_lo
 class hbm_csr_counters__pc0_wr_full_lo(uvm_reg):
 
@@ -1660,6 +1951,270 @@ class hbm_csr_counters__pc0_act_lo(uvm_reg):
 class hbm_csr_counters__pc0_act_hi(uvm_reg):
 
     def __init__(self, name: str = "pc0_act_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_stall_hazard_lo
+class hbm_csr_counters__pc1_stall_hazard_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc1_stall_hazard_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_stall_hazard_hi
+class hbm_csr_counters__pc1_stall_hazard_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc1_stall_hazard_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_stall_bank_lo
+class hbm_csr_counters__pc1_stall_bank_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc1_stall_bank_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_stall_bank_hi
+class hbm_csr_counters__pc1_stall_bank_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc1_stall_bank_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_stall_activate_lo
+class hbm_csr_counters__pc1_stall_activate_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc1_stall_activate_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_stall_activate_hi
+class hbm_csr_counters__pc1_stall_activate_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc1_stall_activate_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_stall_refresh_lo
+class hbm_csr_counters__pc1_stall_refresh_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc1_stall_refresh_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_stall_refresh_hi
+class hbm_csr_counters__pc1_stall_refresh_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc1_stall_refresh_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_stall_turn_lo
+class hbm_csr_counters__pc1_stall_turn_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc1_stall_turn_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_stall_turn_hi
+class hbm_csr_counters__pc1_stall_turn_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc1_stall_turn_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_stall_column_lo
+class hbm_csr_counters__pc1_stall_column_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc1_stall_column_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_stall_column_hi
+class hbm_csr_counters__pc1_stall_column_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc1_stall_column_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_stall_empty_lo
+class hbm_csr_counters__pc1_stall_empty_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc1_stall_empty_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_stall_empty_hi
+class hbm_csr_counters__pc1_stall_empty_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc1_stall_empty_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_stall_off_lo
+class hbm_csr_counters__pc1_stall_off_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc1_stall_off_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_stall_off_hi
+class hbm_csr_counters__pc1_stall_off_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc1_stall_off_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_busy_lo
+class hbm_csr_counters__pc1_busy_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc1_busy_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_busy_hi
+class hbm_csr_counters__pc1_busy_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc1_busy_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_wr_req_lo
+class hbm_csr_counters__pc1_wr_req_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc1_wr_req_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_wr_req_hi
+class hbm_csr_counters__pc1_wr_req_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc1_wr_req_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_rd_req_lo
+class hbm_csr_counters__pc1_rd_req_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc1_rd_req_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_rd_req_hi
+class hbm_csr_counters__pc1_rd_req_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc1_rd_req_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_forward_lo
+class hbm_csr_counters__pc1_forward_lo(uvm_reg):
+
+    def __init__(self, name: str = "pc1_forward_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::pc1_forward_hi
+class hbm_csr_counters__pc1_forward_hi(uvm_reg):
+
+    def __init__(self, name: str = "pc1_forward_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -1953,6 +2508,182 @@ class hbm_csr_counters__pc1_act_hi(uvm_reg):
         self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
 
 
+# Reg - hbm_csr_counters::port0_lat_more_lo
+class hbm_csr_counters__port0_lat_more_lo(uvm_reg):
+
+    def __init__(self, name: str = "port0_lat_more_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_lat_more_hi
+class hbm_csr_counters__port0_lat_more_hi(uvm_reg):
+
+    def __init__(self, name: str = "port0_lat_more_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_lat_1024_lo
+class hbm_csr_counters__port0_lat_1024_lo(uvm_reg):
+
+    def __init__(self, name: str = "port0_lat_1024_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_lat_1024_hi
+class hbm_csr_counters__port0_lat_1024_hi(uvm_reg):
+
+    def __init__(self, name: str = "port0_lat_1024_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_lat_512_lo
+class hbm_csr_counters__port0_lat_512_lo(uvm_reg):
+
+    def __init__(self, name: str = "port0_lat_512_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_lat_512_hi
+class hbm_csr_counters__port0_lat_512_hi(uvm_reg):
+
+    def __init__(self, name: str = "port0_lat_512_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_lat_256_lo
+class hbm_csr_counters__port0_lat_256_lo(uvm_reg):
+
+    def __init__(self, name: str = "port0_lat_256_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_lat_256_hi
+class hbm_csr_counters__port0_lat_256_hi(uvm_reg):
+
+    def __init__(self, name: str = "port0_lat_256_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_lat_128_lo
+class hbm_csr_counters__port0_lat_128_lo(uvm_reg):
+
+    def __init__(self, name: str = "port0_lat_128_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_lat_128_hi
+class hbm_csr_counters__port0_lat_128_hi(uvm_reg):
+
+    def __init__(self, name: str = "port0_lat_128_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_lat_64_lo
+class hbm_csr_counters__port0_lat_64_lo(uvm_reg):
+
+    def __init__(self, name: str = "port0_lat_64_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_lat_64_hi
+class hbm_csr_counters__port0_lat_64_hi(uvm_reg):
+
+    def __init__(self, name: str = "port0_lat_64_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_lat_32_lo
+class hbm_csr_counters__port0_lat_32_lo(uvm_reg):
+
+    def __init__(self, name: str = "port0_lat_32_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_lat_32_hi
+class hbm_csr_counters__port0_lat_32_hi(uvm_reg):
+
+    def __init__(self, name: str = "port0_lat_32_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_lat_16_lo
+class hbm_csr_counters__port0_lat_16_lo(uvm_reg):
+
+    def __init__(self, name: str = "port0_lat_16_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port0_lat_16_hi
+class hbm_csr_counters__port0_lat_16_hi(uvm_reg):
+
+    def __init__(self, name: str = "port0_lat_16_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
 # Reg - hbm_csr_counters::port0_rob_full_lo
 class hbm_csr_counters__port0_rob_full_lo(uvm_reg):
 
@@ -2078,6 +2809,182 @@ class hbm_csr_counters__port0_ar_lo(uvm_reg):
 class hbm_csr_counters__port0_ar_hi(uvm_reg):
 
     def __init__(self, name: str = "port0_ar_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_lat_more_lo
+class hbm_csr_counters__port1_lat_more_lo(uvm_reg):
+
+    def __init__(self, name: str = "port1_lat_more_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_lat_more_hi
+class hbm_csr_counters__port1_lat_more_hi(uvm_reg):
+
+    def __init__(self, name: str = "port1_lat_more_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_lat_1024_lo
+class hbm_csr_counters__port1_lat_1024_lo(uvm_reg):
+
+    def __init__(self, name: str = "port1_lat_1024_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_lat_1024_hi
+class hbm_csr_counters__port1_lat_1024_hi(uvm_reg):
+
+    def __init__(self, name: str = "port1_lat_1024_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_lat_512_lo
+class hbm_csr_counters__port1_lat_512_lo(uvm_reg):
+
+    def __init__(self, name: str = "port1_lat_512_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_lat_512_hi
+class hbm_csr_counters__port1_lat_512_hi(uvm_reg):
+
+    def __init__(self, name: str = "port1_lat_512_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_lat_256_lo
+class hbm_csr_counters__port1_lat_256_lo(uvm_reg):
+
+    def __init__(self, name: str = "port1_lat_256_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_lat_256_hi
+class hbm_csr_counters__port1_lat_256_hi(uvm_reg):
+
+    def __init__(self, name: str = "port1_lat_256_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_lat_128_lo
+class hbm_csr_counters__port1_lat_128_lo(uvm_reg):
+
+    def __init__(self, name: str = "port1_lat_128_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_lat_128_hi
+class hbm_csr_counters__port1_lat_128_hi(uvm_reg):
+
+    def __init__(self, name: str = "port1_lat_128_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_lat_64_lo
+class hbm_csr_counters__port1_lat_64_lo(uvm_reg):
+
+    def __init__(self, name: str = "port1_lat_64_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_lat_64_hi
+class hbm_csr_counters__port1_lat_64_hi(uvm_reg):
+
+    def __init__(self, name: str = "port1_lat_64_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_lat_32_lo
+class hbm_csr_counters__port1_lat_32_lo(uvm_reg):
+
+    def __init__(self, name: str = "port1_lat_32_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_lat_32_hi
+class hbm_csr_counters__port1_lat_32_hi(uvm_reg):
+
+    def __init__(self, name: str = "port1_lat_32_hi"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 16, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_lat_16_lo
+class hbm_csr_counters__port1_lat_16_lo(uvm_reg):
+
+    def __init__(self, name: str = "port1_lat_16_lo"):
+        super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
+        self.count = uvm_reg_field("count")
+
+    def build(self) -> None:
+        self.count.configure(self, 32, 0, "RO", True, 0x0, False, True, False)
+
+
+# Reg - hbm_csr_counters::port1_lat_16_hi
+class hbm_csr_counters__port1_lat_16_hi(uvm_reg):
+
+    def __init__(self, name: str = "port1_lat_16_hi"):
         super().__init__(name, 32, uvm_coverage_model_e.UVM_NO_COVERAGE)
         self.count = uvm_reg_field("count")
 
@@ -2224,6 +3131,30 @@ class hbm_csr_counters(uvm_reg_block):
         super().__init__(name)
         self.cycles_lo = hbm_csr_counters__cycles_lo("cycles_lo")
         self.cycles_hi = hbm_csr_counters__cycles_hi("cycles_hi")
+        self.pc0_stall_hazard_lo = hbm_csr_counters__pc0_stall_hazard_lo("pc0_stall_hazard_lo")
+        self.pc0_stall_hazard_hi = hbm_csr_counters__pc0_stall_hazard_hi("pc0_stall_hazard_hi")
+        self.pc0_stall_bank_lo = hbm_csr_counters__pc0_stall_bank_lo("pc0_stall_bank_lo")
+        self.pc0_stall_bank_hi = hbm_csr_counters__pc0_stall_bank_hi("pc0_stall_bank_hi")
+        self.pc0_stall_activate_lo = hbm_csr_counters__pc0_stall_activate_lo("pc0_stall_activate_lo")
+        self.pc0_stall_activate_hi = hbm_csr_counters__pc0_stall_activate_hi("pc0_stall_activate_hi")
+        self.pc0_stall_refresh_lo = hbm_csr_counters__pc0_stall_refresh_lo("pc0_stall_refresh_lo")
+        self.pc0_stall_refresh_hi = hbm_csr_counters__pc0_stall_refresh_hi("pc0_stall_refresh_hi")
+        self.pc0_stall_turn_lo = hbm_csr_counters__pc0_stall_turn_lo("pc0_stall_turn_lo")
+        self.pc0_stall_turn_hi = hbm_csr_counters__pc0_stall_turn_hi("pc0_stall_turn_hi")
+        self.pc0_stall_column_lo = hbm_csr_counters__pc0_stall_column_lo("pc0_stall_column_lo")
+        self.pc0_stall_column_hi = hbm_csr_counters__pc0_stall_column_hi("pc0_stall_column_hi")
+        self.pc0_stall_empty_lo = hbm_csr_counters__pc0_stall_empty_lo("pc0_stall_empty_lo")
+        self.pc0_stall_empty_hi = hbm_csr_counters__pc0_stall_empty_hi("pc0_stall_empty_hi")
+        self.pc0_stall_off_lo = hbm_csr_counters__pc0_stall_off_lo("pc0_stall_off_lo")
+        self.pc0_stall_off_hi = hbm_csr_counters__pc0_stall_off_hi("pc0_stall_off_hi")
+        self.pc0_busy_lo = hbm_csr_counters__pc0_busy_lo("pc0_busy_lo")
+        self.pc0_busy_hi = hbm_csr_counters__pc0_busy_hi("pc0_busy_hi")
+        self.pc0_wr_req_lo = hbm_csr_counters__pc0_wr_req_lo("pc0_wr_req_lo")
+        self.pc0_wr_req_hi = hbm_csr_counters__pc0_wr_req_hi("pc0_wr_req_hi")
+        self.pc0_rd_req_lo = hbm_csr_counters__pc0_rd_req_lo("pc0_rd_req_lo")
+        self.pc0_rd_req_hi = hbm_csr_counters__pc0_rd_req_hi("pc0_rd_req_hi")
+        self.pc0_forward_lo = hbm_csr_counters__pc0_forward_lo("pc0_forward_lo")
+        self.pc0_forward_hi = hbm_csr_counters__pc0_forward_hi("pc0_forward_hi")
         self.pc0_wr_full_lo = hbm_csr_counters__pc0_wr_full_lo("pc0_wr_full_lo")
         self.pc0_wr_full_hi = hbm_csr_counters__pc0_wr_full_hi("pc0_wr_full_hi")
         self.pc0_rd_full_lo = hbm_csr_counters__pc0_rd_full_lo("pc0_rd_full_lo")
@@ -2250,6 +3181,30 @@ class hbm_csr_counters(uvm_reg_block):
         self.pc0_pre_hi = hbm_csr_counters__pc0_pre_hi("pc0_pre_hi")
         self.pc0_act_lo = hbm_csr_counters__pc0_act_lo("pc0_act_lo")
         self.pc0_act_hi = hbm_csr_counters__pc0_act_hi("pc0_act_hi")
+        self.pc1_stall_hazard_lo = hbm_csr_counters__pc1_stall_hazard_lo("pc1_stall_hazard_lo")
+        self.pc1_stall_hazard_hi = hbm_csr_counters__pc1_stall_hazard_hi("pc1_stall_hazard_hi")
+        self.pc1_stall_bank_lo = hbm_csr_counters__pc1_stall_bank_lo("pc1_stall_bank_lo")
+        self.pc1_stall_bank_hi = hbm_csr_counters__pc1_stall_bank_hi("pc1_stall_bank_hi")
+        self.pc1_stall_activate_lo = hbm_csr_counters__pc1_stall_activate_lo("pc1_stall_activate_lo")
+        self.pc1_stall_activate_hi = hbm_csr_counters__pc1_stall_activate_hi("pc1_stall_activate_hi")
+        self.pc1_stall_refresh_lo = hbm_csr_counters__pc1_stall_refresh_lo("pc1_stall_refresh_lo")
+        self.pc1_stall_refresh_hi = hbm_csr_counters__pc1_stall_refresh_hi("pc1_stall_refresh_hi")
+        self.pc1_stall_turn_lo = hbm_csr_counters__pc1_stall_turn_lo("pc1_stall_turn_lo")
+        self.pc1_stall_turn_hi = hbm_csr_counters__pc1_stall_turn_hi("pc1_stall_turn_hi")
+        self.pc1_stall_column_lo = hbm_csr_counters__pc1_stall_column_lo("pc1_stall_column_lo")
+        self.pc1_stall_column_hi = hbm_csr_counters__pc1_stall_column_hi("pc1_stall_column_hi")
+        self.pc1_stall_empty_lo = hbm_csr_counters__pc1_stall_empty_lo("pc1_stall_empty_lo")
+        self.pc1_stall_empty_hi = hbm_csr_counters__pc1_stall_empty_hi("pc1_stall_empty_hi")
+        self.pc1_stall_off_lo = hbm_csr_counters__pc1_stall_off_lo("pc1_stall_off_lo")
+        self.pc1_stall_off_hi = hbm_csr_counters__pc1_stall_off_hi("pc1_stall_off_hi")
+        self.pc1_busy_lo = hbm_csr_counters__pc1_busy_lo("pc1_busy_lo")
+        self.pc1_busy_hi = hbm_csr_counters__pc1_busy_hi("pc1_busy_hi")
+        self.pc1_wr_req_lo = hbm_csr_counters__pc1_wr_req_lo("pc1_wr_req_lo")
+        self.pc1_wr_req_hi = hbm_csr_counters__pc1_wr_req_hi("pc1_wr_req_hi")
+        self.pc1_rd_req_lo = hbm_csr_counters__pc1_rd_req_lo("pc1_rd_req_lo")
+        self.pc1_rd_req_hi = hbm_csr_counters__pc1_rd_req_hi("pc1_rd_req_hi")
+        self.pc1_forward_lo = hbm_csr_counters__pc1_forward_lo("pc1_forward_lo")
+        self.pc1_forward_hi = hbm_csr_counters__pc1_forward_hi("pc1_forward_hi")
         self.pc1_wr_full_lo = hbm_csr_counters__pc1_wr_full_lo("pc1_wr_full_lo")
         self.pc1_wr_full_hi = hbm_csr_counters__pc1_wr_full_hi("pc1_wr_full_hi")
         self.pc1_rd_full_lo = hbm_csr_counters__pc1_rd_full_lo("pc1_rd_full_lo")
@@ -2276,6 +3231,22 @@ class hbm_csr_counters(uvm_reg_block):
         self.pc1_pre_hi = hbm_csr_counters__pc1_pre_hi("pc1_pre_hi")
         self.pc1_act_lo = hbm_csr_counters__pc1_act_lo("pc1_act_lo")
         self.pc1_act_hi = hbm_csr_counters__pc1_act_hi("pc1_act_hi")
+        self.port0_lat_more_lo = hbm_csr_counters__port0_lat_more_lo("port0_lat_more_lo")
+        self.port0_lat_more_hi = hbm_csr_counters__port0_lat_more_hi("port0_lat_more_hi")
+        self.port0_lat_1024_lo = hbm_csr_counters__port0_lat_1024_lo("port0_lat_1024_lo")
+        self.port0_lat_1024_hi = hbm_csr_counters__port0_lat_1024_hi("port0_lat_1024_hi")
+        self.port0_lat_512_lo = hbm_csr_counters__port0_lat_512_lo("port0_lat_512_lo")
+        self.port0_lat_512_hi = hbm_csr_counters__port0_lat_512_hi("port0_lat_512_hi")
+        self.port0_lat_256_lo = hbm_csr_counters__port0_lat_256_lo("port0_lat_256_lo")
+        self.port0_lat_256_hi = hbm_csr_counters__port0_lat_256_hi("port0_lat_256_hi")
+        self.port0_lat_128_lo = hbm_csr_counters__port0_lat_128_lo("port0_lat_128_lo")
+        self.port0_lat_128_hi = hbm_csr_counters__port0_lat_128_hi("port0_lat_128_hi")
+        self.port0_lat_64_lo = hbm_csr_counters__port0_lat_64_lo("port0_lat_64_lo")
+        self.port0_lat_64_hi = hbm_csr_counters__port0_lat_64_hi("port0_lat_64_hi")
+        self.port0_lat_32_lo = hbm_csr_counters__port0_lat_32_lo("port0_lat_32_lo")
+        self.port0_lat_32_hi = hbm_csr_counters__port0_lat_32_hi("port0_lat_32_hi")
+        self.port0_lat_16_lo = hbm_csr_counters__port0_lat_16_lo("port0_lat_16_lo")
+        self.port0_lat_16_hi = hbm_csr_counters__port0_lat_16_hi("port0_lat_16_hi")
         self.port0_rob_full_lo = hbm_csr_counters__port0_rob_full_lo("port0_rob_full_lo")
         self.port0_rob_full_hi = hbm_csr_counters__port0_rob_full_hi("port0_rob_full_hi")
         self.port0_excl_fail_lo = hbm_csr_counters__port0_excl_fail_lo("port0_excl_fail_lo")
@@ -2288,6 +3259,22 @@ class hbm_csr_counters(uvm_reg_block):
         self.port0_aw_hi = hbm_csr_counters__port0_aw_hi("port0_aw_hi")
         self.port0_ar_lo = hbm_csr_counters__port0_ar_lo("port0_ar_lo")
         self.port0_ar_hi = hbm_csr_counters__port0_ar_hi("port0_ar_hi")
+        self.port1_lat_more_lo = hbm_csr_counters__port1_lat_more_lo("port1_lat_more_lo")
+        self.port1_lat_more_hi = hbm_csr_counters__port1_lat_more_hi("port1_lat_more_hi")
+        self.port1_lat_1024_lo = hbm_csr_counters__port1_lat_1024_lo("port1_lat_1024_lo")
+        self.port1_lat_1024_hi = hbm_csr_counters__port1_lat_1024_hi("port1_lat_1024_hi")
+        self.port1_lat_512_lo = hbm_csr_counters__port1_lat_512_lo("port1_lat_512_lo")
+        self.port1_lat_512_hi = hbm_csr_counters__port1_lat_512_hi("port1_lat_512_hi")
+        self.port1_lat_256_lo = hbm_csr_counters__port1_lat_256_lo("port1_lat_256_lo")
+        self.port1_lat_256_hi = hbm_csr_counters__port1_lat_256_hi("port1_lat_256_hi")
+        self.port1_lat_128_lo = hbm_csr_counters__port1_lat_128_lo("port1_lat_128_lo")
+        self.port1_lat_128_hi = hbm_csr_counters__port1_lat_128_hi("port1_lat_128_hi")
+        self.port1_lat_64_lo = hbm_csr_counters__port1_lat_64_lo("port1_lat_64_lo")
+        self.port1_lat_64_hi = hbm_csr_counters__port1_lat_64_hi("port1_lat_64_hi")
+        self.port1_lat_32_lo = hbm_csr_counters__port1_lat_32_lo("port1_lat_32_lo")
+        self.port1_lat_32_hi = hbm_csr_counters__port1_lat_32_hi("port1_lat_32_hi")
+        self.port1_lat_16_lo = hbm_csr_counters__port1_lat_16_lo("port1_lat_16_lo")
+        self.port1_lat_16_hi = hbm_csr_counters__port1_lat_16_hi("port1_lat_16_hi")
         self.port1_rob_full_lo = hbm_csr_counters__port1_rob_full_lo("port1_rob_full_lo")
         self.port1_rob_full_hi = hbm_csr_counters__port1_rob_full_hi("port1_rob_full_hi")
         self.port1_excl_fail_lo = hbm_csr_counters__port1_excl_fail_lo("port1_excl_fail_lo")
@@ -2314,386 +3301,786 @@ class hbm_csr_counters(uvm_reg_block):
 
         self.cycles_hi.build()
         self.get_default_map().add_reg(self.cycles_hi, 0x4, "RO")
+        self.pc0_stall_hazard_lo = hbm_csr_counters__pc0_stall_hazard_lo("pc0_stall_hazard_lo")
+        self.pc0_stall_hazard_lo.configure(self, None, "")
+
+        self.pc0_stall_hazard_lo.build()
+        self.get_default_map().add_reg(self.pc0_stall_hazard_lo, 0x8, "RO")
+        self.pc0_stall_hazard_hi = hbm_csr_counters__pc0_stall_hazard_hi("pc0_stall_hazard_hi")
+        self.pc0_stall_hazard_hi.configure(self, None, "")
+
+        self.pc0_stall_hazard_hi.build()
+        self.get_default_map().add_reg(self.pc0_stall_hazard_hi, 0xc, "RO")
+        self.pc0_stall_bank_lo = hbm_csr_counters__pc0_stall_bank_lo("pc0_stall_bank_lo")
+        self.pc0_stall_bank_lo.configure(self, None, "")
+
+        self.pc0_stall_bank_lo.build()
+        self.get_default_map().add_reg(self.pc0_stall_bank_lo, 0x10, "RO")
+        self.pc0_stall_bank_hi = hbm_csr_counters__pc0_stall_bank_hi("pc0_stall_bank_hi")
+        self.pc0_stall_bank_hi.configure(self, None, "")
+
+        self.pc0_stall_bank_hi.build()
+        self.get_default_map().add_reg(self.pc0_stall_bank_hi, 0x14, "RO")
+        self.pc0_stall_activate_lo = hbm_csr_counters__pc0_stall_activate_lo("pc0_stall_activate_lo")
+        self.pc0_stall_activate_lo.configure(self, None, "")
+
+        self.pc0_stall_activate_lo.build()
+        self.get_default_map().add_reg(self.pc0_stall_activate_lo, 0x18, "RO")
+        self.pc0_stall_activate_hi = hbm_csr_counters__pc0_stall_activate_hi("pc0_stall_activate_hi")
+        self.pc0_stall_activate_hi.configure(self, None, "")
+
+        self.pc0_stall_activate_hi.build()
+        self.get_default_map().add_reg(self.pc0_stall_activate_hi, 0x1c, "RO")
+        self.pc0_stall_refresh_lo = hbm_csr_counters__pc0_stall_refresh_lo("pc0_stall_refresh_lo")
+        self.pc0_stall_refresh_lo.configure(self, None, "")
+
+        self.pc0_stall_refresh_lo.build()
+        self.get_default_map().add_reg(self.pc0_stall_refresh_lo, 0x20, "RO")
+        self.pc0_stall_refresh_hi = hbm_csr_counters__pc0_stall_refresh_hi("pc0_stall_refresh_hi")
+        self.pc0_stall_refresh_hi.configure(self, None, "")
+
+        self.pc0_stall_refresh_hi.build()
+        self.get_default_map().add_reg(self.pc0_stall_refresh_hi, 0x24, "RO")
+        self.pc0_stall_turn_lo = hbm_csr_counters__pc0_stall_turn_lo("pc0_stall_turn_lo")
+        self.pc0_stall_turn_lo.configure(self, None, "")
+
+        self.pc0_stall_turn_lo.build()
+        self.get_default_map().add_reg(self.pc0_stall_turn_lo, 0x28, "RO")
+        self.pc0_stall_turn_hi = hbm_csr_counters__pc0_stall_turn_hi("pc0_stall_turn_hi")
+        self.pc0_stall_turn_hi.configure(self, None, "")
+
+        self.pc0_stall_turn_hi.build()
+        self.get_default_map().add_reg(self.pc0_stall_turn_hi, 0x2c, "RO")
+        self.pc0_stall_column_lo = hbm_csr_counters__pc0_stall_column_lo("pc0_stall_column_lo")
+        self.pc0_stall_column_lo.configure(self, None, "")
+
+        self.pc0_stall_column_lo.build()
+        self.get_default_map().add_reg(self.pc0_stall_column_lo, 0x30, "RO")
+        self.pc0_stall_column_hi = hbm_csr_counters__pc0_stall_column_hi("pc0_stall_column_hi")
+        self.pc0_stall_column_hi.configure(self, None, "")
+
+        self.pc0_stall_column_hi.build()
+        self.get_default_map().add_reg(self.pc0_stall_column_hi, 0x34, "RO")
+        self.pc0_stall_empty_lo = hbm_csr_counters__pc0_stall_empty_lo("pc0_stall_empty_lo")
+        self.pc0_stall_empty_lo.configure(self, None, "")
+
+        self.pc0_stall_empty_lo.build()
+        self.get_default_map().add_reg(self.pc0_stall_empty_lo, 0x38, "RO")
+        self.pc0_stall_empty_hi = hbm_csr_counters__pc0_stall_empty_hi("pc0_stall_empty_hi")
+        self.pc0_stall_empty_hi.configure(self, None, "")
+
+        self.pc0_stall_empty_hi.build()
+        self.get_default_map().add_reg(self.pc0_stall_empty_hi, 0x3c, "RO")
+        self.pc0_stall_off_lo = hbm_csr_counters__pc0_stall_off_lo("pc0_stall_off_lo")
+        self.pc0_stall_off_lo.configure(self, None, "")
+
+        self.pc0_stall_off_lo.build()
+        self.get_default_map().add_reg(self.pc0_stall_off_lo, 0x40, "RO")
+        self.pc0_stall_off_hi = hbm_csr_counters__pc0_stall_off_hi("pc0_stall_off_hi")
+        self.pc0_stall_off_hi.configure(self, None, "")
+
+        self.pc0_stall_off_hi.build()
+        self.get_default_map().add_reg(self.pc0_stall_off_hi, 0x44, "RO")
+        self.pc0_busy_lo = hbm_csr_counters__pc0_busy_lo("pc0_busy_lo")
+        self.pc0_busy_lo.configure(self, None, "")
+
+        self.pc0_busy_lo.build()
+        self.get_default_map().add_reg(self.pc0_busy_lo, 0x48, "RO")
+        self.pc0_busy_hi = hbm_csr_counters__pc0_busy_hi("pc0_busy_hi")
+        self.pc0_busy_hi.configure(self, None, "")
+
+        self.pc0_busy_hi.build()
+        self.get_default_map().add_reg(self.pc0_busy_hi, 0x4c, "RO")
+        self.pc0_wr_req_lo = hbm_csr_counters__pc0_wr_req_lo("pc0_wr_req_lo")
+        self.pc0_wr_req_lo.configure(self, None, "")
+
+        self.pc0_wr_req_lo.build()
+        self.get_default_map().add_reg(self.pc0_wr_req_lo, 0x50, "RO")
+        self.pc0_wr_req_hi = hbm_csr_counters__pc0_wr_req_hi("pc0_wr_req_hi")
+        self.pc0_wr_req_hi.configure(self, None, "")
+
+        self.pc0_wr_req_hi.build()
+        self.get_default_map().add_reg(self.pc0_wr_req_hi, 0x54, "RO")
+        self.pc0_rd_req_lo = hbm_csr_counters__pc0_rd_req_lo("pc0_rd_req_lo")
+        self.pc0_rd_req_lo.configure(self, None, "")
+
+        self.pc0_rd_req_lo.build()
+        self.get_default_map().add_reg(self.pc0_rd_req_lo, 0x58, "RO")
+        self.pc0_rd_req_hi = hbm_csr_counters__pc0_rd_req_hi("pc0_rd_req_hi")
+        self.pc0_rd_req_hi.configure(self, None, "")
+
+        self.pc0_rd_req_hi.build()
+        self.get_default_map().add_reg(self.pc0_rd_req_hi, 0x5c, "RO")
+        self.pc0_forward_lo = hbm_csr_counters__pc0_forward_lo("pc0_forward_lo")
+        self.pc0_forward_lo.configure(self, None, "")
+
+        self.pc0_forward_lo.build()
+        self.get_default_map().add_reg(self.pc0_forward_lo, 0x60, "RO")
+        self.pc0_forward_hi = hbm_csr_counters__pc0_forward_hi("pc0_forward_hi")
+        self.pc0_forward_hi.configure(self, None, "")
+
+        self.pc0_forward_hi.build()
+        self.get_default_map().add_reg(self.pc0_forward_hi, 0x64, "RO")
         self.pc0_wr_full_lo = hbm_csr_counters__pc0_wr_full_lo("pc0_wr_full_lo")
         self.pc0_wr_full_lo.configure(self, None, "")
 
         self.pc0_wr_full_lo.build()
-        self.get_default_map().add_reg(self.pc0_wr_full_lo, 0x8, "RO")
+        self.get_default_map().add_reg(self.pc0_wr_full_lo, 0x68, "RO")
         self.pc0_wr_full_hi = hbm_csr_counters__pc0_wr_full_hi("pc0_wr_full_hi")
         self.pc0_wr_full_hi.configure(self, None, "")
 
         self.pc0_wr_full_hi.build()
-        self.get_default_map().add_reg(self.pc0_wr_full_hi, 0xc, "RO")
+        self.get_default_map().add_reg(self.pc0_wr_full_hi, 0x6c, "RO")
         self.pc0_rd_full_lo = hbm_csr_counters__pc0_rd_full_lo("pc0_rd_full_lo")
         self.pc0_rd_full_lo.configure(self, None, "")
 
         self.pc0_rd_full_lo.build()
-        self.get_default_map().add_reg(self.pc0_rd_full_lo, 0x10, "RO")
+        self.get_default_map().add_reg(self.pc0_rd_full_lo, 0x70, "RO")
         self.pc0_rd_full_hi = hbm_csr_counters__pc0_rd_full_hi("pc0_rd_full_hi")
         self.pc0_rd_full_hi.configure(self, None, "")
 
         self.pc0_rd_full_hi.build()
-        self.get_default_map().add_reg(self.pc0_rd_full_hi, 0x14, "RO")
+        self.get_default_map().add_reg(self.pc0_rd_full_hi, 0x74, "RO")
         self.pc0_rmw_lo = hbm_csr_counters__pc0_rmw_lo("pc0_rmw_lo")
         self.pc0_rmw_lo.configure(self, None, "")
 
         self.pc0_rmw_lo.build()
-        self.get_default_map().add_reg(self.pc0_rmw_lo, 0x18, "RO")
+        self.get_default_map().add_reg(self.pc0_rmw_lo, 0x78, "RO")
         self.pc0_rmw_hi = hbm_csr_counters__pc0_rmw_hi("pc0_rmw_hi")
         self.pc0_rmw_hi.configure(self, None, "")
 
         self.pc0_rmw_hi.build()
-        self.get_default_map().add_reg(self.pc0_rmw_hi, 0x1c, "RO")
+        self.get_default_map().add_reg(self.pc0_rmw_hi, 0x7c, "RO")
         self.pc0_turnaround_lo = hbm_csr_counters__pc0_turnaround_lo("pc0_turnaround_lo")
         self.pc0_turnaround_lo.configure(self, None, "")
 
         self.pc0_turnaround_lo.build()
-        self.get_default_map().add_reg(self.pc0_turnaround_lo, 0x20, "RO")
+        self.get_default_map().add_reg(self.pc0_turnaround_lo, 0x80, "RO")
         self.pc0_turnaround_hi = hbm_csr_counters__pc0_turnaround_hi("pc0_turnaround_hi")
         self.pc0_turnaround_hi.configure(self, None, "")
 
         self.pc0_turnaround_hi.build()
-        self.get_default_map().add_reg(self.pc0_turnaround_hi, 0x24, "RO")
+        self.get_default_map().add_reg(self.pc0_turnaround_hi, 0x84, "RO")
         self.pc0_row_conflict_lo = hbm_csr_counters__pc0_row_conflict_lo("pc0_row_conflict_lo")
         self.pc0_row_conflict_lo.configure(self, None, "")
 
         self.pc0_row_conflict_lo.build()
-        self.get_default_map().add_reg(self.pc0_row_conflict_lo, 0x28, "RO")
+        self.get_default_map().add_reg(self.pc0_row_conflict_lo, 0x88, "RO")
         self.pc0_row_conflict_hi = hbm_csr_counters__pc0_row_conflict_hi("pc0_row_conflict_hi")
         self.pc0_row_conflict_hi.configure(self, None, "")
 
         self.pc0_row_conflict_hi.build()
-        self.get_default_map().add_reg(self.pc0_row_conflict_hi, 0x2c, "RO")
+        self.get_default_map().add_reg(self.pc0_row_conflict_hi, 0x8c, "RO")
         self.pc0_row_closed_lo = hbm_csr_counters__pc0_row_closed_lo("pc0_row_closed_lo")
         self.pc0_row_closed_lo.configure(self, None, "")
 
         self.pc0_row_closed_lo.build()
-        self.get_default_map().add_reg(self.pc0_row_closed_lo, 0x30, "RO")
+        self.get_default_map().add_reg(self.pc0_row_closed_lo, 0x90, "RO")
         self.pc0_row_closed_hi = hbm_csr_counters__pc0_row_closed_hi("pc0_row_closed_hi")
         self.pc0_row_closed_hi.configure(self, None, "")
 
         self.pc0_row_closed_hi.build()
-        self.get_default_map().add_reg(self.pc0_row_closed_hi, 0x34, "RO")
+        self.get_default_map().add_reg(self.pc0_row_closed_hi, 0x94, "RO")
         self.pc0_row_hit_lo = hbm_csr_counters__pc0_row_hit_lo("pc0_row_hit_lo")
         self.pc0_row_hit_lo.configure(self, None, "")
 
         self.pc0_row_hit_lo.build()
-        self.get_default_map().add_reg(self.pc0_row_hit_lo, 0x38, "RO")
+        self.get_default_map().add_reg(self.pc0_row_hit_lo, 0x98, "RO")
         self.pc0_row_hit_hi = hbm_csr_counters__pc0_row_hit_hi("pc0_row_hit_hi")
         self.pc0_row_hit_hi.configure(self, None, "")
 
         self.pc0_row_hit_hi.build()
-        self.get_default_map().add_reg(self.pc0_row_hit_hi, 0x3c, "RO")
+        self.get_default_map().add_reg(self.pc0_row_hit_hi, 0x9c, "RO")
         self.pc0_ref_all_lo = hbm_csr_counters__pc0_ref_all_lo("pc0_ref_all_lo")
         self.pc0_ref_all_lo.configure(self, None, "")
 
         self.pc0_ref_all_lo.build()
-        self.get_default_map().add_reg(self.pc0_ref_all_lo, 0x40, "RO")
+        self.get_default_map().add_reg(self.pc0_ref_all_lo, 0xa0, "RO")
         self.pc0_ref_all_hi = hbm_csr_counters__pc0_ref_all_hi("pc0_ref_all_hi")
         self.pc0_ref_all_hi.configure(self, None, "")
 
         self.pc0_ref_all_hi.build()
-        self.get_default_map().add_reg(self.pc0_ref_all_hi, 0x44, "RO")
+        self.get_default_map().add_reg(self.pc0_ref_all_hi, 0xa4, "RO")
         self.pc0_refsb_lo = hbm_csr_counters__pc0_refsb_lo("pc0_refsb_lo")
         self.pc0_refsb_lo.configure(self, None, "")
 
         self.pc0_refsb_lo.build()
-        self.get_default_map().add_reg(self.pc0_refsb_lo, 0x48, "RO")
+        self.get_default_map().add_reg(self.pc0_refsb_lo, 0xa8, "RO")
         self.pc0_refsb_hi = hbm_csr_counters__pc0_refsb_hi("pc0_refsb_hi")
         self.pc0_refsb_hi.configure(self, None, "")
 
         self.pc0_refsb_hi.build()
-        self.get_default_map().add_reg(self.pc0_refsb_hi, 0x4c, "RO")
+        self.get_default_map().add_reg(self.pc0_refsb_hi, 0xac, "RO")
         self.pc0_wr_lo = hbm_csr_counters__pc0_wr_lo("pc0_wr_lo")
         self.pc0_wr_lo.configure(self, None, "")
 
         self.pc0_wr_lo.build()
-        self.get_default_map().add_reg(self.pc0_wr_lo, 0x50, "RO")
+        self.get_default_map().add_reg(self.pc0_wr_lo, 0xb0, "RO")
         self.pc0_wr_hi = hbm_csr_counters__pc0_wr_hi("pc0_wr_hi")
         self.pc0_wr_hi.configure(self, None, "")
 
         self.pc0_wr_hi.build()
-        self.get_default_map().add_reg(self.pc0_wr_hi, 0x54, "RO")
+        self.get_default_map().add_reg(self.pc0_wr_hi, 0xb4, "RO")
         self.pc0_rd_lo = hbm_csr_counters__pc0_rd_lo("pc0_rd_lo")
         self.pc0_rd_lo.configure(self, None, "")
 
         self.pc0_rd_lo.build()
-        self.get_default_map().add_reg(self.pc0_rd_lo, 0x58, "RO")
+        self.get_default_map().add_reg(self.pc0_rd_lo, 0xb8, "RO")
         self.pc0_rd_hi = hbm_csr_counters__pc0_rd_hi("pc0_rd_hi")
         self.pc0_rd_hi.configure(self, None, "")
 
         self.pc0_rd_hi.build()
-        self.get_default_map().add_reg(self.pc0_rd_hi, 0x5c, "RO")
+        self.get_default_map().add_reg(self.pc0_rd_hi, 0xbc, "RO")
         self.pc0_pre_lo = hbm_csr_counters__pc0_pre_lo("pc0_pre_lo")
         self.pc0_pre_lo.configure(self, None, "")
 
         self.pc0_pre_lo.build()
-        self.get_default_map().add_reg(self.pc0_pre_lo, 0x60, "RO")
+        self.get_default_map().add_reg(self.pc0_pre_lo, 0xc0, "RO")
         self.pc0_pre_hi = hbm_csr_counters__pc0_pre_hi("pc0_pre_hi")
         self.pc0_pre_hi.configure(self, None, "")
 
         self.pc0_pre_hi.build()
-        self.get_default_map().add_reg(self.pc0_pre_hi, 0x64, "RO")
+        self.get_default_map().add_reg(self.pc0_pre_hi, 0xc4, "RO")
         self.pc0_act_lo = hbm_csr_counters__pc0_act_lo("pc0_act_lo")
         self.pc0_act_lo.configure(self, None, "")
 
         self.pc0_act_lo.build()
-        self.get_default_map().add_reg(self.pc0_act_lo, 0x68, "RO")
+        self.get_default_map().add_reg(self.pc0_act_lo, 0xc8, "RO")
         self.pc0_act_hi = hbm_csr_counters__pc0_act_hi("pc0_act_hi")
         self.pc0_act_hi.configure(self, None, "")
 
         self.pc0_act_hi.build()
-        self.get_default_map().add_reg(self.pc0_act_hi, 0x6c, "RO")
+        self.get_default_map().add_reg(self.pc0_act_hi, 0xcc, "RO")
+        self.pc1_stall_hazard_lo = hbm_csr_counters__pc1_stall_hazard_lo("pc1_stall_hazard_lo")
+        self.pc1_stall_hazard_lo.configure(self, None, "")
+
+        self.pc1_stall_hazard_lo.build()
+        self.get_default_map().add_reg(self.pc1_stall_hazard_lo, 0xd0, "RO")
+        self.pc1_stall_hazard_hi = hbm_csr_counters__pc1_stall_hazard_hi("pc1_stall_hazard_hi")
+        self.pc1_stall_hazard_hi.configure(self, None, "")
+
+        self.pc1_stall_hazard_hi.build()
+        self.get_default_map().add_reg(self.pc1_stall_hazard_hi, 0xd4, "RO")
+        self.pc1_stall_bank_lo = hbm_csr_counters__pc1_stall_bank_lo("pc1_stall_bank_lo")
+        self.pc1_stall_bank_lo.configure(self, None, "")
+
+        self.pc1_stall_bank_lo.build()
+        self.get_default_map().add_reg(self.pc1_stall_bank_lo, 0xd8, "RO")
+        self.pc1_stall_bank_hi = hbm_csr_counters__pc1_stall_bank_hi("pc1_stall_bank_hi")
+        self.pc1_stall_bank_hi.configure(self, None, "")
+
+        self.pc1_stall_bank_hi.build()
+        self.get_default_map().add_reg(self.pc1_stall_bank_hi, 0xdc, "RO")
+        self.pc1_stall_activate_lo = hbm_csr_counters__pc1_stall_activate_lo("pc1_stall_activate_lo")
+        self.pc1_stall_activate_lo.configure(self, None, "")
+
+        self.pc1_stall_activate_lo.build()
+        self.get_default_map().add_reg(self.pc1_stall_activate_lo, 0xe0, "RO")
+        self.pc1_stall_activate_hi = hbm_csr_counters__pc1_stall_activate_hi("pc1_stall_activate_hi")
+        self.pc1_stall_activate_hi.configure(self, None, "")
+
+        self.pc1_stall_activate_hi.build()
+        self.get_default_map().add_reg(self.pc1_stall_activate_hi, 0xe4, "RO")
+        self.pc1_stall_refresh_lo = hbm_csr_counters__pc1_stall_refresh_lo("pc1_stall_refresh_lo")
+        self.pc1_stall_refresh_lo.configure(self, None, "")
+
+        self.pc1_stall_refresh_lo.build()
+        self.get_default_map().add_reg(self.pc1_stall_refresh_lo, 0xe8, "RO")
+        self.pc1_stall_refresh_hi = hbm_csr_counters__pc1_stall_refresh_hi("pc1_stall_refresh_hi")
+        self.pc1_stall_refresh_hi.configure(self, None, "")
+
+        self.pc1_stall_refresh_hi.build()
+        self.get_default_map().add_reg(self.pc1_stall_refresh_hi, 0xec, "RO")
+        self.pc1_stall_turn_lo = hbm_csr_counters__pc1_stall_turn_lo("pc1_stall_turn_lo")
+        self.pc1_stall_turn_lo.configure(self, None, "")
+
+        self.pc1_stall_turn_lo.build()
+        self.get_default_map().add_reg(self.pc1_stall_turn_lo, 0xf0, "RO")
+        self.pc1_stall_turn_hi = hbm_csr_counters__pc1_stall_turn_hi("pc1_stall_turn_hi")
+        self.pc1_stall_turn_hi.configure(self, None, "")
+
+        self.pc1_stall_turn_hi.build()
+        self.get_default_map().add_reg(self.pc1_stall_turn_hi, 0xf4, "RO")
+        self.pc1_stall_column_lo = hbm_csr_counters__pc1_stall_column_lo("pc1_stall_column_lo")
+        self.pc1_stall_column_lo.configure(self, None, "")
+
+        self.pc1_stall_column_lo.build()
+        self.get_default_map().add_reg(self.pc1_stall_column_lo, 0xf8, "RO")
+        self.pc1_stall_column_hi = hbm_csr_counters__pc1_stall_column_hi("pc1_stall_column_hi")
+        self.pc1_stall_column_hi.configure(self, None, "")
+
+        self.pc1_stall_column_hi.build()
+        self.get_default_map().add_reg(self.pc1_stall_column_hi, 0xfc, "RO")
+        self.pc1_stall_empty_lo = hbm_csr_counters__pc1_stall_empty_lo("pc1_stall_empty_lo")
+        self.pc1_stall_empty_lo.configure(self, None, "")
+
+        self.pc1_stall_empty_lo.build()
+        self.get_default_map().add_reg(self.pc1_stall_empty_lo, 0x100, "RO")
+        self.pc1_stall_empty_hi = hbm_csr_counters__pc1_stall_empty_hi("pc1_stall_empty_hi")
+        self.pc1_stall_empty_hi.configure(self, None, "")
+
+        self.pc1_stall_empty_hi.build()
+        self.get_default_map().add_reg(self.pc1_stall_empty_hi, 0x104, "RO")
+        self.pc1_stall_off_lo = hbm_csr_counters__pc1_stall_off_lo("pc1_stall_off_lo")
+        self.pc1_stall_off_lo.configure(self, None, "")
+
+        self.pc1_stall_off_lo.build()
+        self.get_default_map().add_reg(self.pc1_stall_off_lo, 0x108, "RO")
+        self.pc1_stall_off_hi = hbm_csr_counters__pc1_stall_off_hi("pc1_stall_off_hi")
+        self.pc1_stall_off_hi.configure(self, None, "")
+
+        self.pc1_stall_off_hi.build()
+        self.get_default_map().add_reg(self.pc1_stall_off_hi, 0x10c, "RO")
+        self.pc1_busy_lo = hbm_csr_counters__pc1_busy_lo("pc1_busy_lo")
+        self.pc1_busy_lo.configure(self, None, "")
+
+        self.pc1_busy_lo.build()
+        self.get_default_map().add_reg(self.pc1_busy_lo, 0x110, "RO")
+        self.pc1_busy_hi = hbm_csr_counters__pc1_busy_hi("pc1_busy_hi")
+        self.pc1_busy_hi.configure(self, None, "")
+
+        self.pc1_busy_hi.build()
+        self.get_default_map().add_reg(self.pc1_busy_hi, 0x114, "RO")
+        self.pc1_wr_req_lo = hbm_csr_counters__pc1_wr_req_lo("pc1_wr_req_lo")
+        self.pc1_wr_req_lo.configure(self, None, "")
+
+        self.pc1_wr_req_lo.build()
+        self.get_default_map().add_reg(self.pc1_wr_req_lo, 0x118, "RO")
+        self.pc1_wr_req_hi = hbm_csr_counters__pc1_wr_req_hi("pc1_wr_req_hi")
+        self.pc1_wr_req_hi.configure(self, None, "")
+
+        self.pc1_wr_req_hi.build()
+        self.get_default_map().add_reg(self.pc1_wr_req_hi, 0x11c, "RO")
+        self.pc1_rd_req_lo = hbm_csr_counters__pc1_rd_req_lo("pc1_rd_req_lo")
+        self.pc1_rd_req_lo.configure(self, None, "")
+
+        self.pc1_rd_req_lo.build()
+        self.get_default_map().add_reg(self.pc1_rd_req_lo, 0x120, "RO")
+        self.pc1_rd_req_hi = hbm_csr_counters__pc1_rd_req_hi("pc1_rd_req_hi")
+        self.pc1_rd_req_hi.configure(self, None, "")
+
+        self.pc1_rd_req_hi.build()
+        self.get_default_map().add_reg(self.pc1_rd_req_hi, 0x124, "RO")
+        self.pc1_forward_lo = hbm_csr_counters__pc1_forward_lo("pc1_forward_lo")
+        self.pc1_forward_lo.configure(self, None, "")
+
+        self.pc1_forward_lo.build()
+        self.get_default_map().add_reg(self.pc1_forward_lo, 0x128, "RO")
+        self.pc1_forward_hi = hbm_csr_counters__pc1_forward_hi("pc1_forward_hi")
+        self.pc1_forward_hi.configure(self, None, "")
+
+        self.pc1_forward_hi.build()
+        self.get_default_map().add_reg(self.pc1_forward_hi, 0x12c, "RO")
         self.pc1_wr_full_lo = hbm_csr_counters__pc1_wr_full_lo("pc1_wr_full_lo")
         self.pc1_wr_full_lo.configure(self, None, "")
 
         self.pc1_wr_full_lo.build()
-        self.get_default_map().add_reg(self.pc1_wr_full_lo, 0x70, "RO")
+        self.get_default_map().add_reg(self.pc1_wr_full_lo, 0x130, "RO")
         self.pc1_wr_full_hi = hbm_csr_counters__pc1_wr_full_hi("pc1_wr_full_hi")
         self.pc1_wr_full_hi.configure(self, None, "")
 
         self.pc1_wr_full_hi.build()
-        self.get_default_map().add_reg(self.pc1_wr_full_hi, 0x74, "RO")
+        self.get_default_map().add_reg(self.pc1_wr_full_hi, 0x134, "RO")
         self.pc1_rd_full_lo = hbm_csr_counters__pc1_rd_full_lo("pc1_rd_full_lo")
         self.pc1_rd_full_lo.configure(self, None, "")
 
         self.pc1_rd_full_lo.build()
-        self.get_default_map().add_reg(self.pc1_rd_full_lo, 0x78, "RO")
+        self.get_default_map().add_reg(self.pc1_rd_full_lo, 0x138, "RO")
         self.pc1_rd_full_hi = hbm_csr_counters__pc1_rd_full_hi("pc1_rd_full_hi")
         self.pc1_rd_full_hi.configure(self, None, "")
 
         self.pc1_rd_full_hi.build()
-        self.get_default_map().add_reg(self.pc1_rd_full_hi, 0x7c, "RO")
+        self.get_default_map().add_reg(self.pc1_rd_full_hi, 0x13c, "RO")
         self.pc1_rmw_lo = hbm_csr_counters__pc1_rmw_lo("pc1_rmw_lo")
         self.pc1_rmw_lo.configure(self, None, "")
 
         self.pc1_rmw_lo.build()
-        self.get_default_map().add_reg(self.pc1_rmw_lo, 0x80, "RO")
+        self.get_default_map().add_reg(self.pc1_rmw_lo, 0x140, "RO")
         self.pc1_rmw_hi = hbm_csr_counters__pc1_rmw_hi("pc1_rmw_hi")
         self.pc1_rmw_hi.configure(self, None, "")
 
         self.pc1_rmw_hi.build()
-        self.get_default_map().add_reg(self.pc1_rmw_hi, 0x84, "RO")
+        self.get_default_map().add_reg(self.pc1_rmw_hi, 0x144, "RO")
         self.pc1_turnaround_lo = hbm_csr_counters__pc1_turnaround_lo("pc1_turnaround_lo")
         self.pc1_turnaround_lo.configure(self, None, "")
 
         self.pc1_turnaround_lo.build()
-        self.get_default_map().add_reg(self.pc1_turnaround_lo, 0x88, "RO")
+        self.get_default_map().add_reg(self.pc1_turnaround_lo, 0x148, "RO")
         self.pc1_turnaround_hi = hbm_csr_counters__pc1_turnaround_hi("pc1_turnaround_hi")
         self.pc1_turnaround_hi.configure(self, None, "")
 
         self.pc1_turnaround_hi.build()
-        self.get_default_map().add_reg(self.pc1_turnaround_hi, 0x8c, "RO")
+        self.get_default_map().add_reg(self.pc1_turnaround_hi, 0x14c, "RO")
         self.pc1_row_conflict_lo = hbm_csr_counters__pc1_row_conflict_lo("pc1_row_conflict_lo")
         self.pc1_row_conflict_lo.configure(self, None, "")
 
         self.pc1_row_conflict_lo.build()
-        self.get_default_map().add_reg(self.pc1_row_conflict_lo, 0x90, "RO")
+        self.get_default_map().add_reg(self.pc1_row_conflict_lo, 0x150, "RO")
         self.pc1_row_conflict_hi = hbm_csr_counters__pc1_row_conflict_hi("pc1_row_conflict_hi")
         self.pc1_row_conflict_hi.configure(self, None, "")
 
         self.pc1_row_conflict_hi.build()
-        self.get_default_map().add_reg(self.pc1_row_conflict_hi, 0x94, "RO")
+        self.get_default_map().add_reg(self.pc1_row_conflict_hi, 0x154, "RO")
         self.pc1_row_closed_lo = hbm_csr_counters__pc1_row_closed_lo("pc1_row_closed_lo")
         self.pc1_row_closed_lo.configure(self, None, "")
 
         self.pc1_row_closed_lo.build()
-        self.get_default_map().add_reg(self.pc1_row_closed_lo, 0x98, "RO")
+        self.get_default_map().add_reg(self.pc1_row_closed_lo, 0x158, "RO")
         self.pc1_row_closed_hi = hbm_csr_counters__pc1_row_closed_hi("pc1_row_closed_hi")
         self.pc1_row_closed_hi.configure(self, None, "")
 
         self.pc1_row_closed_hi.build()
-        self.get_default_map().add_reg(self.pc1_row_closed_hi, 0x9c, "RO")
+        self.get_default_map().add_reg(self.pc1_row_closed_hi, 0x15c, "RO")
         self.pc1_row_hit_lo = hbm_csr_counters__pc1_row_hit_lo("pc1_row_hit_lo")
         self.pc1_row_hit_lo.configure(self, None, "")
 
         self.pc1_row_hit_lo.build()
-        self.get_default_map().add_reg(self.pc1_row_hit_lo, 0xa0, "RO")
+        self.get_default_map().add_reg(self.pc1_row_hit_lo, 0x160, "RO")
         self.pc1_row_hit_hi = hbm_csr_counters__pc1_row_hit_hi("pc1_row_hit_hi")
         self.pc1_row_hit_hi.configure(self, None, "")
 
         self.pc1_row_hit_hi.build()
-        self.get_default_map().add_reg(self.pc1_row_hit_hi, 0xa4, "RO")
+        self.get_default_map().add_reg(self.pc1_row_hit_hi, 0x164, "RO")
         self.pc1_ref_all_lo = hbm_csr_counters__pc1_ref_all_lo("pc1_ref_all_lo")
         self.pc1_ref_all_lo.configure(self, None, "")
 
         self.pc1_ref_all_lo.build()
-        self.get_default_map().add_reg(self.pc1_ref_all_lo, 0xa8, "RO")
+        self.get_default_map().add_reg(self.pc1_ref_all_lo, 0x168, "RO")
         self.pc1_ref_all_hi = hbm_csr_counters__pc1_ref_all_hi("pc1_ref_all_hi")
         self.pc1_ref_all_hi.configure(self, None, "")
 
         self.pc1_ref_all_hi.build()
-        self.get_default_map().add_reg(self.pc1_ref_all_hi, 0xac, "RO")
+        self.get_default_map().add_reg(self.pc1_ref_all_hi, 0x16c, "RO")
         self.pc1_refsb_lo = hbm_csr_counters__pc1_refsb_lo("pc1_refsb_lo")
         self.pc1_refsb_lo.configure(self, None, "")
 
         self.pc1_refsb_lo.build()
-        self.get_default_map().add_reg(self.pc1_refsb_lo, 0xb0, "RO")
+        self.get_default_map().add_reg(self.pc1_refsb_lo, 0x170, "RO")
         self.pc1_refsb_hi = hbm_csr_counters__pc1_refsb_hi("pc1_refsb_hi")
         self.pc1_refsb_hi.configure(self, None, "")
 
         self.pc1_refsb_hi.build()
-        self.get_default_map().add_reg(self.pc1_refsb_hi, 0xb4, "RO")
+        self.get_default_map().add_reg(self.pc1_refsb_hi, 0x174, "RO")
         self.pc1_wr_lo = hbm_csr_counters__pc1_wr_lo("pc1_wr_lo")
         self.pc1_wr_lo.configure(self, None, "")
 
         self.pc1_wr_lo.build()
-        self.get_default_map().add_reg(self.pc1_wr_lo, 0xb8, "RO")
+        self.get_default_map().add_reg(self.pc1_wr_lo, 0x178, "RO")
         self.pc1_wr_hi = hbm_csr_counters__pc1_wr_hi("pc1_wr_hi")
         self.pc1_wr_hi.configure(self, None, "")
 
         self.pc1_wr_hi.build()
-        self.get_default_map().add_reg(self.pc1_wr_hi, 0xbc, "RO")
+        self.get_default_map().add_reg(self.pc1_wr_hi, 0x17c, "RO")
         self.pc1_rd_lo = hbm_csr_counters__pc1_rd_lo("pc1_rd_lo")
         self.pc1_rd_lo.configure(self, None, "")
 
         self.pc1_rd_lo.build()
-        self.get_default_map().add_reg(self.pc1_rd_lo, 0xc0, "RO")
+        self.get_default_map().add_reg(self.pc1_rd_lo, 0x180, "RO")
         self.pc1_rd_hi = hbm_csr_counters__pc1_rd_hi("pc1_rd_hi")
         self.pc1_rd_hi.configure(self, None, "")
 
         self.pc1_rd_hi.build()
-        self.get_default_map().add_reg(self.pc1_rd_hi, 0xc4, "RO")
+        self.get_default_map().add_reg(self.pc1_rd_hi, 0x184, "RO")
         self.pc1_pre_lo = hbm_csr_counters__pc1_pre_lo("pc1_pre_lo")
         self.pc1_pre_lo.configure(self, None, "")
 
         self.pc1_pre_lo.build()
-        self.get_default_map().add_reg(self.pc1_pre_lo, 0xc8, "RO")
+        self.get_default_map().add_reg(self.pc1_pre_lo, 0x188, "RO")
         self.pc1_pre_hi = hbm_csr_counters__pc1_pre_hi("pc1_pre_hi")
         self.pc1_pre_hi.configure(self, None, "")
 
         self.pc1_pre_hi.build()
-        self.get_default_map().add_reg(self.pc1_pre_hi, 0xcc, "RO")
+        self.get_default_map().add_reg(self.pc1_pre_hi, 0x18c, "RO")
         self.pc1_act_lo = hbm_csr_counters__pc1_act_lo("pc1_act_lo")
         self.pc1_act_lo.configure(self, None, "")
 
         self.pc1_act_lo.build()
-        self.get_default_map().add_reg(self.pc1_act_lo, 0xd0, "RO")
+        self.get_default_map().add_reg(self.pc1_act_lo, 0x190, "RO")
         self.pc1_act_hi = hbm_csr_counters__pc1_act_hi("pc1_act_hi")
         self.pc1_act_hi.configure(self, None, "")
 
         self.pc1_act_hi.build()
-        self.get_default_map().add_reg(self.pc1_act_hi, 0xd4, "RO")
+        self.get_default_map().add_reg(self.pc1_act_hi, 0x194, "RO")
+        self.port0_lat_more_lo = hbm_csr_counters__port0_lat_more_lo("port0_lat_more_lo")
+        self.port0_lat_more_lo.configure(self, None, "")
+
+        self.port0_lat_more_lo.build()
+        self.get_default_map().add_reg(self.port0_lat_more_lo, 0x198, "RO")
+        self.port0_lat_more_hi = hbm_csr_counters__port0_lat_more_hi("port0_lat_more_hi")
+        self.port0_lat_more_hi.configure(self, None, "")
+
+        self.port0_lat_more_hi.build()
+        self.get_default_map().add_reg(self.port0_lat_more_hi, 0x19c, "RO")
+        self.port0_lat_1024_lo = hbm_csr_counters__port0_lat_1024_lo("port0_lat_1024_lo")
+        self.port0_lat_1024_lo.configure(self, None, "")
+
+        self.port0_lat_1024_lo.build()
+        self.get_default_map().add_reg(self.port0_lat_1024_lo, 0x1a0, "RO")
+        self.port0_lat_1024_hi = hbm_csr_counters__port0_lat_1024_hi("port0_lat_1024_hi")
+        self.port0_lat_1024_hi.configure(self, None, "")
+
+        self.port0_lat_1024_hi.build()
+        self.get_default_map().add_reg(self.port0_lat_1024_hi, 0x1a4, "RO")
+        self.port0_lat_512_lo = hbm_csr_counters__port0_lat_512_lo("port0_lat_512_lo")
+        self.port0_lat_512_lo.configure(self, None, "")
+
+        self.port0_lat_512_lo.build()
+        self.get_default_map().add_reg(self.port0_lat_512_lo, 0x1a8, "RO")
+        self.port0_lat_512_hi = hbm_csr_counters__port0_lat_512_hi("port0_lat_512_hi")
+        self.port0_lat_512_hi.configure(self, None, "")
+
+        self.port0_lat_512_hi.build()
+        self.get_default_map().add_reg(self.port0_lat_512_hi, 0x1ac, "RO")
+        self.port0_lat_256_lo = hbm_csr_counters__port0_lat_256_lo("port0_lat_256_lo")
+        self.port0_lat_256_lo.configure(self, None, "")
+
+        self.port0_lat_256_lo.build()
+        self.get_default_map().add_reg(self.port0_lat_256_lo, 0x1b0, "RO")
+        self.port0_lat_256_hi = hbm_csr_counters__port0_lat_256_hi("port0_lat_256_hi")
+        self.port0_lat_256_hi.configure(self, None, "")
+
+        self.port0_lat_256_hi.build()
+        self.get_default_map().add_reg(self.port0_lat_256_hi, 0x1b4, "RO")
+        self.port0_lat_128_lo = hbm_csr_counters__port0_lat_128_lo("port0_lat_128_lo")
+        self.port0_lat_128_lo.configure(self, None, "")
+
+        self.port0_lat_128_lo.build()
+        self.get_default_map().add_reg(self.port0_lat_128_lo, 0x1b8, "RO")
+        self.port0_lat_128_hi = hbm_csr_counters__port0_lat_128_hi("port0_lat_128_hi")
+        self.port0_lat_128_hi.configure(self, None, "")
+
+        self.port0_lat_128_hi.build()
+        self.get_default_map().add_reg(self.port0_lat_128_hi, 0x1bc, "RO")
+        self.port0_lat_64_lo = hbm_csr_counters__port0_lat_64_lo("port0_lat_64_lo")
+        self.port0_lat_64_lo.configure(self, None, "")
+
+        self.port0_lat_64_lo.build()
+        self.get_default_map().add_reg(self.port0_lat_64_lo, 0x1c0, "RO")
+        self.port0_lat_64_hi = hbm_csr_counters__port0_lat_64_hi("port0_lat_64_hi")
+        self.port0_lat_64_hi.configure(self, None, "")
+
+        self.port0_lat_64_hi.build()
+        self.get_default_map().add_reg(self.port0_lat_64_hi, 0x1c4, "RO")
+        self.port0_lat_32_lo = hbm_csr_counters__port0_lat_32_lo("port0_lat_32_lo")
+        self.port0_lat_32_lo.configure(self, None, "")
+
+        self.port0_lat_32_lo.build()
+        self.get_default_map().add_reg(self.port0_lat_32_lo, 0x1c8, "RO")
+        self.port0_lat_32_hi = hbm_csr_counters__port0_lat_32_hi("port0_lat_32_hi")
+        self.port0_lat_32_hi.configure(self, None, "")
+
+        self.port0_lat_32_hi.build()
+        self.get_default_map().add_reg(self.port0_lat_32_hi, 0x1cc, "RO")
+        self.port0_lat_16_lo = hbm_csr_counters__port0_lat_16_lo("port0_lat_16_lo")
+        self.port0_lat_16_lo.configure(self, None, "")
+
+        self.port0_lat_16_lo.build()
+        self.get_default_map().add_reg(self.port0_lat_16_lo, 0x1d0, "RO")
+        self.port0_lat_16_hi = hbm_csr_counters__port0_lat_16_hi("port0_lat_16_hi")
+        self.port0_lat_16_hi.configure(self, None, "")
+
+        self.port0_lat_16_hi.build()
+        self.get_default_map().add_reg(self.port0_lat_16_hi, 0x1d4, "RO")
         self.port0_rob_full_lo = hbm_csr_counters__port0_rob_full_lo("port0_rob_full_lo")
         self.port0_rob_full_lo.configure(self, None, "")
 
         self.port0_rob_full_lo.build()
-        self.get_default_map().add_reg(self.port0_rob_full_lo, 0xd8, "RO")
+        self.get_default_map().add_reg(self.port0_rob_full_lo, 0x1d8, "RO")
         self.port0_rob_full_hi = hbm_csr_counters__port0_rob_full_hi("port0_rob_full_hi")
         self.port0_rob_full_hi.configure(self, None, "")
 
         self.port0_rob_full_hi.build()
-        self.get_default_map().add_reg(self.port0_rob_full_hi, 0xdc, "RO")
+        self.get_default_map().add_reg(self.port0_rob_full_hi, 0x1dc, "RO")
         self.port0_excl_fail_lo = hbm_csr_counters__port0_excl_fail_lo("port0_excl_fail_lo")
         self.port0_excl_fail_lo.configure(self, None, "")
 
         self.port0_excl_fail_lo.build()
-        self.get_default_map().add_reg(self.port0_excl_fail_lo, 0xe0, "RO")
+        self.get_default_map().add_reg(self.port0_excl_fail_lo, 0x1e0, "RO")
         self.port0_excl_fail_hi = hbm_csr_counters__port0_excl_fail_hi("port0_excl_fail_hi")
         self.port0_excl_fail_hi.configure(self, None, "")
 
         self.port0_excl_fail_hi.build()
-        self.get_default_map().add_reg(self.port0_excl_fail_hi, 0xe4, "RO")
+        self.get_default_map().add_reg(self.port0_excl_fail_hi, 0x1e4, "RO")
         self.port0_decerr_lo = hbm_csr_counters__port0_decerr_lo("port0_decerr_lo")
         self.port0_decerr_lo.configure(self, None, "")
 
         self.port0_decerr_lo.build()
-        self.get_default_map().add_reg(self.port0_decerr_lo, 0xe8, "RO")
+        self.get_default_map().add_reg(self.port0_decerr_lo, 0x1e8, "RO")
         self.port0_decerr_hi = hbm_csr_counters__port0_decerr_hi("port0_decerr_hi")
         self.port0_decerr_hi.configure(self, None, "")
 
         self.port0_decerr_hi.build()
-        self.get_default_map().add_reg(self.port0_decerr_hi, 0xec, "RO")
+        self.get_default_map().add_reg(self.port0_decerr_hi, 0x1ec, "RO")
         self.port0_slverr_lo = hbm_csr_counters__port0_slverr_lo("port0_slverr_lo")
         self.port0_slverr_lo.configure(self, None, "")
 
         self.port0_slverr_lo.build()
-        self.get_default_map().add_reg(self.port0_slverr_lo, 0xf0, "RO")
+        self.get_default_map().add_reg(self.port0_slverr_lo, 0x1f0, "RO")
         self.port0_slverr_hi = hbm_csr_counters__port0_slverr_hi("port0_slverr_hi")
         self.port0_slverr_hi.configure(self, None, "")
 
         self.port0_slverr_hi.build()
-        self.get_default_map().add_reg(self.port0_slverr_hi, 0xf4, "RO")
+        self.get_default_map().add_reg(self.port0_slverr_hi, 0x1f4, "RO")
         self.port0_aw_lo = hbm_csr_counters__port0_aw_lo("port0_aw_lo")
         self.port0_aw_lo.configure(self, None, "")
 
         self.port0_aw_lo.build()
-        self.get_default_map().add_reg(self.port0_aw_lo, 0xf8, "RO")
+        self.get_default_map().add_reg(self.port0_aw_lo, 0x1f8, "RO")
         self.port0_aw_hi = hbm_csr_counters__port0_aw_hi("port0_aw_hi")
         self.port0_aw_hi.configure(self, None, "")
 
         self.port0_aw_hi.build()
-        self.get_default_map().add_reg(self.port0_aw_hi, 0xfc, "RO")
+        self.get_default_map().add_reg(self.port0_aw_hi, 0x1fc, "RO")
         self.port0_ar_lo = hbm_csr_counters__port0_ar_lo("port0_ar_lo")
         self.port0_ar_lo.configure(self, None, "")
 
         self.port0_ar_lo.build()
-        self.get_default_map().add_reg(self.port0_ar_lo, 0x100, "RO")
+        self.get_default_map().add_reg(self.port0_ar_lo, 0x200, "RO")
         self.port0_ar_hi = hbm_csr_counters__port0_ar_hi("port0_ar_hi")
         self.port0_ar_hi.configure(self, None, "")
 
         self.port0_ar_hi.build()
-        self.get_default_map().add_reg(self.port0_ar_hi, 0x104, "RO")
+        self.get_default_map().add_reg(self.port0_ar_hi, 0x204, "RO")
+        self.port1_lat_more_lo = hbm_csr_counters__port1_lat_more_lo("port1_lat_more_lo")
+        self.port1_lat_more_lo.configure(self, None, "")
+
+        self.port1_lat_more_lo.build()
+        self.get_default_map().add_reg(self.port1_lat_more_lo, 0x208, "RO")
+        self.port1_lat_more_hi = hbm_csr_counters__port1_lat_more_hi("port1_lat_more_hi")
+        self.port1_lat_more_hi.configure(self, None, "")
+
+        self.port1_lat_more_hi.build()
+        self.get_default_map().add_reg(self.port1_lat_more_hi, 0x20c, "RO")
+        self.port1_lat_1024_lo = hbm_csr_counters__port1_lat_1024_lo("port1_lat_1024_lo")
+        self.port1_lat_1024_lo.configure(self, None, "")
+
+        self.port1_lat_1024_lo.build()
+        self.get_default_map().add_reg(self.port1_lat_1024_lo, 0x210, "RO")
+        self.port1_lat_1024_hi = hbm_csr_counters__port1_lat_1024_hi("port1_lat_1024_hi")
+        self.port1_lat_1024_hi.configure(self, None, "")
+
+        self.port1_lat_1024_hi.build()
+        self.get_default_map().add_reg(self.port1_lat_1024_hi, 0x214, "RO")
+        self.port1_lat_512_lo = hbm_csr_counters__port1_lat_512_lo("port1_lat_512_lo")
+        self.port1_lat_512_lo.configure(self, None, "")
+
+        self.port1_lat_512_lo.build()
+        self.get_default_map().add_reg(self.port1_lat_512_lo, 0x218, "RO")
+        self.port1_lat_512_hi = hbm_csr_counters__port1_lat_512_hi("port1_lat_512_hi")
+        self.port1_lat_512_hi.configure(self, None, "")
+
+        self.port1_lat_512_hi.build()
+        self.get_default_map().add_reg(self.port1_lat_512_hi, 0x21c, "RO")
+        self.port1_lat_256_lo = hbm_csr_counters__port1_lat_256_lo("port1_lat_256_lo")
+        self.port1_lat_256_lo.configure(self, None, "")
+
+        self.port1_lat_256_lo.build()
+        self.get_default_map().add_reg(self.port1_lat_256_lo, 0x220, "RO")
+        self.port1_lat_256_hi = hbm_csr_counters__port1_lat_256_hi("port1_lat_256_hi")
+        self.port1_lat_256_hi.configure(self, None, "")
+
+        self.port1_lat_256_hi.build()
+        self.get_default_map().add_reg(self.port1_lat_256_hi, 0x224, "RO")
+        self.port1_lat_128_lo = hbm_csr_counters__port1_lat_128_lo("port1_lat_128_lo")
+        self.port1_lat_128_lo.configure(self, None, "")
+
+        self.port1_lat_128_lo.build()
+        self.get_default_map().add_reg(self.port1_lat_128_lo, 0x228, "RO")
+        self.port1_lat_128_hi = hbm_csr_counters__port1_lat_128_hi("port1_lat_128_hi")
+        self.port1_lat_128_hi.configure(self, None, "")
+
+        self.port1_lat_128_hi.build()
+        self.get_default_map().add_reg(self.port1_lat_128_hi, 0x22c, "RO")
+        self.port1_lat_64_lo = hbm_csr_counters__port1_lat_64_lo("port1_lat_64_lo")
+        self.port1_lat_64_lo.configure(self, None, "")
+
+        self.port1_lat_64_lo.build()
+        self.get_default_map().add_reg(self.port1_lat_64_lo, 0x230, "RO")
+        self.port1_lat_64_hi = hbm_csr_counters__port1_lat_64_hi("port1_lat_64_hi")
+        self.port1_lat_64_hi.configure(self, None, "")
+
+        self.port1_lat_64_hi.build()
+        self.get_default_map().add_reg(self.port1_lat_64_hi, 0x234, "RO")
+        self.port1_lat_32_lo = hbm_csr_counters__port1_lat_32_lo("port1_lat_32_lo")
+        self.port1_lat_32_lo.configure(self, None, "")
+
+        self.port1_lat_32_lo.build()
+        self.get_default_map().add_reg(self.port1_lat_32_lo, 0x238, "RO")
+        self.port1_lat_32_hi = hbm_csr_counters__port1_lat_32_hi("port1_lat_32_hi")
+        self.port1_lat_32_hi.configure(self, None, "")
+
+        self.port1_lat_32_hi.build()
+        self.get_default_map().add_reg(self.port1_lat_32_hi, 0x23c, "RO")
+        self.port1_lat_16_lo = hbm_csr_counters__port1_lat_16_lo("port1_lat_16_lo")
+        self.port1_lat_16_lo.configure(self, None, "")
+
+        self.port1_lat_16_lo.build()
+        self.get_default_map().add_reg(self.port1_lat_16_lo, 0x240, "RO")
+        self.port1_lat_16_hi = hbm_csr_counters__port1_lat_16_hi("port1_lat_16_hi")
+        self.port1_lat_16_hi.configure(self, None, "")
+
+        self.port1_lat_16_hi.build()
+        self.get_default_map().add_reg(self.port1_lat_16_hi, 0x244, "RO")
         self.port1_rob_full_lo = hbm_csr_counters__port1_rob_full_lo("port1_rob_full_lo")
         self.port1_rob_full_lo.configure(self, None, "")
 
         self.port1_rob_full_lo.build()
-        self.get_default_map().add_reg(self.port1_rob_full_lo, 0x108, "RO")
+        self.get_default_map().add_reg(self.port1_rob_full_lo, 0x248, "RO")
         self.port1_rob_full_hi = hbm_csr_counters__port1_rob_full_hi("port1_rob_full_hi")
         self.port1_rob_full_hi.configure(self, None, "")
 
         self.port1_rob_full_hi.build()
-        self.get_default_map().add_reg(self.port1_rob_full_hi, 0x10c, "RO")
+        self.get_default_map().add_reg(self.port1_rob_full_hi, 0x24c, "RO")
         self.port1_excl_fail_lo = hbm_csr_counters__port1_excl_fail_lo("port1_excl_fail_lo")
         self.port1_excl_fail_lo.configure(self, None, "")
 
         self.port1_excl_fail_lo.build()
-        self.get_default_map().add_reg(self.port1_excl_fail_lo, 0x110, "RO")
+        self.get_default_map().add_reg(self.port1_excl_fail_lo, 0x250, "RO")
         self.port1_excl_fail_hi = hbm_csr_counters__port1_excl_fail_hi("port1_excl_fail_hi")
         self.port1_excl_fail_hi.configure(self, None, "")
 
         self.port1_excl_fail_hi.build()
-        self.get_default_map().add_reg(self.port1_excl_fail_hi, 0x114, "RO")
+        self.get_default_map().add_reg(self.port1_excl_fail_hi, 0x254, "RO")
         self.port1_decerr_lo = hbm_csr_counters__port1_decerr_lo("port1_decerr_lo")
         self.port1_decerr_lo.configure(self, None, "")
 
         self.port1_decerr_lo.build()
-        self.get_default_map().add_reg(self.port1_decerr_lo, 0x118, "RO")
+        self.get_default_map().add_reg(self.port1_decerr_lo, 0x258, "RO")
         self.port1_decerr_hi = hbm_csr_counters__port1_decerr_hi("port1_decerr_hi")
         self.port1_decerr_hi.configure(self, None, "")
 
         self.port1_decerr_hi.build()
-        self.get_default_map().add_reg(self.port1_decerr_hi, 0x11c, "RO")
+        self.get_default_map().add_reg(self.port1_decerr_hi, 0x25c, "RO")
         self.port1_slverr_lo = hbm_csr_counters__port1_slverr_lo("port1_slverr_lo")
         self.port1_slverr_lo.configure(self, None, "")
 
         self.port1_slverr_lo.build()
-        self.get_default_map().add_reg(self.port1_slverr_lo, 0x120, "RO")
+        self.get_default_map().add_reg(self.port1_slverr_lo, 0x260, "RO")
         self.port1_slverr_hi = hbm_csr_counters__port1_slverr_hi("port1_slverr_hi")
         self.port1_slverr_hi.configure(self, None, "")
 
         self.port1_slverr_hi.build()
-        self.get_default_map().add_reg(self.port1_slverr_hi, 0x124, "RO")
+        self.get_default_map().add_reg(self.port1_slverr_hi, 0x264, "RO")
         self.port1_aw_lo = hbm_csr_counters__port1_aw_lo("port1_aw_lo")
         self.port1_aw_lo.configure(self, None, "")
 
         self.port1_aw_lo.build()
-        self.get_default_map().add_reg(self.port1_aw_lo, 0x128, "RO")
+        self.get_default_map().add_reg(self.port1_aw_lo, 0x268, "RO")
         self.port1_aw_hi = hbm_csr_counters__port1_aw_hi("port1_aw_hi")
         self.port1_aw_hi.configure(self, None, "")
 
         self.port1_aw_hi.build()
-        self.get_default_map().add_reg(self.port1_aw_hi, 0x12c, "RO")
+        self.get_default_map().add_reg(self.port1_aw_hi, 0x26c, "RO")
         self.port1_ar_lo = hbm_csr_counters__port1_ar_lo("port1_ar_lo")
         self.port1_ar_lo.configure(self, None, "")
 
         self.port1_ar_lo.build()
-        self.get_default_map().add_reg(self.port1_ar_lo, 0x130, "RO")
+        self.get_default_map().add_reg(self.port1_ar_lo, 0x270, "RO")
         self.port1_ar_hi = hbm_csr_counters__port1_ar_hi("port1_ar_hi")
         self.port1_ar_hi.configure(self, None, "")
 
         self.port1_ar_hi.build()
-        self.get_default_map().add_reg(self.port1_ar_hi, 0x134, "RO")
+        self.get_default_map().add_reg(self.port1_ar_hi, 0x274, "RO")
 
 # Addrmap - hbm_csr
 class hbm_csr(uvm_reg_block):
