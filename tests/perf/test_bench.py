@@ -9,7 +9,7 @@ import sys
 import pytest
 from hbm_tb import bench, sim
 
-pytestmark = [pytest.mark.sim, pytest.mark.xdist_group("run")]
+pytestmark = pytest.mark.sim
 MEASURES = {"efficiency", "mean_latency_ck", "p99_latency_ck", "row_hit_rate"}
 
 

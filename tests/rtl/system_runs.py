@@ -2,15 +2,20 @@
 
 A pytest item names one cocotb test; the process of its module is started by the first item that asks, with just those
 tests that pytest selected. Builds are cached by content (tb/hbm_tb/sim.py), so a session needs one per geometry.
+
+All tests of a module and preset stand in one test file: `make test JOBS=n` gives each file to one worker (pytest-xdist,
+`--dist loadfile`). A process that finds the run folder in the hands of another one fails instead of wiping it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import pytest
 from hbm_model.presets import preset
@@ -45,13 +50,8 @@ def cases(group: str, *modules: str) -> list[Case]:
 
 
 def params(items: list[Case]) -> list[object]:
-    """Pytest parameters; tests of one process go to one xdist worker."""
-    return [
-        pytest.param(
-            case, id=case.name, marks=[pytest.mark.sim, pytest.mark.xdist_group(f"{case.group}-{case.module}")]
-        )
-        for case in items
-    ]
+    """Pytest parameters of one test file."""
+    return [pytest.param(case, id=case.name, marks=pytest.mark.sim) for case in items]
 
 
 @dataclass
@@ -60,6 +60,22 @@ class Run:
 
     result: sim.Result
     messages: dict[str, str] = field(default_factory=dict)  # test -> failure text
+
+
+def own(folder: Path) -> IO[str]:
+    """Make a run folder and take it until this process ends or the file is closed; fails while another one has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / ".lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        pytest.fail(
+            f"{folder} is in use by another pytest: either a second one runs, or the tests of one simulator process "
+            "were given to several workers (they go by file: `make test JOBS=n`, or -n with --dist loadfile)",
+            pytrace=False,
+        )
+    return lock
 
 
 def _flag(name: str) -> bool:
@@ -76,6 +92,7 @@ class SystemRuns:
     def __init__(self, selected: list[Case]) -> None:
         self.selected = selected
         self.runs: dict[tuple[str, str], Run] = {}
+        self.locks: list[IO[str]] = []
 
     def run_of(self, case: Case, timeout: float = 1500.0) -> Run:
         """The process that ran this case."""
@@ -92,7 +109,7 @@ class SystemRuns:
         built = sim.build(preset(preset_name).geometry.name)
         seed = _number("SEED") or 1
         folder = RUNS / f"{case.group}-{case.module}"
-        folder.mkdir(parents=True, exist_ok=True)
+        self.locks.append(own(folder))
         waves: bool | tuple[int | None, int | None] = _flag("WAVES")
         window = (_number("WAVES_FROM"), _number("WAVES_TO"))
         if waves and window != (None, None):

@@ -11,7 +11,7 @@ from hbm_tb.job_store import JobStore
 from hbm_tb.job_view import total_counts
 from hbm_tb.jobs import FAIL, Job, LocalEngine, run_jobs
 
-pytestmark = [pytest.mark.sim, pytest.mark.xdist_group("exact")]
+pytestmark = pytest.mark.sim
 
 SIZE = exact.Size(
     seeds=(1, 2),

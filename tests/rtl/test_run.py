@@ -20,28 +20,37 @@ from hbm_model.presets import preset
 from hbm_model.sim_summary import numbers_of, series_of_outcome
 from hbm_model.simulate import SimOptions, make_plan, run_model
 from hbm_model.trace import read_commands
-from hbm_tb import run_job, sim
+from hbm_tb import sim
 
-pytestmark = [pytest.mark.sim, pytest.mark.xdist_group("run")]
+pytestmark = pytest.mark.sim
 COUNT = 3000
 TIMEOUT = 1500.0
+RUNS = sim.ROOT / "build" / "runs" / "test" / "main-job"
+START = """
+import sys
+import hbm_model.run_folder as f
+from pathlib import Path
+f.RUNS = Path(sys.argv.pop(1))
+from hbm_model.cli import main
+main()
+"""
 
 
 def hbm(*words: str) -> subprocess.CompletedProcess[str]:
-    """`hbm run` with these words."""
-    command = [sys.executable, "-m", "hbm_model.cli", "run", *words]
+    """`hbm run` with these words; its folders are not among those of the user or of a test beside this one."""
+    command = [sys.executable, "-c", START, str(RUNS), "run", *words]
     return subprocess.run(command, cwd=sim.ROOT, capture_output=True, text=True, timeout=TIMEOUT)
 
 
 def folders() -> set[str]:
-    """Names below build/runs."""
-    return set(os.listdir(run_job.RUNS)) if run_job.RUNS.exists() else set()
+    """Names of the run folders."""
+    return set(os.listdir(RUNS)) if RUNS.exists() else set()
 
 
 @pytest.fixture(scope="module")
 def passed() -> Iterator[tuple[subprocess.CompletedProcess[str], Path]]:
     """A short run of a recording."""
-    yield hbm("--trace", "spmv", "--count", str(COUNT), "--name", "test-run", "--seed", "7"), run_job.RUNS / "test-run"
+    yield hbm("--trace", "spmv", "--count", str(COUNT), "--name", "test-run", "--seed", "7"), RUNS / "test-run"
 
 
 def test_a_recorded_trace_passes_and_says_what_it_checked(
@@ -122,7 +131,7 @@ def test_a_run_repeats_bit_for_bit_and_finds_its_build(
     _, folder = passed
     again = hbm("--trace", "spmv", "--count", str(COUNT), "--name", "test-again", "--seed", "7")
     assert again.returncode == 0 and "build tb_top" not in again.stderr
-    other = run_job.RUNS / "test-again"
+    other = RUNS / "test-again"
     assert (other / "commands.csv").read_bytes() == (folder / "commands.csv").read_bytes()
     assert json.loads((other / "result.json").read_text())["build_s"] == 0
 
@@ -163,7 +172,7 @@ def test_a_wave_window_stops_the_run_and_shows_mnemonics() -> None:
     words = ("--trace", "spmv", "--count", "6000", "--name", "test-waves", "--waves-from", "9000", "--waves-to", "9600")
     done = hbm(*words)
     assert done.returncode == 3, done.stdout + done.stderr
-    folder = run_job.RUNS / "test-waves"
+    folder = RUNS / "test-waves"
     result = json.loads((folder / "result.json").read_text())
     assert result["status"] == "stopped" and "window" in result["reason"]
     assert all(case.find("skipped") is not None for case in ET.parse(folder / "results.xml").getroot().iter("testcase"))

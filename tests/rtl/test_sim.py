@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hbm_tb import records, rings, sim
+from system_runs import own
 
 GOOD_LOG = f"1.00ns INFO cocotb.regression Running tests\n{sim.CLOSING} Smoke reads=4\n"
 GOOD_XML = '<testsuites><testsuite name="x"><testcase name="Smoke" classname="t"/></testsuite></testsuites>'
@@ -106,3 +107,10 @@ def test_timed_side(tmp_path: Path) -> None:
     result = sim.run(sim.build("hbm2_s1"), "timed_tests", "the_.*", run_dir=tmp_path, timeout=300)
     assert result.passed, f"{result.reason} (log: {result.log})"
     assert len(result.tests) >= 6
+
+
+def test_a_run_folder_has_one_owner(tmp_path: Path) -> None:
+    """While one pytest process has the folder of a simulator process, another one fails instead of wiping it."""
+    with own(tmp_path / "x"), pytest.raises(pytest.fail.Exception, match="in use by another pytest.*--dist loadfile"):
+        own(tmp_path / "x")
+    own(tmp_path / "x").close()
