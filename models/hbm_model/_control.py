@@ -76,6 +76,7 @@ REFRESH: Final = _WHERE["policy.refresh"]
 TURNAROUND: Final = _WHERE["policy.turnaround"]
 DRAINING: Final = _WHERE["policy.drain"]
 STARVE: Final = _WHERE["policy.starve"]
+QOS: Final = _WHERE["policy.qos"]
 START_LSB, START_MASK = _FIELDS["ctrl.init_start"]
 COMMIT_LSB, COMMIT_MASK = _FIELDS["ctrl.commit"]
 PAGE_LSB, PAGE_MASK = _FIELDS["policy.page.page"]
@@ -90,6 +91,11 @@ IDLE_LSB, IDLE_MASK = _FIELDS["policy.turnaround.switch_idle"]
 HIGH_LSB, HIGH_MASK = _FIELDS["policy.drain.write_high"]
 LEAST_LSB, LEAST_MASK = _FIELDS["policy.drain.write_low"]
 STARVE_LSB, STARVE_MASK = _FIELDS["policy.starve.starve_limit"]
+TIMEOUT_LSB, TIMEOUT_MASK = _FIELDS["policy.page.page_timeout"]
+PULL_LSB, PULL_MASK = _FIELDS["policy.refresh.pull_in"]
+FORWARD_LSB, FORWARD_MASK = _FIELDS["policy.drain.forward"]
+MID_LSB, MID_MASK = _FIELDS["policy.qos.qos_mid"]
+QHIGH_LSB, QHIGH_MASK = _FIELDS["policy.qos.qos_high"]
 
 
 @hot
@@ -128,6 +134,7 @@ def set_refresh(c: Cells, k: Cells, x0: Cells, x1: Cells, word: int, n: int) -> 
     k[m.K_REFRESH] = enabled
     k[m.K_ALL_BANK] = everything
     k[m.K_HOLD] = (word >> HOLD_LSB) & HOLD_MASK
+    k[m.K_PULL] = (word >> PULL_LSB) & PULL_MASK
     if enabled == 0:
         c[C_STARTED] = 0
         x0[m.DUE] = NO_REFRESH
@@ -172,6 +179,7 @@ def control_event(c: Cells, k: Cells, x0: Cells, x1: Cells, kind: int, a: int, b
             k[m.K_PAGE] = (b >> PAGE_LSB) & PAGE_MASK
             k[m.K_AP] = (b >> AP_LSB) & AP_MASK
             k[m.K_AP_MIN] = (b >> MIN_LSB) & MIN_MASK
+            k[m.K_TIMEOUT] = (b >> TIMEOUT_LSB) & TIMEOUT_MASK
             c[C_LIMIT_AT] = n + 1
         elif a == REFRESH:
             set_refresh(c, k, x0, x1, b, n)
@@ -182,6 +190,10 @@ def control_event(c: Cells, k: Cells, x0: Cells, x1: Cells, kind: int, a: int, b
         elif a == DRAINING:
             k[m.K_WRITE_HIGH] = (b >> HIGH_LSB) & HIGH_MASK
             k[m.K_WRITE_LOW] = (b >> LEAST_LSB) & LEAST_MASK
+            k[m.K_FORWARD] = (b >> FORWARD_LSB) & FORWARD_MASK
+        elif a == QOS:
+            k[m.K_QOS_MID] = (b >> MID_LSB) & MID_MASK
+            k[m.K_QOS_HIGH] = (b >> QHIGH_LSB) & QHIGH_MASK
         elif a == STARVE:
             set_starve(c, k, (b >> STARVE_LSB) & STARVE_MASK, n)
 
@@ -395,6 +407,11 @@ POLICIES: Final = (
     m.K_WRITE_HIGH,
     m.K_WRITE_LOW,
     m.K_STARVE,
+    m.K_TIMEOUT,
+    m.K_PULL,
+    m.K_FORWARD,
+    m.K_QOS_MID,
+    m.K_QOS_HIGH,
     m.K_TEMP,
 )
 

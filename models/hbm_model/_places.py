@@ -82,8 +82,13 @@ WRITE: Final = 1
     K_TEMP,
     K_WR_SENT,  # cycles from the pick of a write to the cycle that carries the end of its data, for PC0 and PC1
     K_WR_SENT1,
+    K_TIMEOUT,  # page_timeout, pull_in, forward, qos_mid, qos_high, as they are given
+    K_PULL,
+    K_FORWARD,
+    K_QOS_MID,
+    K_QOS_HIGH,
     K_TABLE,  # four tables of 256, one per eight inputs: the XOR of their entries is the packed DRAM address
-) = range(66)
+) = range(71)
 K_SIZE: Final = K_TABLE + 4 * 256
 
 # ------------------------------------------------------------------ state of one PC and its port, places in `x`
@@ -109,8 +114,10 @@ K_SIZE: Final = K_TABLE + 4 * 256
     RAW_W,
     AGED,
     AGED_W,
-    URGENT,
+    URGENT,  # starved or high (M4.5)
     URGENT_W,
+    STARVED,
+    STARVED_W,
     P_ACT,  # picked ACT: 1, bank, row, urgent
     P_ACT_BANK,
     P_ACT_ROW,
@@ -166,7 +173,7 @@ K_SIZE: Final = K_TABLE + 4 * 256
     RD_PATH,  # how many reads, writes were picked
     WR_PATH,
     SCALARS,
-) = range(78)
+) = range(80)
 
 MAX_BANKS: Final = 64
 B_ROW: Final = 128  # open row, -1: closed
@@ -197,7 +204,54 @@ FLY_REQ: Final = E_NEXT_W + 128
 FLY_AT: Final = FLY_REQ + 256
 RD_PICKED: Final = FLY_AT + 256
 WR_PICKED: Final = RD_PICKED + 64
-X_SIZE: Final = WR_PICKED + 16
+COUNTERS: Final = WR_PICKED + 16  # M9
+
+# Counters of a PC and its port, in the order of their registers; each stands for one cycle with its event.
+(
+    N_STALL_HAZARD,  # M9.3: in each cycle one of these nine
+    N_STALL_BANK,
+    N_STALL_ACTIVATE,
+    N_STALL_REFRESH,
+    N_STALL_TURN,
+    N_STALL_COLUMN,
+    N_STALL_EMPTY,
+    N_STALL_OFF,
+    N_BUSY,
+    N_WR_REQ,  # M9.1
+    N_RD_REQ,
+    N_FORWARD,
+    N_WR_FULL,
+    N_RD_FULL,
+    N_RMW,
+    N_TURNAROUND,
+    N_ROW_CONFLICT,
+    N_ROW_CLOSED,
+    N_ROW_HIT,
+    N_REF_ALL,
+    N_REFSB,
+    N_WR,
+    N_RD,
+    N_PRE,
+    N_ACTS,
+    N_LAT_MORE,  # M9.4
+    N_LAT_1024,
+    N_LAT_512,
+    N_LAT_256,
+    N_LAT_128,
+    N_LAT_64,
+    N_LAT_32,
+    N_LAT_16,
+    N_ROB_FULL,  # M9.2
+    N_EXCL_FAIL,
+    N_DECERR,
+    N_SLVERR,
+    N_AW,
+    N_AR,
+    COUNTERS_END,
+) = range(COUNTERS, COUNTERS + 40)
+PC_COUNTERS: Final = N_ACTS + 1 - COUNTERS
+PORT_COUNTERS: Final = COUNTERS_END - N_LAT_MORE
+X_SIZE: Final = COUNTERS_END
 
 # Commands, codes of hbm_model.commands.Cmd.
 ACT: Final = 1

@@ -30,6 +30,8 @@ from hbm_model._places import (
     READ,
     RESERVED,
     SHUT,
+    STARVED,
+    STARVED_W,
     URGENT,
     URGENT_W,
     WHOLE,
@@ -45,7 +47,7 @@ def renumber(x: Cells, k: Cells, d: int) -> None:
         x[B_IN + d * MAX_BANKS + b] = 0
         x[B_HIT + d * MAX_BANKS + b] = 0
     left = x[ALL + d]
-    sets = (SHUT + d, FREE + d, WHOLE + d, RAW + d, AGED + d, URGENT + d)
+    sets = (SHUT + d, FREE + d, WHOLE + d, RAW + d, AGED + d, URGENT + d, STARVED + d)
     new = 0
     moved = 0
     hits = 0
@@ -141,7 +143,7 @@ def remove(x: Cells, d: int, r: int) -> None:
     """M3.1, M3.2: the entry was picked; who waited for it waits no longer."""
     bit = 1 << r
     e = d * 64 + r
-    for place in (ALL, HIT, SHUT, FREE, WHOLE, RAW, AGED, URGENT):
+    for place in (ALL, HIT, SHUT, FREE, WHOLE, RAW, AGED, URGENT, STARVED):
         x[place + d] &= ~bit
     b = x[E_BANK + e]
     x[B_IN + d * MAX_BANKS + b] &= ~bit
@@ -186,4 +188,6 @@ def start_merge(x: Cells, k: Cells, req: int) -> None:
                 x[AGED] |= new
             if x[URGENT_W] & bit:
                 x[URGENT] |= new
+            if x[STARVED_W] & bit:
+                x[STARVED] |= new
             return

@@ -63,6 +63,7 @@ def finish(
         if beat:  # M4.5
             for d in range(2):
                 x[m.URGENT + d] |= x[m.AGED + d]
+                x[m.STARVED + d] |= x[m.AGED + d]
                 x[m.AGED + d] = x[m.ALL + d]
         start = x[m.E_REQ + 64 + x[m.N_START]] if x[m.N_START] >= 0 else -1
         freed = -x[m.WR_PATH]

@@ -138,6 +138,11 @@ class Policy:
     write_high: int = 24
     write_low: int = 4
     starve_limit: int = 1000
+    page_timeout: int = 0
+    pull_in: int = 0
+    forward: int = 0
+    qos_mid: int = 16
+    qos_high: int = 16
 
     @staticmethod
     def of(params: Params, **values: int) -> Policy:
@@ -236,6 +241,11 @@ def constants(setup: Setup) -> I64:
         m.K_WRITE_HIGH: policy.write_high,
         m.K_WRITE_LOW: policy.write_low,
         m.K_STARVE: policy.starve_limit,
+        m.K_TIMEOUT: policy.page_timeout,
+        m.K_PULL: policy.pull_in,
+        m.K_FORWARD: policy.forward,
+        m.K_QOS_MID: policy.qos_mid,
+        m.K_QOS_HIGH: policy.qos_high,
         m.K_AP_MIN: policy.ap_min_ras,
         m.K_REFI: t["REFI"],
         m.K_REFISB: t["REFISB"],
