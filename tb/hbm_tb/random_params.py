@@ -6,6 +6,7 @@ set is a function of preset and seed alone, and is printed by `describe`, so tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -30,6 +31,11 @@ TEMP_FACTORS: Final[dict[int, Fraction]] = {
 SHORTEST_REFI: Final = Fraction(2, 5)
 REFRESH_KEYS: Final = ("RFC", "RFCSB", "REFI", "REFISB")
 LATENCY_LOW: Final = 4  # CK: the device model's shortest RL and WL
+# Policy fields that are still drawn inside a part of their range: (least, most). All of it once RTL and model agree.
+HELD: Final[dict[str, tuple[int, int]]] = {
+    "page.page": (0, 3), "page.page_timeout": (0, 0), "refresh.pull_in": (0, 0), "drain.forward": (0, 0),
+    "qos.qos_mid": (16, 31), "qos.qos_high": (16, 31),
+}  # fmt: skip
 PAGE_POSITION: Final = 7  # of address bit 12 in a mask: rows below a limit are functions of bits 12 and up (M2.6)
 
 Generator = np.random.Generator
@@ -136,11 +142,29 @@ def problems(params: Params, policy: Mapping[str, int], temp: int) -> list[str]:
         found.append(f"REFI {params['REFI']} is below {shortest_refi(params, temp)}")
     if not policy.get("refresh.refresh_en", 1):
         found.append("refresh is off")
-    # All-bank: a bank waits for `hold` owed refreshes and one more interval; the limit is 9 x tREFI.
-    hold = min(max(policy.get("refresh.refresh_hold", 6), 1), 8)
-    if policy.get("refresh.refresh_all", 0) and TEMP_FACTORS[temp] > 1 and (hold + 1) * TEMP_FACTORS[temp] > 8:
+    hold, pull = policy.get("refresh.refresh_hold", 6), policy.get("refresh.pull_in", 0)
+    most = most_pull(params, bool(policy.get("refresh.refresh_all", 0)), hold, temp)
+    if most < 0:
         found.append(f"refresh_hold {hold} at TEMP {temp:03b}: a bank would wait longer than 9 x tREFI")
+    elif pull > most:
+        found.append(f"refresh_hold {hold} and pull_in {pull} at TEMP {temp:03b}: a bank would wait too long (M6.5)")
     return found
+
+
+def most_pull(params: Params, every: bool, hold: int, temp: int) -> int:
+    """Largest pull_in with which no bank waits longer than 9 x tREFI (M6.5); below 0: the hold alone is too much.
+
+    Where TEMP does not lengthen the interval, the hardware's own limits do (M6.7).
+    """
+    factor = TEMP_FACTORS[temp]
+    if every:
+        # A bank waits for what was ahead, `hold` owed refreshes and one more interval.
+        hold = min(max(hold, 1), 8)
+        return 15 if factor <= 1 else int(8 / factor) - 1 - hold
+    per_set = params.count("bgs") * params.count("banks")
+    banks = params.count("sids") * per_set
+    # 2N + hold + 4 + n + pull_in intervals are less than 9N of the interval without TEMP.
+    return min(15, math.ceil(9 * banks / max(factor, Fraction(1))) - 1 - 2 * banks - max(hold, 1) - 4 - per_set)
 
 
 # ------------------------------------------------------------------ draws
@@ -191,14 +215,14 @@ def _policy(rng: Generator, params: Params, temp: int, registers: tuple[str, ...
             near = item.reset is not None and rng.random() < 0.3
             small = rng.random() < 0.4
             top = (1 << item.width) - 1
-            drawn[f"{name}.{item.name}"] = (
-                int(item.reset or 0) if near else int(rng.integers(0, min(top, 40) + 1 if small else top + 1))
-            )
+            value = int(item.reset or 0) if near else int(rng.integers(0, min(top, 40) + 1 if small else top + 1))
+            low, high = HELD.get(f"{name}.{item.name}", (0, top))
+            drawn[f"{name}.{item.name}"] = value if low <= value <= high else low + value % (high - low + 1)
     if "page.page" in drawn:
         _repair_page(drawn, params)
     if "refresh.refresh_en" in drawn:
         drawn["refresh.refresh_en"] = 1
-        _repair_hold(drawn, temp)
+        _repair_hold(drawn, params, temp)
     return drawn
 
 
@@ -209,9 +233,11 @@ def _repair_page(drawn: dict[str, int], params: Params) -> None:
     drawn["page.ap_min_ras"] = max(drawn["page.ap_min_ras"], ap_min_ras(params))
 
 
-def _repair_hold(drawn: dict[str, int], temp: int) -> None:
-    if TEMP_FACTORS[temp] > 1 and drawn["refresh.refresh_all"]:
-        drawn["refresh.refresh_hold"] = min(drawn["refresh.refresh_hold"], 3)
+def _repair_hold(drawn: dict[str, int], params: Params, temp: int) -> None:
+    every = bool(drawn["refresh.refresh_all"])
+    while (most := most_pull(params, every, drawn["refresh.refresh_hold"], temp)) < 0:
+        drawn["refresh.refresh_hold"] -= 1
+    drawn["refresh.pull_in"] = min(drawn["refresh.pull_in"], most)
 
 
 def _masks(rng: Generator, base: AddressMap, dense: bool) -> tuple[int, ...]:
@@ -302,13 +328,13 @@ def policy_changes(first: RandomSet, second: RandomSet, seed: int, count: int) -
     rng = np.random.default_rng([seed & 0xFFFFFFFF, sum(first.preset.encode()), 0x901])
     found = []
     for _ in range(count):
-        name = str(rng.choice(("page", "turnaround", "drain", "starve", "refresh")))
+        name = str(rng.choice(("page", "turnaround", "drain", "starve", "qos", "refresh")))
         drawn = _policy(rng, first.params, first.temp, (name,))
         if name == "page":
             for params in (first.params, second.params):
                 _repair_page(drawn, params)
         elif name == "refresh":
             drawn["refresh.refresh_all"] = first.policy["refresh.refresh_all"]
-            _repair_hold(drawn, first.temp)
+            _repair_hold(drawn, first.params, first.temp)
         found.append(drawn)
     return found

@@ -85,3 +85,15 @@ def test_policies_can_be_illegal_too() -> None:
     assert problems(params, {"page.ap_min_ras": 0}, 3)
     assert problems(params, {**base, "refresh.refresh_en": 0}, 3)
     assert problems(params, {**base, "refresh.refresh_all": 1, "refresh.refresh_hold": 8}, 1)
+
+
+def test_refreshes_ahead_are_part_of_the_wait() -> None:
+    """M6.5: what runs ahead adds to the wait of a bank; the limit depends on TEMP, the kind of refresh and the hold."""
+    params = preset("hbm2_2000_eng_s1")  # 16 banks, one set
+    late = {"refresh.refresh_hold": 15}
+    assert problems(params, {**late, "refresh.pull_in": 15}, 3) == []
+    assert problems(params, {**late, "refresh.pull_in": 4}, 1) == []
+    assert problems(params, {**late, "refresh.pull_in": 5}, 1)
+    every = {"refresh.refresh_all": 1, "refresh.refresh_hold": 2}
+    assert problems(params, {**every, "refresh.pull_in": 1}, 1) == []
+    assert problems(params, {**every, "refresh.pull_in": 2}, 1)
