@@ -355,7 +355,7 @@ def run_jobs(
                 store.add(run.job, outcome)
                 watcher.finished(run.job, outcome)
             if active:
-                time.sleep(POLL_S)
+                time.sleep(POLL_S)  # between two looks at outcome files and clocks: workers report by file alone
     finally:
         for run in active:
             run.ticket.cancel()

@@ -57,7 +57,7 @@ class Hangs(Reads):
 
     async def body(self) -> None:
         while True:
-            time.sleep(1)
+            time.sleep(1)  # never gives the simulator its turn back, and leaves the processor to others meanwhile
 
 
 @pyuvm.test()

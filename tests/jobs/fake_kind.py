@@ -1,4 +1,4 @@
-"""A kind of job for tests: does what its arguments say, and leaves a line in a diary for each start."""
+"""A kind of job for tests: does what its arguments say, and leaves a line in a diary for each start and each end."""
 
 from __future__ import annotations
 
@@ -17,13 +17,26 @@ def content(arguments: dict[str, Any]) -> str:
     return Path(arguments["content"]).read_text()
 
 
+def _write(diary: Path, what: str, folder: Path) -> None:
+    with diary.open("a") as file:  # one short write: lines of several processes do not mix
+        file.write(f"{what} {folder.name} {os.getpid()}\n")
+
+
+def _started(diary: Path) -> list[str]:
+    return [words[1] for words in map(str.split, diary.read_text().splitlines()) if words[0] == "start"]
+
+
 def run(arguments: dict[str, Any], folder: Path) -> Outcome:
-    """`do`: pass, fail, raise, exit, kill, kill_once, liar, hang; `sleep` seconds before."""
+    """`do`: pass, fail, raise, exit, kill, kill_once, liar, hang.
+
+    `meet`: end not before so many jobs have started; `last`: seconds of work, so that a signal meets jobs under way.
+    """
     diary = Path(arguments["diary"])
-    with diary.open("a") as file:
-        file.write(f"{folder.name} {os.getpid()}\n")
-    starts = sum(line.split()[0] == folder.name for line in diary.read_text().splitlines())
-    time.sleep(arguments.get("sleep", 0.0))
+    _write(diary, "start", folder)
+    starts = _started(diary).count(folder.name)
+    while len(_started(diary)) < arguments.get("meet", 0):
+        time.sleep(0.01)  # between two looks at the diary; the limit of the job ends a wait in vain
+    time.sleep(arguments.get("last", 0.0))  # stands for work: the signal of the test is to come in the middle of it
     do = arguments["do"]
     if do == "kill" or (do == "kill_once" and starts == 1):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -35,6 +48,7 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
     if do == "raise":
         raise RuntimeError("the kind is broken")
     if do == "hang":
-        time.sleep(1000)
+        signal.pause()  # for good: only the runner can end it
     counts = {"commands": arguments.get("commands", 1)}
+    _write(diary, "end", folder)
     return Outcome(FAIL, "CK 12: wrong\n  more", counts) if do == "fail" else Outcome(PASS, "", counts)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hbm_model.errors import InputError
 from hbm_tb import job_list, jobs
@@ -40,7 +41,12 @@ class Bench:
             return run_jobs(given, store, LocalEngine(slots), **how)
 
     def starts(self) -> list[str]:
-        return [line.split()[0] for line in self.diary.read_text().splitlines()]
+        return [name for what, name, _ in self.entries() if what == "start"]
+
+    def entries(self) -> list[tuple[str, str, int]]:
+        """The diary: start or end, job, process."""
+        words = map(str.split, self.diary.read_text().splitlines())
+        return [(what, name, int(pid)) for what, name, pid in words]
 
 
 @pytest.fixture
@@ -75,7 +81,7 @@ def test_a_hung_worker_is_ended(bench: Bench, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(jobs, "GRACE_S", 0.3)
     found = bench.run(bench.job("x", "hang", timeout_s=0.2), retries=0)["x"]
     assert found.status == DIED and "did not answer" in found.reason
-    pid = int(bench.diary.read_text().split()[1])
+    ((_, _, pid),) = bench.entries()
     assert not Path(f"/proc/{pid}").exists()
 
 
@@ -112,10 +118,14 @@ def test_what_failed_runs_first(bench: Bench) -> None:
 
 
 def test_runs_go_side_by_side(bench: Bench) -> None:
-    """Four sleeps of a second in four slots take less than three seconds."""
-    start = time.monotonic()
-    bench.run(*(bench.job(f"n{i}", sleep=1.0) for i in range(4)), slots=4)
-    assert time.monotonic() - start < 3.5
+    """In four slots all four start before the first ends; in two slots never more than two are under way."""
+    found = bench.run(*(bench.job(f"n{i}", meet=4) for i in range(4)), slots=4)
+    assert all(outcome.passed for outcome in found.values())
+    assert [what for what, _, _ in bench.entries()] == 4 * ["start"] + 4 * ["end"]
+    bench.diary.write_text("")
+    bench.run(*(bench.job(f"m{i}", last=0.05) for i in range(6)), slots=2)
+    under_way = np.cumsum([1 if what == "start" else -1 for what, _, _ in bench.entries()])
+    assert len(under_way) == 12 and under_way.max() <= 2 and under_way[-1] == 0
 
 
 # ---------------------------------------------------------------- interruption
@@ -127,7 +137,7 @@ from test_jobs import Bench
 from hbm_tb.job_list import ListOptions, run_list
 bench = Bench.__new__(Bench)
 bench.folder = Path(sys.argv[1]); bench.content = bench.folder / "content"; bench.diary = bench.folder / "diary"
-given = [bench.job(f"n{i}", "fail" if i == 3 else "pass", commands=i, sleep=0.3) for i in range(8)]
+given = [bench.job(f"n{i}", "fail" if i == 3 else "pass", commands=i, last=0.3) for i in range(8)]
 sys.exit(run_list("fakes", bench.folder / "list", given, ListOptions(jobs=2), counts=["commands"]).code)
 """
 
@@ -147,7 +157,7 @@ def _wait_for(condition: Any, seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)
+        time.sleep(0.02)  # between two looks
 
 
 def _rows(folder: Path) -> dict[str, tuple[str, str, dict[str, int]]]:
@@ -182,7 +192,7 @@ def test_a_disturbed_list_comes_to_the_same_result(
     process.send_signal(how)
     process.communicate(timeout=60)
     assert process.returncode == code
-    pids = [int(line.split()[1]) for line in bench.diary.read_text().splitlines()]
+    pids = [pid for _, _, pid in bench.entries()]
     _wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))  # its workers went with it
     kept = set(_rows(folder))
     begun = len(bench.starts())

@@ -284,6 +284,15 @@ class Block:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Block())
 """
+# Each process that simulates leaves a file named by its id in a folder when a piece of its simulation is done.
+TELL = """
+import os
+import hbm_model.simulate as s
+real, marks = s.run_model, Path(sys.argv.pop(1))
+def run_model(plan, progress=None, stop=None):
+    return real(plan, lambda done: (marks / str(os.getpid())).touch(), stop)
+s.run_model = run_model
+"""
 MAIN = """
 from hbm_model.cli import main
 main()
@@ -314,15 +323,17 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, sweep: bool) -> None:
     # Long by its arrivals: 1,000,000 requests at a thousandth of peak are 10^9 CK of refreshes.
     words = ["sim", "random", "--count", "1000000", "--load", "0.1", "--name", "long"]
     words += ["--sweep", "page=0,1,2,3", "--jobs", "2"] if sweep else []
+    marks = tmp_path / "marks"
+    marks.mkdir()
     running = subprocess.Popen(
-        [sys.executable, "-c", START + MAIN, str(runs), *words],
+        [sys.executable, "-c", START + TELL + MAIN, str(runs), str(marks), *words],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
-    for _ in range(600):
-        if list(runs.glob(".staging-*")) or running.poll() is not None:
-            break
-        time.sleep(0.1)
-    time.sleep(1.0)
+    under_way, end = 2 if sweep else 1, time.monotonic() + 300
+    while len(list(marks.iterdir())) < under_way:
+        assert running.poll() is None and time.monotonic() < end, "the simulations did not begin"
+        time.sleep(0.05)  # between two looks
+    assert list(runs.glob(".staging-*"))
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=120)
     assert running.returncode == 130, out + err
