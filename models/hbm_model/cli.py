@@ -19,6 +19,7 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "run": (_JOBS, "the main job: a request trace through the RTL with every check on"),
     "sim": ("hbm_model.cli_sim", "the exact model alone: commands, latency and bandwidth of a request trace"),
     "bound": ("hbm_model.cli_bound", "lower bounds on the time of a request trace, and a run's share of them"),
+    "wait": ("hbm_model.cli_wait", "the longest time that a request can wait, from the registers alone"),
     "check": (_CHECK, "legality of a DRAM command trace"),
     "presets": (_CHECK, "the named value sets, or all values of one with their sources"),
     "rules": (_CHECK, "the rule table, with the gaps of a preset"),
