@@ -87,6 +87,9 @@ NAMED_MAPS: dict[str, tuple[str, tuple[str, ...]]] = {
             "bank2 row1 row3 row4 row7 row11 row12 row13",
         ),
     ),
+    # For both PCs: the PC above aligned blocks, so that a block lies in one PC and opens one row (64 B), or two.
+    "col0_pc_bg": ("col0 pc bg col bank sid row", ()),
+    "bg0_col_bg1_pc": ("bg0 col bg1 pc bank sid row", ()),
 }
 DEFAULT_MAP = "peers"
 MAP_FILES = (".json", ".yaml", ".yml")  # endings of map files (map_file.py)

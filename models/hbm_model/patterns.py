@@ -123,6 +123,22 @@ def _hotrow(make: _Maker) -> tuple[U64, Bools | bool]:
     return np.where(hot, in_row, address), False
 
 
+def _two_streams(apart: int) -> Callable[[_Maker], tuple[U64, Bools | bool]]:
+    """A read stream and a write stream by turns; the writes half the rows further, `apart` banks of the group on."""
+
+    def pattern(make: _Maker) -> tuple[U64, Bools | bool]:
+        reads = make.sequential()[: FULL // 2]
+        at = make.map.decode(make.channel(reads))
+        there = at._replace(row=(at.row + make.map.rows // 2) % make.map.rows, bank=(at.bank + apart) % make.map.banks)
+        writes = make.map.encode(there)
+        address = np.empty(FULL, np.uint64)
+        address[0::2] = reads
+        address[1::2] = writes if make.pcs == 2 else make.map.split(writes)[1]
+        return address, np.arange(FULL) % 2 == 1
+
+    return pattern
+
+
 _PATTERNS: dict[str, Callable[[_Maker], tuple[U64, Bools | bool]]] = {
     "stream": _stream,
     "streammix": _streammix,
@@ -136,6 +152,8 @@ _PATTERNS: dict[str, Callable[[_Maker], tuple[U64, Bools | bool]]] = {
     "rand4k": _blocks(4096),
     "half": _half,
     "hotrow": _hotrow,
+    "twostream": _two_streams(0),
+    "twostream_apart": _two_streams(2),
 }
 STANDARD = ("stream", "streammix", "random", "mixed", "conflict", "chase")
 NAMES = (*_PATTERNS, "stride_BYTES")

@@ -24,6 +24,18 @@ PINNED: dict[tuple[str, int], tuple[list[int], int, int]] = {
     ("mixed", 2): ([0x165FF820, 0x7465620, 0x193C9880, 0xA22E260], 314040, 0x4D6E37E0),
     ("conflict", 1): ([0x0, 0x8000, 0x10000, 0x18000], 0, 0x0),
     ("conflict", 2): ([0x0, 0x20, 0x8000, 0x8020], 0, 0x1000000),
+    ("seq5050", 1): ([0x0, 0x40, 0x80, 0xC0], 524523, 0x54000000),
+    ("seq5050", 2): ([0x0, 0x20, 0x40, 0x60], 524523, 0xAA000000),
+    ("rand64", 1): ([0x165FF800, 0x165FF840, 0x7465600, 0x7465640], 0, 0xB205DC00),
+    ("rand64", 2): ([0x165FF800, 0x165FF820, 0x7465600, 0x7465620], 0, 0x9BAAEA00),
+    ("rand256", 2): ([0x165FF800, 0x165FF820, 0x165FF840, 0x165FF860], 0, 0x8157A800),
+    ("rand4k", 2): ([0x165FF000, 0x165FF020, 0x165FF040, 0x165FF060], 0, 0xB6580000),
+    ("half", 1): ([0x0, 0x7465600, 0x40, 0xA22E240], 0, 0x2D459080),
+    ("half", 2): ([0x0, 0x7465620, 0x20, 0xA22E260], 0, 0xEF1C5940),
+    ("hotrow", 1): ([0x1B00, 0x7465600, 0xD00, 0x1B00], 0, 0x8AF33440),
+    ("hotrow", 2): ([0x1B00, 0x7465620, 0xD00, 0x1B20], 0, 0xA8CFE0A0),
+    ("twostream", 1): ([0x0, 0x10000000, 0x40, 0x10000040], 524288, 0xA9000000),
+    ("twostream_apart", 2): ([0x0, 0x10004000, 0x20, 0x10004020], 524288, 0x54800000),
 }
 
 
@@ -90,6 +102,33 @@ def test_hot_row_takes_four_of_five() -> None:
     hot = (at.row == 0) & (at.bank == 0) & (at.bg == 0)
     assert 0.79 < hot.mean() < 0.81
     assert len(np.unique(at.col[hot])) == 32
+
+
+def test_seq5050_draws_are_those_of_numpy() -> None:
+    """By definition: `default_rng(12345) < 0.5`, sequential addresses."""
+    trace = pattern("seq5050", HBM2, 1, FULL)
+    assert np.array_equal(trace.write, np.random.default_rng(12345).random(FULL) < 0.5)
+    assert np.array_equal(trace.address, pattern("stream", HBM2, 1, FULL).address)
+
+
+def test_half_is_a_stream_and_random_requests_by_turns() -> None:
+    address = pattern("half", HBM2, 2, FULL).address
+    assert np.array_equal(address[0::2], pattern("stream", HBM2, 2, FULL).address[: FULL // 2])
+    assert np.array_equal(address[1::2], pattern("random", HBM2, 2, FULL).address[1::2])
+
+
+@pytest.mark.parametrize("pcs", [1, 2])
+@pytest.mark.parametrize("apart", [0, 2])
+def test_two_streams_move_in_step(pcs: int, apart: int) -> None:
+    """Read and write of a pair: another row; the same bank, or the one two further; all else alike, the PC too."""
+    trace = pattern("twostream_apart" if apart else "twostream", HBM2, pcs, 4096)
+    assert trace.write.tolist() == [False, True] * 2048
+    reads, writes = (named_map("peers", HBM2).decode(trace.address[first::2]) for first in (0, 1))
+    for field in ("pc", "sid", "bg", "col"):
+        assert np.array_equal(getattr(reads, field), getattr(writes, field)), field
+    assert np.array_equal((reads.bank + apart) % 4, writes.bank)
+    assert np.array_equal((reads.row + 8192) % 16384, writes.row)
+    assert np.array_equal(trace.address[0::2], pattern("stream", HBM2, pcs, 2048).address)
 
 
 def test_only_chase_limits_the_requests_under_way() -> None:
