@@ -14,7 +14,7 @@ from hbm_model.params import Params
 from numpy.typing import NDArray
 from pyuvm import uvm_analysis_export, uvm_component, uvm_env, uvm_scoreboard
 
-from hbm_tb import records
+from hbm_tb import counters, records
 from hbm_tb.agents import (
     ApbAgent,
     CommandBatch,
@@ -213,6 +213,8 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
         self.rd_delay = config.rd_delay  # as the next commit is meant to set it
         self.sv_errors_before = self.rings.sv_errors()
         self.on_batch: list[Callable[[], None]] = []
+        self.counts: dict[str, int] = {}  # the last snapshot that was compared
+        self.snapshots = 0
 
     # ------------------------------------------------------------ phases
 
@@ -340,12 +342,35 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
             await cycles(64)
             self.collect()
 
+    async def compare_counters(self, idle: bool = False) -> dict[str, int]:
+        """Take a snapshot of the performance counters and compare all of them with the exact model's (M9).
+
+        `idle`: nothing is under way. Raises Mismatch, which names each counter that differs.
+        """
+        before = self.rings.cycle()
+        counts = await counters.take_snapshot(self.registers)
+        self.collect()  # the model has seen the snapshot too
+        exact = self.checks.exact
+        found = contradictions = counters.contradictions(counts, idle and counts["cycles"] >= before)
+        if exact is not None:
+            found = counters.differences(counts, exact.snapshot()) + contradictions
+        if found:
+            lines = found[:20] + ([f"... and {len(found) - 20} more"] if len(found) > 20 else [])
+            text = "\n  ".join([f"counters, snapshot of cycle {counts['cycles']:,} of the count:", *lines])
+            self.checks.board.failure = text
+            raise Mismatch(f"{text}\n  reproduce: {self.config.reproduce}")
+        self.counts = counts
+        self.snapshots += 1
+        return counts
+
     async def finish(self, require_traffic: bool = True) -> None:
-        """Drain, then the checks of the end: nothing open, nothing missing, device memory as expected."""
+        """Drain, then the checks of the end: nothing open, nothing missing, counters and device memory as expected."""
         await self.drain()
         await self.settle()
         await cycles(64)
         self.collect()
+        if self.checks.exact is not None and self.config.check_counters:
+            await self.compare_counters(idle=True)
         self.running = False
         self.checks.finish(require_traffic)
         self.compare_memory()

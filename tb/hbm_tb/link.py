@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cocotb.triggers import Timer
 from hbm_model.csr import Register
 from hbm_model.csr_table import REGISTERS
@@ -27,6 +29,11 @@ class Registers:
         """A whole register (`load[1]`, `timing.t_rp`)."""
         value: int = await self.rings.apb_read(cycles, address_of(path))
         return value
+
+    async def read_many(self, paths: Sequence[str]) -> list[int]:
+        """Whole registers in one go, one access after the other."""
+        values: list[int] = await self.rings.apb_read_many(cycles, [address_of(path) for path in paths])
+        return values
 
     async def write(self, path: str, value: int) -> None:
         """A whole register."""

@@ -240,6 +240,11 @@ class LockStep:
                 self.responses += len(seen_rows)
         return first
 
+    def snapshot(self) -> dict[str, int]:
+        """The counters of the last snapshot that software took (M9), by name."""
+        counts: dict[str, int] = self.channel.snapshot()
+        return counts
+
     # ------------------------------------------------------------ the story
 
     def _tell(self, found: _Finding, seen: U64, foreseen: U64) -> None:

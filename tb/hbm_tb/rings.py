@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -187,6 +187,27 @@ class Rings:
         if bad:
             raise RuntimeError(f"register read of {addr:#x} was answered with an error")
         return value
+
+    async def apb_read_many(self, wait: Wait, addresses: Sequence[int], timeout: int = 64) -> list[int]:
+        """Read registers, at most as many as the ring holds, with one access after the other; `timeout` for each."""
+        if self.rings["apb_req"].pending or self.rings["apb_rsp"].pending:
+            raise RuntimeError("another register access is under way")
+        rows = np.zeros(len(addresses), records.APB_REQ)
+        rows["addr"], rows["strb"] = addresses, 15
+        if self.push_apb(rows) != len(rows):
+            raise RuntimeError(f"{len(rows)} register accesses do not fit the ring")
+        values: list[int] = []
+        for _ in range(timeout):
+            if len(values) == len(rows):
+                break
+            await wait(max(4, len(rows)))
+            for result in self.pop_apb():
+                if result["slverr"]:
+                    raise RuntimeError(f"register read of {addresses[len(values)]:#x} was answered with an error")
+                values.append(int(result["data"]))
+        if len(values) < len(rows):
+            raise TimeoutError(f"{len(rows) - len(values)} of {len(rows)} register reads had no answer")
+        return values
 
     # ------------------------------------------------------------ state
 

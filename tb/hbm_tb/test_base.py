@@ -15,6 +15,7 @@ from pyuvm import set_sv_uvm_style_reporting_enabled, uvm_report_server, uvm_tes
 
 from hbm_tb import port_kernel as k
 from hbm_tb.config import BenchConfig
+from hbm_tb.counters import COUNTERS
 from hbm_tb.env import HbmEnv
 from hbm_tb.sequences import ChannelSequence, RandomSequence, play
 from hbm_tb.sim import CLOSING
@@ -75,6 +76,7 @@ class HbmTest(uvm_test):  # type: ignore[misc]
         if folder and self.env.coverage is not None:
             self.env.coverage.data.save(Path(folder) / f"coverage_{type(self).__name__}.json", board)
         compared = [f"exact_{name}={count}" for name, count in (exact.compared if exact else {}).items()]
+        compared += [f"exact_counters={self.env.snapshots * len(COUNTERS)}"] if self.env.snapshots else []
         print(
             f"{CLOSING} {type(self).__name__} read_beats={board.total(k.N_RD_CHECKED)} writes={board.total(k.N_B)} "
             f"commands={board.commands} {' '.join(compared) or 'exact=off'} cycles={self.env.rings.cycle()} "
