@@ -27,7 +27,6 @@ from hbm_model._places import (
     G_SHORT,
     G_SLOT,
     HELD,
-    HOST,
     K_GEN,
     K_PER_SID,
     K_RD_DATA,
@@ -104,10 +103,6 @@ def apply_pc(x: Cells, k: Cells, n: int, pc: int, out: Table, at: int) -> int:
             x[FLY_N] += 1
             x[RD_PICKED + (x[RD_PATH] & 63)] = n
             x[RD_PATH] += 1
-            if req >= 0:
-                x[HOST] -= 1
-            else:
-                x[RESERVED] -= 1
         else:
             x[WR_PICKED + (x[WR_PATH] & 15)] = n
             x[WR_PATH] += 1

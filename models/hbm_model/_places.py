@@ -96,7 +96,8 @@ K_SIZE: Final = K_TABLE + 4 * 256
     DIRECTION,
     LAST,  # cycle of the last pick or change of direction
     PICKS,  # picks after the last change
-    HOST,  # host entries of the read queue
+    HOST,  # host entries of the read queue (M3.1)
+    EXPRESS,
     RESERVED,
     NEXT_RANK,
     NEXT_RANK_W,
@@ -173,7 +174,7 @@ K_SIZE: Final = K_TABLE + 4 * 256
     RD_PATH,  # how many reads, writes were picked
     WR_PATH,
     SCALARS,
-) = range(80)
+) = range(81)
 
 MAX_BANKS: Final = 64
 B_ROW: Final = 128  # open row, -1: closed
@@ -251,7 +252,8 @@ COUNTERS: Final = WR_PICKED + 16  # M9
 ) = range(COUNTERS, COUNTERS + 40)
 PC_COUNTERS: Final = N_ACTS + 1 - COUNTERS
 PORT_COUNTERS: Final = COUNTERS_END - N_LAT_MORE
-X_SIZE: Final = COUNTERS_END
+SNAPSHOT: Final = COUNTERS_END  # the counters at the last snapshot
+X_SIZE: Final = SNAPSHOT + PC_COUNTERS + PORT_COUNTERS
 
 # Commands, codes of hbm_model.commands.Cmd.
 ACT: Final = 1
@@ -264,3 +266,5 @@ REFSB: Final = 9
 
 HOST_ENTRIES: Final = 32  # M3.1: of the read queue, and all entries of the write queue
 RESERVED_ENTRIES: Final = 4
+EXPRESS_ENTRIES: Final = 2
+EXPRESS_NAME: Final = 64  # added to the slot in E_REQ of an express entry

@@ -21,6 +21,7 @@ from hbm_model._port_places import (
     A_ID,
     A_LEN,
     A_LOCK,
+    A_QOS,
     A_RESP,
     A_SIZE,
     ACC_COLUMNS,
@@ -30,6 +31,7 @@ from hbm_model._port_places import (
     AR_OUT,
     AR_TAKEN,
     AR_UP,
+    ARMING,
     AW_AT,
     AW_DEPTH,
     AW_END,
@@ -46,6 +48,7 @@ from hbm_model._port_places import (
     AX_LEN,
     AX_LOCK,
     AX_ORDER,
+    AX_QOS,
     AX_SIZE,
     B_AT,
     B_DEPTH,
@@ -62,11 +65,16 @@ from hbm_model._port_places import (
     DROP,
     E_SLOT,
     EXOKAY,
+    EXPRESS_DEPTH,
     F_N,
+    FORWARD_N,
+    FORWARDS,
     GATHERED,
     GOT,
     GOT_BANK,
     GOT_COL,
+    GOT_EXPRESS,
+    GOT_QOS,
     GOT_ROW,
     H_ADDR,
     H_BURST,
@@ -76,11 +84,13 @@ from hbm_model._port_places import (
     H_LEN,
     H_LOW,
     H_NUMBER,
+    H_QOS,
     H_RESP,
     H_SIZE,
     H_TOTAL,
     HELD,
     HELD_AT,
+    HELD_X,
     ID_NEW,
     ID_OLD,
     INDEX,
@@ -89,22 +99,31 @@ from hbm_model._port_places import (
     M_ID,
     M_SHAPE,
     M_TOTAL,
+    MORE_DECERR,
+    MORE_SLVERR,
     OFF_BANK,
     OFF_COL,
     OFF_PART,
+    OFF_QOS,
     OFF_ROW,
     OKAY,
     ORDERED,
+    PASSED_LEAVE,
+    PASSED_OFFER,
+    PASSES,
     PUT,
     PUT_BANK,
     PUT_COL,
     PUT_PART,
+    PUT_QOS,
     PUT_ROW,
     R_LEFT,
     REG,
     REG_BANK,
     REG_COL,
+    REG_QOS,
     REG_ROW,
+    REG_X,
     RETURN,
     S_BEATS,
     S_BURST,
@@ -113,6 +132,7 @@ from hbm_model._port_places import (
     S_LAST,
     S_LINK,
     S_RESP,
+    S_SINCE,
     SAVED,
     SLOT_FREE,
     SLOTS,
@@ -135,10 +155,30 @@ from hbm_model._responses import responses
 
 
 @hot
+def holds(x: Cells, lane: int, ident: int) -> bool:
+    """Whether a lane holds a burst of the id."""
+    for i in range(x[HELD + lane]):
+        if x[H_ID + lane * AR_DEPTH + ((x[HELD_AT + lane] + i) & (AR_DEPTH - 1))] == ident:
+            return True
+    return False
+
+
+@hot
+def lane_of(x: Cells, k: Cells, ident: int, qos: int) -> int:
+    """M2.10: the lane of a burst on AR, 1 for the express lane."""
+    if qos < k[m.K_QOS_HIGH] and not holds(x, 1, ident):
+        return 0
+    return 0 if holds(x, 0, ident) else 1
+
+
+@hot
 def take_ar(x: Cells, k: Cells, t: Cells, n: int) -> None:
-    """M2.1: a handshake on AR."""
+    """M2.1, M2.10: a handshake on AR."""
     row = x[AR_AT]
-    h = (x[HELD_AT] + x[HELD]) & (AR_DEPTH - 1)
+    lane = 0
+    if x[HELD_X] or t[row + AX_QOS] >= k[m.K_QOS_HIGH]:
+        lane = lane_of(x, k, t[row + AX_ID], t[row + AX_QOS])
+    h = lane * AR_DEPTH + ((x[HELD_AT + lane] + x[HELD + lane]) & (AR_DEPTH - 1))
     addr = t[row + AX_ADDR]
     length = t[row + AX_LEN]
     size = t[row + AX_SIZE]
@@ -158,7 +198,9 @@ def take_ar(x: Cells, k: Cells, t: Cells, n: int) -> None:
     x[H_RESP + h] = resp
     x[H_FIRST + h] = 1
     x[H_NUMBER + h] = x[AR_TAKEN]
-    x[HELD] += 1
+    x[H_QOS + h] = t[row + AX_QOS]
+    x[HELD + lane] += 1
+    x[m.N_AR] += 1
     x[AR_TAKEN] += 1
     x[UNANSWERED] += 1
     x[AR_AT] = row + AX_COLUMNS
@@ -180,10 +222,12 @@ def take_aw(x: Cells, k: Cells, t: Cells, n: int) -> None:
     x[A_SIZE + a] = t[row + AX_SIZE]
     x[A_BURST + a] = t[row + AX_BURST]
     x[A_LOCK + a] = t[row + AX_LOCK]
+    x[A_QOS + a] = t[row + AX_QOS]
     x[A_RESP + a] = burst_response(k, t[row + AX_ADDR], t[row + AX_LEN], t[row + AX_SIZE], t[row + AX_BURST])
     x[AWS] += 1
     x[WRITES] += 1
     x[AW_TAKEN] += 1
+    x[m.N_AW] += 1
     x[UNANSWERED] += 1
     x[AW_AT] = row + AX_COLUMNS
     at = x[AW_OUT]
@@ -211,16 +255,41 @@ def take_w(x: Cells, t: Cells, n: int) -> None:
 
 
 @hot
-def split(x: Cells, k: Cells, used: int, e_busy: bool) -> int:
-    """M2.1, M2.5: one request leaves the splitter, if it can; gives the monitor to be armed (M2.7), -1 for none.
+def could_leave(x: Cells, lane: int, e_busy: bool) -> bool:
+    """M2.1, M2.6: whether a lane has a request that may leave the splitter, if a slot is free.
 
-    used, e_busy: slots, and whether source E is taken, in S(n). The register is free or taken already.
+    e_busy: whether source E is taken in S(n). The register of the lane is free, or taken already.
     """
-    h = x[HELD_AT]
+    if x[HELD + lane] == 0:
+        return False
+    if x[H_RESP + lane * AR_DEPTH + x[HELD_AT + lane]] >= SLVERR:
+        return not e_busy
+    return x[REG + lane] < 0
+
+
+@hot
+def choose_lane(x: Cells, waits: bool, normal: bool, express: bool, passed: int) -> int:
+    """M2.10: the lane whose request passes a stage, -1: none.
+
+    waits: the normal lane has one there; normal, express: the lane's can pass; passed: place of the stage's count.
+    """
+    if express and not (normal and x[passed] == PASSES):
+        if waits and x[passed] < PASSES:
+            x[passed] += 1
+        return 1
+    if normal:
+        x[passed] = 0
+        return 0
+    return -1
+
+
+@hot
+def split(x: Cells, k: Cells, lane: int, n: int) -> int:
+    """M2.1, M2.5: one request leaves a lane; gives the monitor to be armed (M2.7), -1 for none."""
+    h = lane * AR_DEPTH + x[HELD_AT + lane]
+    x[ARMING] = h
     resp = x[H_RESP + h]
     bad = resp >= SLVERR
-    if used == SLOTS or (e_busy if bad else x[REG] >= 0):
-        return -1
     armed = -1
     slot = x[SLOT_FREE + SLOTS - 1 - x[USED]]
     x[USED] += 1
@@ -232,10 +301,11 @@ def split(x: Cells, k: Cells, used: int, e_busy: bool) -> int:
         if resp == EXOKAY and x[H_FIRST + h]:
             armed = monitor_for(x, ident)
         dram = dram_of(k, block)
-        x[REG] = slot
-        x[REG_BANK] = bank_of(k, dram)
-        x[REG_ROW] = row_of(k, dram)
-        x[REG_COL] = dram & k[m.K_COL_MASK]
+        x[REG + lane] = slot
+        x[REG_BANK + lane] = bank_of(k, dram)
+        x[REG_ROW + lane] = row_of(k, dram)
+        x[REG_COL + lane] = dram & k[m.K_COL_MASK]
+        x[REG_QOS + lane] = x[H_QOS + h]
         if beats > 1:
             # Consecutive beats in the same 32 bytes (M2.4).
             left = beats
@@ -253,6 +323,7 @@ def split(x: Cells, k: Cells, used: int, e_busy: bool) -> int:
     x[S_LINK + slot] = -1
     x[S_DATA + slot] = 1 if bad else 0
     x[S_BURST + slot] = x[H_NUMBER + h]
+    x[S_SINCE + slot] = n
     if x[ID_OLD + ident] < 0:
         x[ID_OLD + ident] = slot
         if bad:
@@ -261,8 +332,10 @@ def split(x: Cells, k: Cells, used: int, e_busy: bool) -> int:
         x[S_LINK + x[ID_NEW + ident]] = slot
     x[ID_NEW + ident] = slot
     if x[H_LEFT + h] == 0:
-        x[HELD_AT] = (h + 1) & (AR_DEPTH - 1)
-        x[HELD] -= 1
+        x[HELD_AT + lane] = (h + 1) & (AR_DEPTH - 1)
+        x[HELD + lane] -= 1
+    if bad:
+        x[MORE_SLVERR if resp == SLVERR else MORE_DECERR] += 1
     return armed
 
 
@@ -318,6 +391,7 @@ def process_beat(x: Cells, k: Cells) -> None:
                     x[PUT_ROW] = row_of(k, dram)
                     x[PUT_COL] = dram & k[m.K_COL_MASK]
                     x[PUT_PART] = 1 if strobes != (1 << 32) - 1 else 0
+                    x[PUT_QOS] = x[A_QOS + a]
                     disarm(x, block, strobes)
     if not used:
         x[CREDIT] += 1
@@ -328,8 +402,13 @@ def process_beat(x: Cells, k: Cells) -> None:
         x[AWS] -= 1
         b = (x[B_AT] + x[B_N]) & (B_DEPTH - 1)
         x[B_ID + b] = x[A_ID + a]
-        x[B_RESP + b] = SLVERR if x[BAD_LAST] else x[VERDICT]
+        resp = SLVERR if x[BAD_LAST] else x[VERDICT]
+        x[B_RESP + b] = resp
         x[B_N] += 1
+        if resp >= SLVERR:
+            x[MORE_SLVERR if resp == SLVERR else MORE_DECERR] += 1
+        if x[DROP] and x[VERDICT] == OKAY:
+            x[m.N_EXCL_FAIL] += 1
 
 
 @hot
@@ -346,10 +425,44 @@ def may_raise(x: Cells, k: Cells, t: Cells, row: int, n: int) -> bool:
 
 
 @hot
-def port_step(x: Cells, k: Cells, t: Cells, n: int, pc: int, host: int, freed: int, quiesce: bool) -> int:
+def count_errors(x: Cells) -> None:
+    """M9.2: one answer of a kind counts in a cycle, a second one in the next that has none."""
+    if x[MORE_SLVERR]:
+        x[MORE_SLVERR] -= 1
+        x[m.N_SLVERR] += 1
+    if x[MORE_DECERR]:
+        x[MORE_DECERR] -= 1
+        x[m.N_DECERR] += 1
+
+
+@hot
+def offer_read(x: Cells, k: Cells, host: int, express: int, forwards: int) -> bool:
+    """M2.10, M3.1: the request that the read queue accepts, into GOT_*.
+
+    host, express, forwards: such entries, and reads under way by forwarding, in S(n).
+    """
+    free = host < k[m.K_READ_ENTRIES]
+    room = forwards < FORWARDS
+    waits = x[REG] >= 0
+    other = x[REG_X] >= 0 and room and (free or express < m.EXPRESS_ENTRIES)
+    lane = choose_lane(x, waits, waits and room and free, other, PASSED_OFFER)
+    if lane < 0:
+        return False
+    x[GOT] = x[REG + lane]
+    x[GOT_BANK] = x[REG_BANK + lane]
+    x[GOT_ROW] = x[REG_ROW + lane]
+    x[GOT_COL] = x[REG_COL + lane]
+    x[GOT_QOS] = x[REG_QOS + lane]
+    x[GOT_EXPRESS] = 0 if free else 1
+    x[REG + lane] = -1
+    return True
+
+
+@hot
+def port_step(x: Cells, k: Cells, t: Cells, n: int, pc: int, host: int, express: int, freed: int, quiesce: bool) -> int:
     """One cycle of the port. Gives what is handed to the queues: bit 0 the write of OFF_*, bit 1 the read of GOT_*.
 
-    host: host entries of the read queue in S(n); freed: entries of the write queue picked in n; quiesce: M2.9.
+    host, express: such entries of the read queue in S(n); freed: entries of the write queue picked in n; quiesce: M2.9.
     """
     aws = x[AWS]
     # READYs of S(n), and VALIDs.
@@ -357,7 +470,7 @@ def port_step(x: Cells, k: Cells, t: Cells, n: int, pc: int, host: int, freed: i
     if x[AR_AT] < x[AR_END] and (x[AR_UP] >= 0 or may_raise(x, k, t, x[AR_AT], n)):
         if x[AR_UP] < 0:
             x[AR_UP] = n
-        ar = x[HELD] < AR_DEPTH and not quiesce
+        ar = x[HELD] < AR_DEPTH and x[HELD_X] < EXPRESS_DEPTH and not quiesce
     aw = False
     if x[AW_AT] < x[AW_END] and (x[AW_UP] >= 0 or may_raise(x, k, t, x[AW_AT], n)):
         if x[AW_UP] < 0:
@@ -376,19 +489,24 @@ def port_step(x: Cells, k: Cells, t: Cells, n: int, pc: int, host: int, freed: i
     e_busy = x[E_SLOT] >= 0
     handed = 0
     # Reads and responses.
-    if x[R_LEFT] | x[B_N] | x[D_N] | x[F_N] | x[m.FLY_N] or e_busy:
+    forwards = x[FORWARD_N]
+    if x[R_LEFT] | x[B_N] | x[D_N] | x[F_N] | x[m.FLY_N] | forwards or e_busy:
         responses(x, t, n, pc)
-    if x[REG] >= 0 and host < k[m.K_READ_ENTRIES]:
-        handed = 2
-        x[GOT] = x[REG]
-        x[GOT_BANK] = x[REG_BANK]
-        x[GOT_ROW] = x[REG_ROW]
-        x[GOT_COL] = x[REG_COL]
-        x[REG] = -1
+    if x[REG] >= 0 or x[REG_X] >= 0:
+        if offer_read(x, k, host, express, forwards):
+            handed = 2
+            x[m.N_RD_REQ] += 1
+        if x[REG] >= 0 or x[REG_X] >= 0:
+            x[m.N_RD_FULL] += 1
     armed = -1
-    arming = x[HELD_AT]
-    if x[HELD]:
-        armed = split(x, k, used, e_busy)
+    if x[HELD] | x[HELD_X]:
+        if used == SLOTS:
+            x[m.N_ROB_FULL] += 1
+        else:
+            normal = could_leave(x, 0, e_busy)
+            lane = choose_lane(x, normal, normal, could_leave(x, 1, e_busy), PASSED_LEAVE)
+            if lane >= 0:
+                armed = split(x, k, lane, n)
     # Writes.
     if x[PUT]:
         handed |= 1
@@ -396,11 +514,16 @@ def port_step(x: Cells, k: Cells, t: Cells, n: int, pc: int, host: int, freed: i
         x[OFF_ROW] = x[PUT_ROW]
         x[OFF_COL] = x[PUT_COL]
         x[OFF_PART] = x[PUT_PART]
+        x[OFF_QOS] = x[PUT_QOS]
         x[PUT] = 0
+        x[m.N_WR_REQ] += 1
     if x[BEAT] and aws:
         x[BEAT] = 0
         process_beat(x, k)
+    if x[MORE_SLVERR] | x[MORE_DECERR]:
+        count_errors(x)
     if armed >= 0:  # after the write of this cycle, which is older
+        arming = x[ARMING]
         x[M_ARMED + armed] = 1
         x[M_ID + armed] = x[H_ID + arming]
         x[M_SHAPE + armed] = x[H_LEN + arming] << 5 | x[H_SIZE + arming] << 2 | x[H_BURST + arming]
@@ -421,13 +544,16 @@ def port_step(x: Cells, k: Cells, t: Cells, n: int, pc: int, host: int, freed: i
 @hot
 def port_idle(x: Cells) -> bool:
     """M2.9: no burst, no slot, no response; a beat that came before its burst may wait."""
-    return (x[HELD] | x[USED] | x[WRITES] | x[R_LEFT]) == 0
+    return (x[HELD] | x[HELD_X] | x[USED] | x[WRITES] | x[R_LEFT]) == 0
 
 
 @hot
 def port_still(x: Cells) -> bool:
     """True when nothing changes in the port before the next handshake of AR, AW or W."""
-    return (x[HELD] | x[USED] | x[R_LEFT] | x[B_N] | x[PUT] | x[RETURN] | x[m.FLY_N] | (x[BEAT] and x[AWS])) == 0
+    return (
+        (x[HELD] | x[HELD_X] | x[USED] | x[R_LEFT] | x[B_N] | x[PUT] | x[RETURN] | x[m.FLY_N])
+        | (x[MORE_SLVERR] | x[MORE_DECERR] | (x[BEAT] and x[AWS]))
+    ) == 0
 
 
 @hot

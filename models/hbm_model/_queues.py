@@ -19,9 +19,14 @@ from hbm_model._places import (
     E_ROW,
     E_WAITS,
     E_WAITS_W,
+    EXPRESS,
+    EXPRESS_NAME,
     FREE,
     HIT,
+    HOST,
     K_BANKS,
+    K_QOS_HIGH,
+    K_QOS_MID,
     MAX_BANKS,
     NEXT_RANK,
     RANKS,
@@ -139,10 +144,35 @@ def enqueue(x: Cells, k: Cells, d: int, bank: int, row: int, col: int, req: int,
 
 
 @hot
+def classify(x: Cells, k: Cells, d: int, r: int, qos: int) -> None:
+    """M4.5: the age class of a new entry; qos: AxQOS of its burst."""
+    if qos >= k[K_QOS_MID]:
+        x[AGED + d] |= 1 << r
+    if qos >= k[K_QOS_HIGH]:
+        x[URGENT + d] |= 1 << r
+
+
+@hot
+def forwards(x: Cells, bank: int, row: int, col: int) -> bool:
+    """M3.6: whether a read would depend on a write, the youngest of which has all strobes."""
+    same = x[B_IN + MAX_BANKS + bank]
+    found = False
+    while same:
+        q = 64 + lowest(same)
+        same &= same - 1
+        if x[E_ROW + q] == row and x[E_COL + q] == col:
+            found = x[E_REQ + q] & 1 == 1
+    return found
+
+
+@hot
 def remove(x: Cells, d: int, r: int) -> None:
     """M3.1, M3.2: the entry was picked; who waited for it waits no longer."""
     bit = 1 << r
     e = d * 64 + r
+    if d == READ:
+        req = x[E_REQ + e]
+        x[HOST if 0 <= req < EXPRESS_NAME else RESERVED if req < 0 else EXPRESS] -= 1
     for place in (ALL, HIT, SHUT, FREE, WHOLE, RAW, AGED, URGENT, STARVED):
         x[place + d] &= ~bit
     b = x[E_BANK + e]

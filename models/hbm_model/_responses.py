@@ -25,6 +25,10 @@ from hbm_model._port_places import (
     F_AT,
     F_LIST,
     F_N,
+    FORWARD_AT,
+    FORWARD_FROM,
+    FORWARD_N,
+    FORWARD_SLOT,
     ID_OLD,
     R_BURST,
     R_COLUMNS,
@@ -41,9 +45,11 @@ from hbm_model._port_places import (
     S_LAST,
     S_LINK,
     S_RESP,
+    S_SINCE,
     SEED,
     SLOT_FREE,
     SLOTS,
+    SLVERR,
     SOURCE,
     UNANSWERED,
     USED,
@@ -52,6 +58,7 @@ from hbm_model._port_places import (
 from hbm_model._queues import complete_merge
 
 _M64: Final = (1 << 64) - 1
+LATENCY: Final = 1 << 16  # cycles; latencies are counted modulo this (M9.4)
 
 if jit_enabled():
     _U: Final = np.uint64
@@ -82,9 +89,16 @@ def is_ready(x: Cells, n: int, pc: int, channel: int) -> bool:
 
 
 @hot
-def send_slot(x: Cells, slot: int) -> None:
+def send_slot(x: Cells, slot: int, n: int) -> None:
     """The slot moves into the R register; its successor becomes the oldest of the id."""
     ident = x[S_ID + slot]
+    if x[S_RESP + slot] < SLVERR:  # M9.4
+        cycles = (n - x[S_SINCE + slot]) & (LATENCY - 1)
+        place = m.N_LAT_16
+        while place > m.N_LAT_MORE and cycles >= 16:
+            cycles >>= 1
+            place -= 1
+        x[place] += 1
     x[R_LEFT] = x[S_BEATS + slot]
     x[R_ID] = ident
     x[R_RESP] = x[S_RESP + slot]
@@ -100,7 +114,7 @@ def send_slot(x: Cells, slot: int) -> None:
 
 
 @hot
-def send_next(x: Cells) -> bool:
+def send_next(x: Cells, n: int) -> bool:
     """One of the three sources, in turn, sends its first slot; False when all are empty."""
     last = x[SOURCE]
     for step in range(1, 4):
@@ -121,14 +135,26 @@ def send_next(x: Cells) -> bool:
             x[E_SLOT] = -1
         if slot >= 0:
             x[SOURCE] = source
-            send_slot(x, slot)
+            send_slot(x, slot, n)
             return True
     return False
 
 
 @hot
+def arrive(x: Cells, slot: int, n: int, room: bool) -> None:
+    """M2.5: the data of a slot; room: the R register takes it if it is the oldest of its id."""
+    if x[ID_OLD + x[S_ID + slot]] != slot:
+        x[S_DATA + slot] = 1
+    elif room:
+        send_slot(x, slot, n)
+    else:
+        x[D_LIST + ((x[D_AT] + x[D_N]) & (SLOTS - 1))] = slot
+        x[D_N] += 1
+
+
+@hot
 def responses(x: Cells, t: Cells, n: int, pc: int) -> None:
-    """M2.5, M2.8, M3.3: R, B, and the data that arrives in n."""
+    """M2.5, M2.8, M3.3, M3.6: R, B, and the data that arrives in n."""
     room = x[R_LEFT] == 0
     if not room and is_ready(x, n, pc, 0):
         at = x[R_OUT]
@@ -153,17 +179,17 @@ def responses(x: Cells, t: Cells, n: int, pc: int) -> None:
         x[WRITES] -= 1
         x[UNANSWERED] -= 1
     if room and (x[D_N] | x[F_N] or x[E_SLOT] >= 0):
-        room = not send_next(x)
+        room = not send_next(x, n)
     if x[m.FLY_N] and x[m.FLY_AT + x[m.FLY]] == n:
         slot = x[m.FLY_REQ + x[m.FLY]]
         x[m.FLY] = (x[m.FLY] + 1) & 255
         x[m.FLY_N] -= 1
         if slot < 0:
             complete_merge(x, -1 - slot)
-        elif x[ID_OLD + x[S_ID + slot]] != slot:
-            x[S_DATA + slot] = 1
-        elif room:
-            send_slot(x, slot)
         else:
-            x[D_LIST + ((x[D_AT] + x[D_N]) & (SLOTS - 1))] = slot
-            x[D_N] += 1
+            arrive(x, slot & (m.EXPRESS_NAME - 1), n, room)
+    elif x[FORWARD_N] and x[FORWARD_FROM + x[FORWARD_AT]] <= n:
+        at = x[FORWARD_AT]
+        x[FORWARD_AT] = (at + 1) & 3
+        x[FORWARD_N] -= 1
+        arrive(x, x[FORWARD_SLOT + at], n, room)

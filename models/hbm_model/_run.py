@@ -10,10 +10,10 @@ from typing import Final
 from hbm_model import _control as c7
 from hbm_model import _places as m
 from hbm_model import _port_places as p
-from hbm_model._hot import Cells, Table, hot
+from hbm_model._hot import Cells, Table, count, hot
 from hbm_model._pc import apply_pc, quiet, step_pc
 from hbm_model._port import all_taken, next_valid, port_step, port_still
-from hbm_model._queues import enqueue, start_merge
+from hbm_model._queues import classify, enqueue, forwards, start_merge
 from hbm_model._refresh import count_due, decide_held
 from hbm_model._rows import grant, pick_act, pick_short
 
@@ -25,14 +25,48 @@ COMMANDS: Final = 3  # out: commands made
 EVENT: Final = 4  # next event, and how many there are
 EVENTS: Final = 5
 ENDED: Final = 6  # out: everything is answered
-CLOCK_SIZE: Final = 8
+CLEARED: Final = 7  # M9: cycle of the last clear, and out: cycles at the last snapshot, and how many were taken
+SNAPSHOT: Final = 8
+SNAPSHOTS: Final = 9
+CLOCK_SIZE: Final = 10
 
 # Columns of events: cycle from which it holds, kind, a, b.
 EV_COLUMNS: Final = 4
+EV_REGISTER: Final = c7.EV_REGISTER
 EV_READY: Final = 3
 EV_SEED: Final = 4
 
 PER_CYCLE: Final = 8  # at most this many commands a cycle
+
+
+@hot
+def take_write(x: Cells, k: Cells) -> None:
+    """M3.1: the write that the port hands over enters its queue. Its name is odd if it has all strobes (M3.6)."""
+    part = x[p.OFF_PART]
+    name = x[p.SERIAL] << 1 | 1 - part
+    x[p.SERIAL] += 1
+    merges = k[m.K_MERGE] == 1 and part == 1
+    r = enqueue(x, k, m.WRITE, x[p.OFF_BANK], x[p.OFF_ROW], x[p.OFF_COL], name, merges, False)
+    classify(x, k, m.WRITE, r, x[p.OFF_QOS])
+
+
+@hot
+def take_read(x: Cells, k: Cells, n: int) -> None:
+    """M3.1, M3.6: the read that is accepted in n enters its queue, or takes its data from a write."""
+    bank = x[p.GOT_BANK]
+    row = x[p.GOT_ROW]
+    col = x[p.GOT_COL]
+    if k[m.K_FORWARD] and x[m.ALL_W] and forwards(x, bank, row, col):
+        at = (x[p.FORWARD_AT] + x[p.FORWARD_N]) & 3
+        x[p.FORWARD_SLOT + at] = x[p.GOT]
+        x[p.FORWARD_FROM + at] = n + 2
+        x[p.FORWARD_N] += 1
+        x[m.N_FORWARD] += 1
+        return
+    express = x[p.GOT_EXPRESS]
+    x[m.HOST + express] += 1
+    r = enqueue(x, k, m.READ, bank, row, col, x[p.GOT] + m.EXPRESS_NAME * express, False, False)
+    classify(x, k, m.READ, r, x[p.GOT_QOS])
 
 
 @hot
@@ -52,6 +86,7 @@ def finish(
 ) -> int:
     """What one PC decides in n after the grant, its port, and all effects; gives the place in the list of commands."""
     host = x[m.HOST]
+    express = x[m.EXPRESS]
     freed = 0
     start = -1
     if not still:
@@ -65,19 +100,20 @@ def finish(
                 x[m.URGENT + d] |= x[m.AGED + d]
                 x[m.STARVED + d] |= x[m.AGED + d]
                 x[m.AGED + d] = x[m.ALL + d]
-        start = x[m.E_REQ + 64 + x[m.N_START]] if x[m.N_START] >= 0 else -1
+        if x[m.N_START] >= 0:
+            start = x[m.E_REQ + 64 + x[m.N_START]]
+            x[m.N_RMW] += 1
+        if x[m.ALL_W] and count(x[m.ALL_W]) == k[m.K_WRITE_ENTRIES]:
+            x[m.N_WR_FULL] += 1
         freed = -x[m.WR_PATH]
         at = apply_pc(x, k, n, pc, out, at)
         freed += x[m.WR_PATH]
     if freed or not port_still(x) or not all_taken(x):
-        handed = port_step(x, k, t, n, pc, host, freed, quiesce)
+        handed = port_step(x, k, t, n, pc, host, express, freed, quiesce)
         if handed & 1:  # M2.3: the write of a cycle is older than its read
-            part = k[m.K_MERGE] == 1 and x[p.OFF_PART] == 1
-            enqueue(x, k, m.WRITE, x[p.OFF_BANK], x[p.OFF_ROW], x[p.OFF_COL], x[p.SERIAL], part, False)
-            x[p.SERIAL] += 1
+            take_write(x, k)
         if handed & 2:
-            enqueue(x, k, m.READ, x[p.GOT_BANK], x[p.GOT_ROW], x[p.GOT_COL], x[p.GOT], False, False)
-            x[m.HOST] += 1
+            take_read(x, k, n)
     if start >= 0:
         # An enqueue of this cycle may have dealt new ranks, so the write is found by its name.
         start_merge(x, k, start)
@@ -96,6 +132,22 @@ def next_event(x: Cells, k: Cells, t: Cells, then: int) -> int:
 def served(x: Cells) -> bool:
     """True when everything that was offered is answered and carried out."""
     return all_taken(x) and (x[m.ALL] | x[m.ALL_W]) == 0 and port_still(x)
+
+
+@hot
+def count_control(x0: Cells, x1: Cells, clock: Cells, word: int, n: int) -> None:
+    """M9: snapshot and clear of the counters by a write of ctrl that ends in n: they hold what was before n."""
+    if (word >> c7.SNAPSHOT_LSB) & c7.SNAPSHOT_MASK:
+        for i in range(m.PC_COUNTERS + m.PORT_COUNTERS):
+            x0[m.SNAPSHOT + i] = x0[m.COUNTERS + i]
+            x1[m.SNAPSHOT + i] = x1[m.COUNTERS + i]
+        clock[SNAPSHOT] = n - clock[CLEARED]
+        clock[SNAPSHOTS] += 1
+    if (word >> c7.CLEAR_LSB) & c7.CLEAR_MASK:
+        for i in range(m.PC_COUNTERS + m.PORT_COUNTERS):
+            x0[m.COUNTERS + i] = 0
+            x1[m.COUNTERS + i] = 0
+        clock[CLEARED] = n
 
 
 @hot
@@ -127,6 +179,9 @@ def run(xs: Table, k: Cells, c: Cells, ts: Table, ev: Table, out: Table, clock: 
             if event < events and ev[event, 0] < then:
                 then = ev[event, 0]
             if then > n:
+                cause = m.N_STALL_EMPTY if c[c7.C_ALLOWED] else m.N_STALL_OFF
+                x0[cause] += then - n
+                x1[cause] += then - n
                 n = then
                 continue
         most -= 1
@@ -144,6 +199,8 @@ def run(xs: Table, k: Cells, c: Cells, ts: Table, ev: Table, out: Table, clock: 
                 x0[p.SEED] = b
                 x1[p.SEED] = b
             else:
+                if kind == EV_REGISTER and a == c7.CTRL:
+                    count_control(x0, x1, clock, b, n)
                 c7.control_event(c, k, x0, x1, kind, a, b, n)
         beat = c7.control_beat(c, k, n)
         allowed = c[c7.C_ALLOWED] == 1
@@ -158,11 +215,13 @@ def run(xs: Table, k: Cells, c: Cells, ts: Table, ev: Table, out: Table, clock: 
         else:
             x0[m.O_ACT] = 0
             x0[m.O_SHORT] = 0
+            x0[m.N_STALL_EMPTY if allowed else m.N_STALL_OFF] += 1
         if not quiet1:
             owed1 = step_pc(x1, k, n, 1, allowed, stopped1)
         else:
             x1[m.O_ACT] = 0
             x1[m.O_SHORT] = 0
+            x1[m.N_STALL_EMPTY if allowed else m.N_STALL_OFF] += 1
         if first == 0:
             grant(x0, x1, gen)
             if x0[m.G_ACT] or x0[m.G_SHORT]:

@@ -38,6 +38,12 @@ from hbm_model.requests import RequestTrace
 I64 = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.void]
 LAST_CYCLE: Final = 1 << 60
+COUNT_MASK: Final = (1 << 48) - 1
+COUNTER_NAMES: Final = tuple(
+    register.path.removeprefix("counters.").removesuffix("_lo")
+    for register in REGISTERS
+    if register.path.startswith("counters.") and register.path.endswith("_lo")
+)
 
 # ------------------------------------------------------------------ what the outside offers, and what is foreseen
 # Cycles count from the first one with reset high (docs/bench.md, "Time").
@@ -86,6 +92,7 @@ _AX_FIELDS: Final = (
     (p.AX_SIZE, "size"),
     (p.AX_BURST, "burst"),
     (p.AX_LOCK, "lock"),
+    (p.AX_QOS, "qos"),
 )
 _W_FIELDS: Final = ((p.W_CYCLE, "cycle"), (p.W_STRB, "strb"), (p.W_LAST, "last"))
 
@@ -482,6 +489,22 @@ class Channel:
         self._made = []
         return commands
 
+    # ------------------------------------------------------------------ counters (M9)
+
+    def counters(self) -> dict[str, int]:
+        """The counts of the cycles run so far: what a snapshot whose write ends in the next cycle would hold.
+
+        Keys are the names of the registers (csr_table) without `counters.` and `_lo`.
+        """
+        clock = self.clock
+        return _counts(int(clock[r.CYCLE] - clock[r.CLEARED]), self.state[:, m.COUNTERS : m.COUNTERS_END])
+
+    def snapshot(self) -> dict[str, int] | None:
+        """The counts of the last snapshot (a write of ctrl.snapshot), None before the first one."""
+        if not self.clock[r.SNAPSHOTS]:
+            return None
+        return _counts(int(self.clock[r.SNAPSHOT]), self.state[:, m.SNAPSHOT : m.X_SIZE])
+
     # ------------------------------------------------------------------ sets of values
 
     def _load(self) -> None:
@@ -519,6 +542,13 @@ class Channel:
             done[reads[answers[3][:, 4] - first]] = answers[3][:, 0]
             done[writes[: len(answers[4])]] = answers[4][:, 0]
         return Prediction(commands, offered, taken, done, pc, int(self.clock[r.CYCLE]))
+
+
+def _counts(cycles: int, rows: I64) -> dict[str, int]:
+    """Rows of both PCs by name, as the registers of 48 bits show them."""
+    parts = (rows[:, : m.PC_COUNTERS], rows[:, m.PC_COUNTERS :])
+    values = [cycles, *(int(each) for part in parts for pc in part for each in pc)]
+    return {name: value & COUNT_MASK for name, value in zip(COUNTER_NAMES, values, strict=True)}
 
 
 def _rows(table: I64, dtype: np.dtype[np.void], names: tuple[str, ...]) -> Rows:

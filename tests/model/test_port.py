@@ -111,7 +111,7 @@ class Pair:
         for place, burst in ((p.AR_AT, ar), (p.AW_AT, aw)):
             self.rows(
                 place,
-                None if burst is None else [n, burst.addr, burst.id, burst.len, burst.size, burst.burst, burst.lock, 0],
+                None if burst is None else [n, burst.addr, burst.id, burst.len, burst.size, burst.burst, burst.lock, 0, burst.qos],
             )
         self.rows(p.W_AT, None if w is None else [n, w[1], w[2]])
         for i, place in enumerate(OUTPUTS):
@@ -143,7 +143,7 @@ class Pair:
             )
         )  # fmt: skip
         self.freed = freed
-        handed = int(port_step(x, self.k, self.t, n, self.pc, host, freed, quiesce))
+        handed = int(port_step(x, self.k, self.t, n, self.pc, host, 0, freed, quiesce))
 
         out = {place: (int(x[place]) - 256 - 64 * i) // columns for i, (place, columns) in enumerate(OUTPUTS.items())}
         taken = [bool(out[place]) for place in (p.AR_OUT, p.AW_OUT, p.W_OUT)]
