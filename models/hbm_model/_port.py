@@ -500,13 +500,13 @@ def port_step(x: Cells, k: Cells, t: Cells, n: int, pc: int, host: int, express:
             x[m.N_RD_FULL] += 1
     armed = -1
     if x[HELD] | x[HELD_X]:
+        normal = could_leave(x, 0, e_busy)
+        express_one = could_leave(x, 1, e_busy)
         if used == SLOTS:
-            x[m.N_ROB_FULL] += 1
-        else:
-            normal = could_leave(x, 0, e_busy)
-            lane = choose_lane(x, normal, normal, could_leave(x, 1, e_busy), PASSED_LEAVE)
-            if lane >= 0:
-                armed = split(x, k, lane, n)
+            if normal or express_one:
+                x[m.N_ROB_FULL] += 1
+        elif normal or express_one:
+            armed = split(x, k, choose_lane(x, normal, normal, express_one, PASSED_LEAVE), n)
     # Writes.
     if x[PUT]:
         handed |= 1
