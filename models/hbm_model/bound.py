@@ -30,6 +30,8 @@ Bools = npt.NDArray[np.bool_]
 
 ENTRIES: Final = 32  # of each queue (M3.1)
 FRONT: Final = 6  # reads that are accepted and wait in front of the read queue: 4 bursts, 2 registers (M2.1)
+EXPRESS: Final = 5  # more of them with the express lane: 2 bursts, a register, 2 entries (M2.10, M3.1)
+NEVER_EXPRESS: Final = 16  # qos_high from which the lane is unused (M4.5)
 
 # In the order of the table.
 COMPONENTS: Final = {
@@ -49,7 +51,8 @@ class Limits:
     """What the controller may hold and does beside the traffic.
 
     reads, writes: requests that the scheduler sees; front: reads accepted before that; outstanding: requests that the
-    port may have open, 0: no limit. grid: 2: the slots of this controller, 1: those of the DRAM.
+    port may have open, 0: no limit. grid: 2: the slots of this controller, 1: those of the DRAM. forward: a read after
+    a write to its bytes may need no access (M3.6); pull_in: refreshes that may be ahead when the clock starts (M6.7).
     """
 
     reads: int = ENTRIES
@@ -59,14 +62,19 @@ class Limits:
     refresh_en: bool = True
     refresh_all: bool = False
     grid: int = 2
+    forward: bool = False
+    pull_in: int = 0
 
     def with_policy(self, settings: Mapping[str, int]) -> Limits:
         """With the registers that matter, by name (`refresh_en`, also `refresh.refresh_en`)."""
-        plain = {key.rpartition(".")[2]: bool(value) for key, value in settings.items()}
+        plain = {key.rpartition(".")[2]: value for key, value in settings.items()}
         return replace(
             self,
-            refresh_en=plain.get("refresh_en", self.refresh_en),
-            refresh_all=plain.get("refresh_all", self.refresh_all),
+            refresh_en=bool(plain.get("refresh_en", self.refresh_en)),
+            refresh_all=bool(plain.get("refresh_all", self.refresh_all)),
+            forward=bool(plain.get("forward", self.forward)),
+            pull_in=plain.get("pull_in", self.pull_in),
+            front=self.front + (EXPRESS if plain.get("qos_high", NEVER_EXPRESS) < NEVER_EXPRESS else 0),
         )
 
 
@@ -203,11 +211,13 @@ def bound_of(trace: RequestTrace, params: Params, address_map: AddressMap, limit
     cost = ActCost.free()
     for pc in range(2):
         mine = np.flatnonzero(at.pc == pc)
+        if limits.forward:
+            mine = mine[~_forwarded(trace.write[mine], port[mine])]
         group = (at.sid * params.count("bgs") + at.bg)[mine]
         bank = group * params.count("banks") + at.bank[mine]
         rows = bank * params.count("rows") + at.row[mine]
         requests = _Requests(trace.write[mine], bank, group, rows, port[mine], trace.cycle[mine])
-        gaps = gaps_of(params, pc, grid=limits.grid, refresh_en=limits.refresh_en, refresh_all=limits.refresh_all)
+        gaps = _gaps(params, pc, limits)
         cost = act_cost(gaps)
         offline = _offline(requests, gaps, cost)
         in_order = _in_order(requests, gaps, cost, limits, offline)
@@ -216,12 +226,29 @@ def bound_of(trace: RequestTrace, params: Params, address_map: AddressMap, limit
             acts[index] += side.openings
             if gaps.interval and len(requests):
                 refreshes[index] += max(0.0, side.ck / gaps.interval - 1 - gaps.late)
-    gaps = gaps_of(params, 0, grid=limits.grid, refresh_en=limits.refresh_en, refresh_all=limits.refresh_all)
+    gaps = _gaps(params, 0, limits)
     return Bound(
         tuple(pcs),
         (_row_bus(gaps, acts[0], refreshes[0]), _row_bus(gaps, acts[1], refreshes[1])),
         _price_of_act(gaps, cost),
     )
+
+
+def _gaps(params: Params, pc: int, limits: Limits) -> Gaps:
+    gaps = gaps_of(params, pc, grid=limits.grid, refresh_en=limits.refresh_en, refresh_all=limits.refresh_all)
+    return replace(gaps, late=gaps.late + limits.pull_in)
+
+
+def _forwarded(write: Bools, block: I64) -> Bools:
+    """Reads that come after a write to their 32 bytes, so that a queue might answer them."""
+    order = np.argsort(block, kind="stable")
+    same = np.concatenate([[False], block[order][1:] == block[order][:-1]])
+    count = np.cumsum(write[order])  # writes so far, all blocks
+    begin = np.maximum.accumulate(np.where(~same, np.arange(len(order)), 0))
+    before = count - write[order] > (count - write[order])[begin] if len(order) else same
+    out = np.zeros(len(write), np.bool_)
+    out[order] = before & ~write[order]
+    return out
 
 
 def _price_of_act(gaps: Gaps, cost: ActCost) -> float:
@@ -296,7 +323,7 @@ def _in_bank(gaps: Gaps, base: float) -> float:
         return base
     if gaps.refresh_all:
         return _scalar(base, gaps.ref, gaps.interval, gaps.late)
-    return _scalar(base, gaps.refsb_bank, gaps.interval * gaps.banks, gaps.late // gaps.banks + 1)
+    return _scalar(base, gaps.refsb_bank, gaps.interval * gaps.banks, -(-gaps.late // gaps.banks) + 1)
 
 
 def _same_bytes(r: _Requests, gaps: Gaps) -> tuple[float, int]:

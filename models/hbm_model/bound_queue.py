@@ -219,7 +219,7 @@ def window_bound(
                 paid = float(price.act) * acts - float(price.start)
                 with_refresh = np.maximum(plain, refreshed(paid, float(price.refsb), float(gaps.interval), gaps.late))
             every = float(gaps.interval * gaps.banks)
-            in_banks = refreshed(in_banks, float(gaps.refsb_bank), every, gaps.late // gaps.banks + 1)
+            in_banks = refreshed(in_banks, float(gaps.refsb_bank), every, -(-gaps.late // gaps.banks) + 1)
             own = np.stack([columns, grouped, with_refresh, in_banks], axis=1)
         value, label = own.max(axis=1), own.argmax(axis=1)
         alone = np.zeros((cells, len(NAMES)))

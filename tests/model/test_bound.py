@@ -376,3 +376,27 @@ def test_share_of_a_run(tmp_path: Path) -> None:
 def test_bad_input(words: list[str], message: str) -> None:
     code, text = hbm(*words)
     assert code != 0 and message in text
+
+
+def test_reads_after_writes_may_cost_nothing() -> None:
+    """With forwarding only reads behind a write to the same 32 bytes drop out; pull-in takes refreshes off."""
+    from hbm_model.bound import _forwarded
+
+    rng = np.random.default_rng(5)
+    for _ in range(50):
+        size = int(rng.integers(1, 40))
+        write, block = rng.random(size) < 0.4, rng.integers(0, 6, size)
+        naive = [not w and any(write[:i] & (block[:i] == b)) for i, (w, b) in enumerate(zip(write, block, strict=True))]
+        assert _forwarded(write, block).tolist() == naive
+    params = preset("peers_hbm2")
+    address_map = named_map("peers", params.geometry)
+    address = np.zeros(2000, np.uint64)
+    trace = RequestTrace(np.arange(2000) == 0, address, np.zeros(2000, np.int64))
+    plain = bound_of(trace, params, address_map).ck(0)
+    assert bound_of(trace, params, address_map, Limits().with_policy({"drain.forward": 1})).ck(0) < plain / 100
+    random = RequestTrace(
+        np.zeros(20000, np.bool_), np.arange(20000, dtype=np.uint64) * 65536 % 2**28, np.zeros(20000, np.int64)
+    )
+    assert bound_of(random, params, address_map, Limits().with_policy({"pull_in": 8})).ck(0) < bound_of(
+        random, params, address_map
+    ).ck(0)
