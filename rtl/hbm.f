@@ -14,6 +14,7 @@ rtl/host/hbm_excl_monitor.sv
 rtl/host/hbm_b_queue.sv
 rtl/host/hbm_slot_list.sv
 rtl/host/hbm_slot_order.sv
+rtl/host/hbm_rd_latency.sv
 rtl/host/hbm_reorder.sv
 rtl/host/hbm_axi_port.sv
 rtl/phy/hbm_phy_pkg.sv

@@ -135,11 +135,28 @@ module hbm_csr_top
   assign commit_o     = regs.ctrl.commit.value;
 
   // ---------------------------------------------------------------- counters
-  // Order, from bit 0: cycles, events of PC0, of PC1, of port 0, of port 1; as the registers are laid out.
+  // Order, from bit 0: cycles, events of PC0, of PC1, of port 0, of port 1; as the registers are laid out. An event of cycle N comes in N+2;
+  // so do, with these registers, a snapshot and a clear whose register write ends in N (M9).
+  logic [1:0] started_q;   // cycle 0 of the count has come through
+  logic       snapshot_q;
+  logic       clear_q;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      started_q   <= '0;
+      snapshot_q  <= 1'b0;
+      clear_q     <= 1'b0;
+    end else begin
+      started_q   <= {started_q[0], 1'b1};
+      snapshot_q  <= regs.ctrl.snapshot.value;
+      clear_q     <= regs.ctrl.clear.value;
+    end
+  end
+
   hbm_csr_counters #(.NumCounters(NumCounters)) u_counters (
     .clk_i, .rst_ni,
-    .event_i({port_events_i, pc_events_i, 1'b1}),
-    .snapshot_i(regs.ctrl.snapshot.value), .clear_i(regs.ctrl.clear.value),
+    .event_i({port_events_i, pc_events_i, started_q[1]}),
+    .snapshot_i(snapshot_q), .clear_i(clear_q),
     .req_i(regs.counters.req), .wr_i(regs.counters.req_is_wr), .addr_i(regs.counters.addr[$clog2(NumCounters)+2:2]),
     .rd_ack_o(regs_in.counters.rd_ack), .rd_data_o(regs_in.counters.rd_data), .wr_ack_o(regs_in.counters.wr_ack)
   );

@@ -37,7 +37,7 @@ module hbm_axi_port
   output logic         wr_req_valid_o,
   input  logic         wr_credit_i,     // one write queue entry was freed
   input  rd_rsp_t      rd_rsp_i,
-  output host_events_t events_o
+  output host_events_t events_o         // two cycles after the event
 );
 
   // ---------------------------------------------------------------- read path
@@ -59,6 +59,8 @@ module hbm_axi_port
   logic                  slot_last;
   axi_resp_e             slot_resp;
   logic                  reorder_idle;
+  logic                  rob_full;
+  logic [LatencyBins-1:0] latency;
   logic                  arm;
 
   assign ar_ready_o = ar_fifo_ready && !quiesce_i;
@@ -81,7 +83,7 @@ module hbm_axi_port
     .slot_last_o(slot_last), .slot_resp_o(slot_resp),
     .arm_o(arm),
     .rd_req_o, .rd_req_valid_o, .rd_req_ready_i,
-    .rob_full_o(events_o.rob_full)
+    .rob_full_o(rob_full)
   );
 
   hbm_reorder u_reorder (
@@ -91,7 +93,7 @@ module hbm_axi_port
     .take_last_i(slot_last), .take_resp_i(slot_resp),
     .rsp_i(rd_rsp_i),
     .r_o, .r_valid_o, .r_ready_i,
-    .idle_o(reorder_idle)
+    .latency_o(latency), .idle_o(reorder_idle)
   );
 
   // ---------------------------------------------------------------- write path
@@ -110,6 +112,7 @@ module hbm_axi_port
   axi_b_t                   b_new;
   logic                     b_room;
   logic                     b_idle;
+  logic                     excl_fail;
 
   logic                     excl_match;
   logic                     excl_success;
@@ -143,7 +146,7 @@ module hbm_axi_port
     .excl_match_i(excl_match), .excl_success_o(excl_success),
     .write_o(write), .block_o(write_block), .strb_o(write_strb),
     .wr_req_o, .wr_req_valid_o,
-    .b_push_o(b_push), .b_o(b_new), .excl_fail_o(events_o.excl_fail)
+    .b_push_o(b_push), .b_o(b_new), .excl_fail_o(excl_fail)
   );
 
   hbm_b_queue u_b (
@@ -165,21 +168,40 @@ module hbm_axi_port
   // A W beat that waits for its AW is not in flight: nothing of its burst has been taken, and nothing can happen to it.
   assign idle_o = !ar_head_valid && !rd_req_valid_o && reorder_idle && b_idle && !wr_req_valid_o;
 
-  assign events_o.ar = ar_take;
-  assign events_o.aw = aw_take;
-  assign {events_o.lat_16, events_o.lat_32, events_o.lat_64, events_o.lat_128} = '0;
-  assign {events_o.lat_256, events_o.lat_512, events_o.lat_1024, events_o.lat_more} = '0;
+  // Every event of cycle N is reported in N+2, the time that the latency histogram needs.
+  logic [3:0] event_q, event_qq;
+  logic       slverr, slverr_q, decerr, decerr_q;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      event_q  <= '0;
+      event_qq <= '0;
+      slverr_q <= 1'b0;
+      decerr_q <= 1'b0;
+    end else begin
+      event_q  <= {ar_take, aw_take, excl_fail, rob_full};
+      event_qq <= event_q;
+      slverr_q <= slverr;
+      decerr_q <= decerr;
+    end
+  end
+
+  assign {events_o.ar, events_o.aw, events_o.excl_fail, events_o.rob_full} = event_qq;
+  assign events_o.slverr = slverr_q;
+  assign events_o.decerr = decerr_q;
+  assign {events_o.lat_more, events_o.lat_1024, events_o.lat_512, events_o.lat_256,
+          events_o.lat_128, events_o.lat_64, events_o.lat_32, events_o.lat_16} = latency;
 
   hbm_pulse_merge u_slverr (
     .clk_i, .rst_ni,
     .a_i(slot_take && slot_error && slot_resp == RespSlvErr), .b_i(b_push && b_new.resp == RespSlvErr),
-    .pulse_o(events_o.slverr)
+    .pulse_o(slverr)
   );
 
   hbm_pulse_merge u_decerr (
     .clk_i, .rst_ni,
     .a_i(slot_take && slot_error && slot_resp == RespDecErr), .b_i(b_push && b_new.resp == RespDecErr),
-    .pulse_o(events_o.decerr)
+    .pulse_o(decerr)
   );
 
 endmodule

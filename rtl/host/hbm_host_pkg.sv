@@ -8,6 +8,7 @@ package hbm_host_pkg;
   localparam int unsigned AwDepth = 8;    // write bursts accepted ahead of their data
   localparam int unsigned BDepth = 16;    // write bursts between AW and B handshake
   localparam int unsigned NumExcl = 8;    // exclusive monitors per port
+  localparam int unsigned LatencyBins = 8;  // of the latency histogram: below 16, 32 ... 1024 cycles, and the rest
 
   localparam int unsigned BlockBytes = AxiDataWidth / 8;         // bytes of a request
   localparam int unsigned OffWidth = $clog2(BlockBytes);         // byte within a request

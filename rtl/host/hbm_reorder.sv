@@ -4,6 +4,7 @@
 
 module hbm_reorder
   import hbm_pkg::*;
+  import hbm_host_pkg::LatencyBins;
 (
   input  logic                  clk_i,
   input  logic                  rst_ni,
@@ -24,6 +25,7 @@ module hbm_reorder
   output logic                  r_valid_o,
   input  logic                  r_ready_i,
 
+  output logic [LatencyBins-1:0] latency_o,     // bin of a read that was sent two cycles ago (M9.4)
   output logic                  idle_o
 );
 
@@ -62,6 +64,13 @@ module hbm_reorder
     .take_i, .take_slot_i(slot_o), .take_id_i, .take_error_i, .error_ready_o,
     .arrive_i(rsp_i.valid), .arrive_slot_i(rsp_i.tag),
     .room_i(room), .send_o(send), .send_slot_o(send_slot), .send_bypass_o(bypass)
+  );
+
+  hbm_rd_latency u_latency (
+    .clk_i, .rst_ni,
+    .take_i, .take_slot_i(slot_o),
+    .send_i(send && !(sent.resp inside {RespSlvErr, RespDecErr})), .send_slot_i(send_slot),
+    .bin_o(latency_o)
   );
 
   assign room = !r_valid_o || (r_ready_i && left_q == 8'd0);

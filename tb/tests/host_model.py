@@ -16,6 +16,9 @@ FIXED, INCR, WRAP = 0, 1, 2
 OKAY, EXOKAY, SLVERR, DECERR = 0, 1, 2, 3
 AR_DEPTH, AW_DEPTH, B_DEPTH, WR_DEPTH, MONITORS = 4, 8, 16, 32, 8
 M64 = (1 << 64) - 1
+# Members of host_events_t; the last eight are the latency histogram (M9.4), limits in cycles.
+BINS = {16: "lat_16", 32: "lat_32", 64: "lat_64", 128: "lat_128", 256: "lat_256", 512: "lat_512", 1024: "lat_1024"}
+EVENTS = ("ar", "aw", "slverr", "decerr", "excl_fail", "rob_full", *BINS.values(), "lat_more")
 
 
 @dataclasses.dataclass
@@ -139,6 +142,7 @@ class Slot:
     arrived: bool = False
     data: int = 0
     tag: int = -1
+    given: int = -1  # cycle
 
 
 @dataclasses.dataclass
@@ -191,7 +195,8 @@ class PortModel:
         self.monitors: list[Burst | None] = [None] * MONITORS
         self.arm: tuple[int, Burst] | None = None
         self.monitor_turn = 0
-        self.counts = dict(ar=0, aw=0, slverr=0, decerr=0, excl_fail=0, rob_full=0)
+        self.cycle = 0
+        self.counts = dict.fromkeys(EVENTS, 0)
 
     # ------------------------------------------------------------ outputs of a cycle
     def aw_ready(self, quiesce: bool) -> bool:
@@ -252,6 +257,7 @@ class PortModel:
             assert x.ar is not None
             self.ar.append(self._slots(x.ar))
             self.counts["ar"] += 1
+        self.cycle += 1
 
     # ------------------------------------------------------------ reads
     def _slots(self, burst: Burst) -> deque[Slot]:
@@ -297,6 +303,9 @@ class PortModel:
                 self.r = None
         if sent:
             assert self.by_id[sent.id].popleft() is sent
+            if sent.resp not in (SLVERR, DECERR):
+                latency = (self.cycle - sent.given) % 65536
+                self.counts[next((name for limit, name in BINS.items() if latency < limit), "lat_more")] += 1
             self.r, self.r_left = sent, sent.beats
             queue = self.by_id[sent.id]
             if queue and queue[0].arrived:
@@ -322,6 +331,7 @@ class PortModel:
                 if not self.ar[0]:
                     self.ar.popleft()
                 self.free -= 1
+                slot.given = self.cycle
                 queue = self.by_id.setdefault(slot.id, deque())
                 queue.append(slot)
                 if slot.arrived:

@@ -240,7 +240,8 @@ class Bench:
         ]
         counts = int(blk.counts.value)
         events = [
-            {name: counts >> 32 * (13 * pc + 12 - i) & 0xFFFFFFFF for i, name in enumerate(EVENTS)} for pc in range(2)
+            {name: counts >> 32 * (len(EVENTS) * (pc + 1) - 1 - i) & 0xFFFFFFFF for i, name in enumerate(EVENTS)}
+            for pc in range(2)
         ]
         for path in Path().glob(f"??[01]_{self.number}.hex"):
             path.unlink()

@@ -37,8 +37,8 @@ module blk_host
 
   // Read by cocotb on falling edges: what the coming rising edge sees. Nothing in it depends on a valid or ready of the same cycle.
   logic [ObsBits-1:0]         obs /* verilator public_flat_rd */;
-  // Events since reset: ar, aw, slverr, decerr, excl_fail, rob_full, 32 bits each, the first on top.
-  logic [5:0][31:0]           counts /* verilator public_flat_rd */;
+  // Pulses of host_events_t since reset, 32 bits each, in its bit order.
+  logic [$bits(host_events_t)-1:0][31:0] counts /* verilator public_flat_rd */;
   logic [5:0]                 free_entries /* verilator public_flat_rd */;  // write queue entries to be given back
   // Bits of {axi_ax_t, axi_w_t, axi_r_t, rd_req_t, wr_req_t, dram_addr_t, MapInBits, RowWidth, ColWidth, RobWidth}, 16 bits each.
   logic [9:0][15:0]           sizes /* verilator public_flat_rd */;
@@ -155,12 +155,7 @@ module blk_host
       if (rd_rsp.valid) pend_q[rd_rsp.tag] <= 1'b0;
       if (rd_req_valid && rd_req_ready) pend_q[rd_req.tag] <= 1'b1;
       free_entries <= free_entries + 6'(wr_req_valid) - 6'(credit);
-      counts[5] <= counts[5] + 32'(events.ar);
-      counts[4] <= counts[4] + 32'(events.aw);
-      counts[3] <= counts[3] + 32'(events.slverr);
-      counts[2] <= counts[2] + 32'(events.decerr);
-      counts[1] <= counts[1] + 32'(events.excl_fail);
-      counts[0] <= counts[0] + 32'(events.rob_full);
+      for (int unsigned i = 0; i < $bits(host_events_t); i++) counts[i] <= counts[i] + 32'(events[i]);
     end
   end
 

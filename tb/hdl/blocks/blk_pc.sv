@@ -45,7 +45,7 @@ module blk_pc
   logic [NumPcs-1:0][31:0] worst /* verilator public_flat_rd */;
   logic [NumPcs-1:0][31:0] differences /* verilator public_flat_rd */;
   logic [31:0]             cycle /* verilator public_flat_rd */;
-  logic [NumPcs-1:0][12:0][31:0] counts /* verilator public_flat_rd */;  // pulses of events_t, same bit order
+  logic [NumPcs-1:0][$bits(events_t)-1:0][31:0] counts /* verilator public_flat_rd */;  // pulses of events_t, same bit order
   logic [NumPcs-1:0][31:0] most_debt /* verilator public_flat_rd */;
 
   initial begin
@@ -113,7 +113,7 @@ module blk_pc
         missing[p] <= 1'b0;
         most_debt[p] <= '0;
       end else begin
-        if (events != '0) for (int unsigned i = 0; i < 13; i++) if (events[i]) counts[p][i] <= counts[p][i] + 32'd1;
+        if (events != '0) for (int unsigned i = 0; i < $bits(events_t); i++) if (events[i]) counts[p][i] <= counts[p][i] + 32'd1;
         if (rd_surplus) surplus[p] <= 1'b1;
         if (rd_missing) missing[p] <= 1'b1;
         if (32'(status.refresh_debt) > most_debt[p]) most_debt[p] <= 32'(status.refresh_debt);
