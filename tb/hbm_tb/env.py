@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,13 +27,14 @@ from hbm_tb.agents import (
 )
 from hbm_tb.config import BenchConfig, reset_params
 from hbm_tb.coverage import Coverage
-from hbm_tb.link import Registers, cycles, reset_controls
+from hbm_tb.link import BY_PATH, Registers, cycles, reset_controls
 from hbm_tb.lockstep import LockStep
 from hbm_tb.rings import Rings
 from hbm_tb.scoreboard import Mismatch, Scoreboard, Settings
 from hbm_tb.traffic import Chunk
 
 Records = NDArray[np.void]
+CTRL, DRAIN = BY_PATH["ctrl"], BY_PATH["policy.drain"]
 
 
 class Sink(uvm_analysis_export):  # type: ignore[misc]
@@ -119,6 +120,8 @@ class Checks(uvm_scoreboard):  # type: ignore[misc]
         self.board = Scoreboard(settings, self.legality)
         self.exact = LockStep(reset_params(config.geometry), config.reproduce) if config.check_exact else None
         self.kept: list[Records] = []
+        self.forwarding = False  # policy.drain.forward was ever set
+        self.clears = 0  # of the counters, by software
         self._ports: dict[int, PortBatch] = {}
         self._commands: CommandBatch | None = None
         self._outside: OutsideBatch | None = None
@@ -154,6 +157,7 @@ class Checks(uvm_scoreboard):  # type: ignore[misc]
         if commands is None or outside is None or len(ports) != records.PORTS:
             return
         self._commands, self._ports, self._outside = None, {}, None
+        self._registers_written(outside.events)
         if self.config.keep_commands and len(commands.cmd):
             self.kept.append(commands.cmd)
         acc, r, b = ([getattr(ports[p], name) for p in range(records.PORTS)] for name in ("acc", "r", "b"))
@@ -169,9 +173,16 @@ class Checks(uvm_scoreboard):  # type: ignore[misc]
             np.savez(f"failure_{self.config.test}.npz", cmd=self.commands, **streams)
             raise
 
-    def finish(self, require_traffic: bool) -> None:
+    def _registers_written(self, events: Records) -> None:
+        """What the checks must know of register writes."""
+        for row in events[events["kind"] == records.EV_REGISTER]:
+            address, word = int(row["a"]), int(row["b"])
+            self.forwarding |= address == DRAIN.address and bool(DRAIN.field("forward").of(word))
+            self.clears += address == CTRL.address and CTRL.field("clear").of(word)
+
+    def finish(self, require_traffic: bool, forwarded: Sequence[int] | None) -> None:
         """The checks of the end: nothing open, nothing missing, something compared."""
-        self.board.finish(require_traffic)
+        self.board.finish(require_traffic, forwarded)
         if self.exact is not None:
             try:
                 self.exact.finish(require_traffic)
@@ -215,6 +226,8 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
         self.on_batch: list[Callable[[], None]] = []
         self.counts: dict[str, int] = {}  # the last snapshot that was compared
         self.snapshots = 0
+        self.clears = 0  # by clear_counters
+        self.forwarded = [0, 0]  # reads before the last of them
 
     # ------------------------------------------------------------ phases
 
@@ -283,6 +296,7 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
         """Reset in the middle of everything; the channel and the bench begin again."""
         self.running = False
         self.checks.begin()
+        self.clears, self.forwarded = 0, [0, 0]
         await self.start()
 
     async def program(self, programmed: Params, checked: Params) -> int:
@@ -335,9 +349,9 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
             await self.heart.wait()
 
     async def settle(self, limit: int = 8_000) -> None:
-        """Wait until the column commands of all answered requests were seen; those of writes follow their B."""
+        """Wait until the column commands of all answered writes were seen, which follow their B."""
         for _ in range(0, limit, 64):
-            if not any(port.state.due.any() for port in self.checks.board.ports):
+            if not any(port.writes_due() for port in self.checks.board.ports):
                 return
             await cycles(64)
             self.collect()
@@ -363,6 +377,22 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
         self.snapshots += 1
         return counts
 
+    async def clear_counters(self) -> None:
+        """Let all counters begin anew, in one write with a snapshot of what they were."""
+        await self.registers.write("ctrl", CTRL.field("snapshot").mask | CTRL.field("clear").mask)
+        counts = await counters.read_snapshot(self.registers)
+        self.clears += 1
+        self.forwarded = [self.forwarded[n] + counts[f"pc{n}_forward"] for n in counters.UNITS]
+
+    async def _all_forwarded(self) -> list[int] | None:
+        """Reads that were forwarded since reset, by the counters; None: a test cleared them."""
+        if not self.checks.forwarding:
+            return [0, 0]
+        if self.checks.clears != self.clears:
+            return None
+        counts = await counters.take_snapshot(self.registers)
+        return [self.forwarded[n] + counts[f"pc{n}_forward"] for n in counters.UNITS]
+
     async def finish(self, require_traffic: bool = True) -> None:
         """Drain, then the checks of the end: nothing open, nothing missing, counters and device memory as expected."""
         await self.drain()
@@ -371,8 +401,10 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
         self.collect()
         if self.checks.exact is not None and self.config.check_counters:
             await self.compare_counters(idle=True)
+        forwarded = await self._all_forwarded()
+        self.collect()
         self.running = False
-        self.checks.finish(require_traffic)
+        self.checks.finish(require_traffic, forwarded)
         self.compare_memory()
         if self.rings.errors():
             raise Mismatch(f"the timed side counted {self.rings.errors()} errors\n  reproduce: {self.config.reproduce}")

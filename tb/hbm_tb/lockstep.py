@@ -242,8 +242,7 @@ class LockStep:
 
     def snapshot(self) -> dict[str, int]:
         """The counters of the last snapshot that software took (M9), by name."""
-        counts: dict[str, int] = self.channel.snapshot()
-        return counts
+        return self.channel.snapshot() or {}
 
     # ------------------------------------------------------------ the story
 

@@ -39,6 +39,7 @@ BUCKETS = 4096  # of the time series
 CANDIDATES = 16  # legal values kept for a message
 MAX_BANKS = 64
 TOUCHES = 1024
+DUE_MOST = 60_000
 
 # ---------------------------------------------------------------- scalars: offsets in `m`
 (
@@ -58,10 +59,11 @@ TOUCHES = 1024
     N_EXCL_OK, N_EXCL_FAIL, N_RMW, N_FIRST_CYCLE, N_LAST_CYCLE, N_LAT_COUNT, N_LAT_SUM, N_LAT_MAX,
     N_HIT, N_CLOSED, N_CONFLICT, N_RD_CMD, N_WR_CMD, N_RAW, N_WAR, N_WAW, N_DROPPED, N_ID_OVERTAKE, N_LAST_COLUMN,
     N_WLAT_COUNT, N_WLAT_SUM, N_WLAT_MAX, N_R_INTERLEAVE,
+    N_DUE_MORE,  # read commands due that `due` does not hold: forwarded reads of one block leave theirs for ever
     # the first error
     X_CODE, X_CYCLE, X_ID, X_TXN, X_BEAT, X_ADDR, X_A, X_B, X_LO, X_HI, X_CANDIDATES, X_BLOCK,
     SCALARS,
-) = range(91)  # fmt: skip
+) = range(92)  # fmt: skip
 
 # ---------------------------------------------------------------- columns of the tables
 (
@@ -496,7 +498,10 @@ def process_ar(m: I64, ar: U64, due: U16, cycle: Word, wait: Word, axi_id: Word)
                 if block != previous:
                     previous = block
                     dram = dram_block(m, block)
-                    due[2 * dram] += np.uint16(1)
+                    if due[2 * dram] < DUE_MOST:
+                        due[2 * dram] += np.uint16(1)
+                    else:
+                        m[N_DUE_MORE] += 1
                     m[N_RD_REQ] += 1
                     if due[2 * dram + 1] > 0:
                         m[N_RAW] += 1

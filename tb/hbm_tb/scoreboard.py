@@ -251,15 +251,28 @@ class PortScoreboard:
             out.append(f"port {port}: {left} offered W beats were never taken (WREADY stuck?)")
         return out
 
-    def commands_due(self) -> list[str]:
-        """Requests that no column command answered to."""
+    def commands_due(self, forwarded: int | None = 0) -> list[str]:
+        """Requests that no column command answered to.
+
+        So many reads were `forwarded` by the channel's count (M3.6) and need none; None: any number may be.
+        """
         out = []
-        for name, due in (("RD", self.state.due[0::2]), ("WR", self.state.due[1::2])):
+        for name, due, more, without in (
+            ("RD", self.state.due[0::2], int(self.state.m[k.N_DUE_MORE]), forwarded),
+            ("WR", self.state.due[1::2], 0, 0),
+        ):
             at = np.flatnonzero(due)
-            if len(at):
-                where = self._place(int(at[0]))
-                out.append(f"port {self.port}: {int(due[at].sum())} {name} commands are missing, the first at {where}")
+            missing = int(due[at].sum(dtype=np.int64)) + more
+            if without is None or missing == without:
+                continue
+            where = f", the first at {self._place(int(at[0]))}" if len(at) else ""
+            but = f", but {without} reads were forwarded" if without else ""
+            out.append(f"port {self.port}: {missing} {name} commands are missing{where}{but}")
         return out
+
+    def writes_due(self) -> bool:
+        """A write that was answered has not gone to the DRAM yet."""
+        return bool(self.state.due[1::2].any())
 
     def image(self) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         """All written 32-byte blocks: (packed DRAM addresses, bytes), after the end of all traffic."""
@@ -491,14 +504,17 @@ class Scoreboard:
         """Sum over the ports of one counter (port_kernel N_...)."""
         return int(sum(p.state.m[counter] for p in self.ports))
 
-    def finish(self, require_traffic: bool = True) -> None:
-        """End of test: nothing in flight, no command missing, and something was checked."""
+    def finish(self, require_traffic: bool = True, forwarded: Sequence[int] | None = (0, 0)) -> None:
+        """End of test: nothing in flight, no command missing, and something was checked.
+
+        `forwarded`: reads of each port that took their data from a write (M3.6); None: not known how many.
+        """
         problems: list[str] = []
         for port in self.ports:
             left = port.open_work()
             problems += left
             if not left and self.settings.check_commands:
-                problems += port.commands_due()
+                problems += port.commands_due(None if forwarded is None else forwarded[port.port])
         if require_traffic and not problems:
             if self.total(k.N_RD_CHECKED) + self.total(k.N_B) == 0:
                 problems.append("nothing was checked: no read beat and no write response")

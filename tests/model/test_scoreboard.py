@@ -322,6 +322,19 @@ def test_commands_must_answer_to_requests() -> None:
     expect(chunks, out, "WR commands are missing", "PC 0" if out.cmd[0][2] == 0 else "PC")
 
 
+def test_forwarded_reads_need_no_command() -> None:
+    """M3.6: as many RD may be missing as the channel says that it forwarded, no more and no fewer, and on its own PC."""
+    chunks, out = full_width()
+    at, gone = next((i, row) for i, row in enumerate(out.cmd) if row[1] == mock.RDA)
+    out.cmd.pop(at)
+    port = int(gone[2])
+    board = feed(chunks, out, finish=False)
+    board.finish(forwarded=[int(n == port) for n in range(2)])
+    for wrong in ([0, 0], [2 * (n == port) for n in range(2)], [int(n != port) for n in range(2)]):
+        with pytest.raises(Mismatch, match="1 RD commands are missing"):
+            feed(chunks, out, finish=False).finish(forwarded=wrong)
+
+
 def test_silence_is_no_pass() -> None:
     """Nothing checked, or requests never taken, is a failure."""
     chunks = random_chunks(1)
