@@ -59,5 +59,6 @@ rtl/sched/hbm_pc_events.sv
 rtl/data/hbm_wr_buffer.sv
 rtl/data/hbm_wr_path.sv
 rtl/data/hbm_rd_path.sv
+rtl/data/hbm_forward.sv
 rtl/hbm_pc.sv
 rtl/hbm_channel.sv

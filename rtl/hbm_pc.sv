@@ -79,20 +79,22 @@ module hbm_pc
   logic [RobWidth-1:0]   rd_col_tag;
   logic                  wr_no_space, wr_no_tag;
   logic [WrIdxWidth-1:0] rmw_idx;
+  logic                  forward_room, forward_claim, forward, same;  // reads from queued writes
 
   assign rd_loc        = loc_of(rd_req_i.addr);
   assign wr_loc        = loc_of(wr_req_i.addr);
   assign rd_cam_loc[0] = wr_loc;
   assign wr_cam_loc[0] = rd_loc;
   assign wr_cam_loc[1] = wr_loc;
-  assign rd_ins        = rd_req_valid_i & rd_space;
+  assign same          = rd_loc == wr_loc;
+  assign rd_ins        = rd_req_valid_i & rd_req_ready_o;
   assign wr_ins        = wr_req_valid_i;
 
-  assign rd_req_ready_o = rd_space;
+  assign rd_req_ready_o = rd_space & forward_room;
 
   hbm_req_queue #(.Depth(RdEntries), .HostDepth(RdDepth), .TagWidth(RobWidth), .Cams(1)) u_rd_queue (
     .clk_i, .rst_ni,
-    .ins_a_i(rd_ins), .loc_a_i(rd_loc), .tag_a_i(rd_req_i.tag), .slot_a_o(rd_slot), .space_a_o(rd_space),
+    .ins_a_i(rd_ins), .keep_a_i(~forward), .loc_a_i(rd_loc), .tag_a_i(rd_req_i.tag), .slot_a_o(rd_slot), .space_a_o(rd_space),
     .ins_b_i(rmw_start), .loc_b_i(rmw_loc), .tag_b_i(RobWidth'(rmw_idx)), .aged_b_i(rmw_aged), .urgent_b_i(rmw_urgent),
     .slot_b_o(rd_rmw_slot), .space_b_o(rmw_space),
     .issue_i(rd_pick),
@@ -106,7 +108,7 @@ module hbm_pc
 
   hbm_req_queue #(.Depth(WrDepth), .HostDepth(WrDepth), .TagWidth(1), .Cams(2)) u_wr_queue (
     .clk_i, .rst_ni,
-    .ins_a_i(wr_ins), .loc_a_i(wr_loc), .tag_a_i(1'b0), .slot_a_o(wr_slot), .space_a_o(wr_space),
+    .ins_a_i(wr_ins), .keep_a_i(1'b1), .loc_a_i(wr_loc), .tag_a_i(1'b0), .slot_a_o(wr_slot), .space_a_o(wr_space),
     .ins_b_i(1'b0), .loc_b_i('0), .tag_b_i(1'b0), .aged_b_i(1'b0), .urgent_b_i(1'b0), .slot_b_o(wr_no_slot), .space_b_o(wr_no_space),
     .issue_i(wr_pick),
     .open_i(ok.open), .rows_i(rows), .act_i(cmd.act), .act_row_i(cmd.act_row), .close_i(close), .age_tick_i(age_tick),
@@ -132,8 +134,8 @@ module hbm_pc
 
   hbm_hazard u_hazard (
     .clk_i, .rst_ni,
-    .rd_ins_i(rd_ins), .rd_slot_i(rd_slot), .rd_match_wr_i(wr_cam[0]),
-    .wr_ins_i(wr_ins), .wr_slot_i(wr_slot), .wr_match_rd_i(rd_cam[0]), .wr_match_wr_i(wr_cam[1]), .same_i(rd_loc == wr_loc),
+    .rd_ins_i(rd_ins), .rd_slot_i(rd_slot), .rd_match_wr_i(wr_cam[0] & {WrDepth{~forward_claim}}),
+    .wr_ins_i(wr_ins), .wr_slot_i(wr_slot), .wr_match_rd_i(rd_cam[0]), .wr_match_wr_i(wr_cam[1]), .same_i(same & ~forward_claim),
     .rd_issue_i(rd_pick), .wr_issue_i(wr_pick),
     .rd_free_o(rd_free), .wr_free_o(wr_free), .wr_free_of_wr_o(wr_free_of_wr)
   );
@@ -229,11 +231,15 @@ module hbm_pc
   logic                    wr_word_valid;
   logic [AxiDataWidth-1:0] wr_word_data;
   logic [AxiStrbWidth-1:0] wr_word_strb;
+  wr_vec_t                 copy_slot;
+  logic [AxiDataWidth-1:0] copy_data;
+  rd_rsp_t                 path_rsp;
 
   hbm_wr_buffer u_wr_buffer (
     .clk_i, .rst_ni, .ins_i(wr_ins), .ins_slot_i(wr_slot), .ins_data_i(wr_req_i.data), .ins_strb_i(wr_req_i.strb),
     .merge_i(merge), .merge_idx_i(merge_idx), .merge_data_i(merge_data),
-    .pick_i(wr_pick), .valid_o(wr_word_valid), .data_o(wr_word_data), .strb_o(wr_word_strb)
+    .pick_i(wr_pick), .valid_o(wr_word_valid), .data_o(wr_word_data), .strb_o(wr_word_strb),
+    .copy_slot_i(copy_slot), .copy_data_o(copy_data)
   );
 
   hbm_wr_path #(.Pc(Pc)) u_wr_path (
@@ -243,9 +249,17 @@ module hbm_pc
 
   hbm_rd_path #(.Pc(Pc)) u_rd_path (
     .clk_i, .rst_ni, .rl_i(timing_i.rl), .pick_i(rd_pick != '0), .rmw_i(|rd_pick[RdEntries-1:RdDepth]), .tag_i(rd_col_tag),
-    .ready_o(rd_path_ready), .rddata_en_o, .dfi_i(dfi_rd_i), .rsp_o(rd_rsp_o),
+    .ready_o(rd_path_ready), .rddata_en_o, .dfi_i(dfi_rd_i), .rsp_o(path_rsp),
     .merge_o(merge), .merge_idx_o(merge_idx), .merge_data_o(merge_data),
     .empty_o(rd_path_empty), .surplus_o(rd_surplus_o), .missing_o(rd_missing_o)
+  );
+
+  hbm_forward u_forward (
+    .clk_i, .rst_ni, .enable_i(policy_i.forward),
+    .wr_ins_i(wr_ins), .wr_slot_i(wr_slot), .wr_full_i(&wr_req_i.strb), .wr_match_wr_i(wr_cam[1]), .wr_issue_i(wr_pick),
+    .rd_take_i(rd_ins), .rd_tag_i(rd_req_i.tag), .rd_match_wr_i(wr_cam[0]), .same_i(same),
+    .room_o(forward_room), .claim_o(forward_claim), .forward_o(forward),
+    .copy_slot_o(copy_slot), .copy_data_i(copy_data), .rsp_i(path_rsp), .merge_i(merge), .rsp_o(rd_rsp_o)
   );
 
   hbm_credit_return u_credit_return (.clk_i, .rst_ni, .free_i(wr_pick != '0), .credit_o(wr_credit_o));

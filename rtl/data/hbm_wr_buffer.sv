@@ -23,7 +23,11 @@ module hbm_wr_buffer
   input  wr_vec_t                 pick_i,      // one-hot or zero
   output logic                    valid_o,     // one cycle after the pick
   output logic [AxiDataWidth-1:0] data_o,
-  output logic [AxiStrbWidth-1:0] strb_o
+  output logic [AxiStrbWidth-1:0] strb_o,
+
+  // Data of an entry for a read (M3.6).
+  input  wr_vec_t                 copy_slot_i, // one-hot or zero
+  output logic [AxiDataWidth-1:0] copy_data_o
 );
 
   logic [AxiDataWidth-1:0] data_q [WrDepth];
@@ -62,6 +66,13 @@ module hbm_wr_buffer
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) valid_q <= 1'b0;
     else valid_q <= pick_i != '0;
+  end
+
+  always_comb begin
+    copy_data_o = '0;
+    if (copy_slot_i != '0) begin
+      for (int unsigned e = 0; e < WrDepth; e++) copy_data_o |= {AxiDataWidth{copy_slot_i[e]}} & data_q[e];
+    end
   end
 
   assign valid_o = valid_q;

@@ -25,6 +25,7 @@ module hbm_req_queue
 
   // Port a: from the host. Port b: into a reserved entry; counts as younger than a of the same cycle.
   input  logic                ins_a_i,       // only while space_a_o
+  input  logic                keep_a_i,      // 0: the entry is written and yet not used (a forwarded read, M3.6); late
   input  loc_t                loc_a_i,
   input  logic [TagWidth-1:0] tag_a_i,
   output logic [Depth-1:0]    slot_a_o,
@@ -136,8 +137,8 @@ module hbm_req_queue
       valid_q <= '0;
       level_q <= '0;
     end else begin
-      valid_q <= (valid_q & ~issue_i) | new_a | new_b;
-      level_q <= level_q + 6'(ins_a_i) + 6'(ins_b_i) - 6'(issue_i != '0);
+      valid_q <= (valid_q & ~issue_i) | (new_a & {Depth{keep_a_i}}) | new_b;
+      level_q <= level_q + 6'(ins_a_i & keep_a_i) + 6'(ins_b_i) - 6'(issue_i != '0);
     end
   end
 

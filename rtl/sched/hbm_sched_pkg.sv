@@ -9,6 +9,7 @@ package hbm_sched_pkg;
   localparam int unsigned NBl = 2;          // CK that one access occupies the data bus, all generations
   localparam int unsigned WrPathDepth = 16; // picked writes whose data has not yet been sent
   localparam int unsigned RdPathDepth = 64; // picked reads whose data has not yet returned
+  localparam int unsigned ForwardDepth = 3; // forwarded reads under way
 
   typedef logic [NumBanks-1:0]  bank_vec_t;   // one bit a bank
   typedef logic [NumGroups-1:0] group_vec_t;  // one bit a bank group

@@ -625,7 +625,7 @@ async def all_slots_can_be_in_flight(dut: Any) -> None:
 
 @cocotb.test()
 async def every_bin_of_the_latency_histogram_has_its_limits(dut: Any) -> None:
-    """Answers that come around each limit land on both sides of it, those of later beats do not matter, errors do not count."""
+    """Answers that come around each limit land on both sides of it; errors do not count."""
     env = await bench(dut)
     env.sink(rsp=0)
     expected = dict.fromkeys((*BINS.values(), "lat_more"), 0)

@@ -30,8 +30,8 @@ CYCLE_NS = 2
 OPEN, LOOKAHEAD, CONFLICT, CLOSED = range(4)
 # Pulses of events_t, first member last in the counters.
 EVENTS = (
-    "act pre rd wr refsb ref_all row_hit row_closed row_conflict turnaround rmw rd_full wr_full forward rd_req wr_req busy "
-    "stall_off stall_empty stall_column stall_turn stall_refresh stall_activate stall_bank stall_hazard"
+    "act pre rd wr refsb ref_all row_hit row_closed row_conflict turnaround rmw rd_full wr_full forward rd_req wr_req "
+    "busy stall_off stall_empty stall_column stall_turn stall_refresh stall_activate stall_bank stall_hazard"
 ).split()
 POLICY = dict(
     page=LOOKAHEAD,
