@@ -16,6 +16,10 @@ from hbm_model._places import (
     B_WRA,
     C_CLOSE,
     C_RANK,
+    CHAMP,
+    CHAMP_QUEUE,
+    CHAMP_W,
+    CLAIMED,
     CONFLICTS,
     DIRECTION,
     E_BANK,
@@ -41,7 +45,10 @@ from hbm_model._places import (
     MASKED,
     MASKED_W,
     MAX_BANKS,
+    N_CHAMP,
+    N_CHAMP_QUEUE,
     N_DIRECTION,
+    N_SERVED,
     PICKS,
     RAW,
     RAW_W,
@@ -49,12 +56,16 @@ from hbm_model._places import (
     RD_PICKED,
     READ,
     S_RD,
+    SERVED,
     SET,
     SHUT,
+    STARVED,
+    STARVED_W,
     T_COL,
     URGENT,
     URGENT_W,
     WHOLE,
+    WHOLE_W,
     WR_PATH,
     WR_PICKED,
     WRITE,
@@ -74,6 +85,8 @@ def is_held(x: Cells, k: Cells, b: int) -> bool:
 @hot
 def is_kept(x: Cells, b: int) -> bool:
     """M5.2."""
+    if x[CLAIMED] == b:
+        return False
     hits = x[B_HIT + b] & x[FREE] & ~x[RAW]
     hits_w = x[B_HIT + MAX_BANKS + b] & x[FREE_W] & ~x[RAW_W]
     if x[CONFLICTS] and x[B_CONFLICT + b]:
@@ -84,13 +97,24 @@ def is_kept(x: Cells, b: int) -> bool:
 
 @hot
 def find_conflicts(x: Cells, k: Cells) -> None:
-    """M4.5: banks with an urgent conflict; M4.1: who is masked."""
+    """M4.5: banks with an urgent conflict; M4.7: the bank that is claimed; M4.1: who is masked."""
     if x[CONFLICTS]:
         for b in range(k[K_BANKS]):
             x[B_CONFLICT + b] = 0
         x[CONFLICTS] = 0
     x[MASKED] = 0
     x[MASKED_W] = 0
+    x[CLAIMED] = -1
+    if x[CHAMP] | x[CHAMP_W]:
+        d = READ if x[CHAMP] else WRITE
+        if x[CHAMP + d] & x[HIT + d] == 0:
+            b = x[E_BANK + d * 64 + lowest(x[CHAMP + d])]
+            x[CLAIMED] = b
+            x[MASKED] = x[B_IN + b]
+            x[MASKED_W] = x[B_IN + MAX_BANKS + b]
+        elif x[SERVED]:
+            x[MASKED] = x[ALL] & ~x[CHAMP]
+            x[MASKED_W] = x[ALL_W] & ~x[CHAMP_W]
     if x[URGENT] | x[URGENT_W]:
         for d in range(2):
             rest = x[URGENT + d] & x[FREE + d] & ~x[RAW + d] & ~x[HIT + d] & ~x[SHUT + d]
@@ -147,8 +171,44 @@ def wants_close(x: Cells, k: Cells, d: int, b: int, t: int) -> bool:
 
 
 @hot
+def decide_champion(x: Cells, k: Cells) -> bool:
+    """M4.7: who is chosen, whether the champion is served; True when it decides the direction."""
+    x[N_CHAMP] = -1
+    x[N_SERVED] = 0
+    if (x[STARVED] | x[STARVED_W]) == 0:
+        return False  # a champion is starved
+    d = x[DIRECTION]
+    decides = False
+    stays = False
+    old = 0
+    old_w = 0
+    if x[CHAMP] | x[CHAMP_W]:
+        e = READ if x[CHAMP] else WRITE
+        me = x[CHAMP + e]
+        stays = e != d or x[C_RANK] < 0 or (me >> x[C_RANK]) & 1 == 0
+        old = x[CHAMP]
+        old_w = x[CHAMP_W]
+        if me & x[HIT + e] & x[FREE + e] & x[WHOLE + e] and not is_held(x, k, x[E_BANK + e * 64 + lowest(me)]):
+            decides = True
+            x[N_DIRECTION] = e
+            x[N_SERVED] = 1 if stays else 0
+    if not stays:
+        able = x[STARVED] & x[FREE] & x[WHOLE] & ~old
+        able_w = x[STARVED_W] & x[FREE_W] & x[WHOLE_W] & ~old_w
+        if able | able_w:
+            e = 1 - x[CHAMP_QUEUE]
+            if e == READ and able == 0:
+                e = WRITE
+            elif e == WRITE and able_w == 0:
+                e = READ
+            x[N_CHAMP] = lowest(able if e == READ else able_w)
+            x[N_CHAMP_QUEUE] = e
+    return decides
+
+
+@hot
 def decide_columns(x: Cells, k: Cells, n: int, pc: int, allowed: bool) -> None:
-    """M4: column pick and direction."""
+    """M4: column pick, champion and direction."""
     d = x[DIRECTION]
     o = 1 - d
     x[C_RANK] = -1
@@ -165,13 +225,17 @@ def decide_columns(x: Cells, k: Cells, n: int, pc: int, allowed: bool) -> None:
             path = False
         if path and x[T_COL + d] <= t:
             r = -1
-            if choice & x[URGENT + d]:
+            if choice & x[CHAMP + d]:
+                r = oldest_legal_column(x, k, d, choice & x[CHAMP + d], t)
+            if r < 0 and choice & x[URGENT + d]:
                 r = oldest_legal_column(x, k, d, choice & x[URGENT + d], t)
             if r < 0:
                 r = oldest_legal_column(x, k, d, choice & ~x[URGENT + d], t)
             if r >= 0:
                 x[C_RANK] = r
                 x[C_CLOSE] = 1 if wants_close(x, k, d, x[E_BANK + d * 64 + r], t) else 0
+    if decide_champion(x, k):
+        return
     # M4.4
     mine = x[ALL + d] != 0
     theirs = x[ALL + o] != 0

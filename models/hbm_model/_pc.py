@@ -13,6 +13,8 @@ from hbm_model._places import (
     B_ROW,
     C_CLOSE,
     C_RANK,
+    CHAMP,
+    CHAMP_QUEUE,
     DEBT,
     DIRECTION,
     E_BANK,
@@ -36,8 +38,11 @@ from hbm_model._places import (
     N_ACT_ROW,
     N_ACT_URGENT,
     N_ALL_HELD,
+    N_CHAMP,
+    N_CHAMP_QUEUE,
     N_DIRECTION,
     N_HELD,
+    N_SERVED,
     N_SHORT,
     N_SHORT_BANK,
     N_SHORT_URGENT,
@@ -63,6 +68,7 @@ from hbm_model._places import (
     REFSB,
     RESERVED,
     RESERVED_ENTRIES,
+    SERVED,
     STOPPED,
     WR,
     WR_PATH,
@@ -110,6 +116,11 @@ def apply_pc(x: Cells, k: Cells, n: int, pc: int, out: Table, at: int) -> int:
         did_column(x, k, d, b, close, 2 * n + pc)
         x[PICKS] += 1
         x[LAST] = n
+    if x[N_CHAMP] >= 0:
+        x[CHAMP_QUEUE] = x[N_CHAMP_QUEUE]
+        if x[N_CHAMP_QUEUE] != d or x[N_CHAMP] != r:
+            x[CHAMP + x[N_CHAMP_QUEUE]] = 1 << x[N_CHAMP]
+    x[SERVED] = x[N_SERVED]
     if x[N_DIRECTION] != d:
         x[DIRECTION] = x[N_DIRECTION]
         x[PICKS] = 0

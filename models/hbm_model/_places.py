@@ -173,8 +173,16 @@ K_SIZE: Final = K_TABLE + 4 * 256
     CONVERT,  # M6.1: refresh_all changed in this cycle, which began with a debt
     RD_PATH,  # how many reads, writes were picked
     WR_PATH,
+    CHAMP,  # M4.7: the champion, as a set of at most one entry
+    CHAMP_W,
+    CHAMP_QUEUE,  # queue of the last champion
+    SERVED,  # the champion is served in this cycle
+    CLAIMED,  # bank claimed in this cycle, -1: none
+    N_CHAMP,  # rank of the one chosen, -1: none; its queue
+    N_CHAMP_QUEUE,
+    N_SERVED,
     SCALARS,
-) = range(81)
+) = range(89)
 
 MAX_BANKS: Final = 64
 B_ROW: Final = 128  # open row, -1: closed

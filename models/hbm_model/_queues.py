@@ -11,6 +11,7 @@ from hbm_model._places import (
     B_HIT,
     B_IN,
     B_ROW,
+    CHAMP,
     E_BANK,
     E_COL,
     E_NEXT_R,
@@ -52,7 +53,7 @@ def renumber(x: Cells, k: Cells, d: int) -> None:
         x[B_IN + d * MAX_BANKS + b] = 0
         x[B_HIT + d * MAX_BANKS + b] = 0
     left = x[ALL + d]
-    sets = (SHUT + d, FREE + d, WHOLE + d, RAW + d, AGED + d, URGENT + d, STARVED + d)
+    sets = (SHUT + d, FREE + d, WHOLE + d, RAW + d, AGED + d, URGENT + d, STARVED + d, CHAMP + d)
     new = 0
     moved = 0
     hits = 0
@@ -173,7 +174,7 @@ def remove(x: Cells, d: int, r: int) -> None:
     if d == READ:
         req = x[E_REQ + e]
         x[HOST if 0 <= req < EXPRESS_NAME else RESERVED if req < 0 else EXPRESS] -= 1
-    for place in (ALL, HIT, SHUT, FREE, WHOLE, RAW, AGED, URGENT, STARVED):
+    for place in (ALL, HIT, SHUT, FREE, WHOLE, RAW, AGED, URGENT, STARVED, CHAMP):
         x[place + d] &= ~bit
     b = x[E_BANK + e]
     x[B_IN + d * MAX_BANKS + b] &= ~bit

@@ -14,6 +14,8 @@ from hbm_model._places import (
     B_LAST,
     B_PRE,
     B_ROW,
+    CHAMP,
+    CHAMP_W,
     DIRECTION,
     E_BANK,
     E_ROW,
@@ -54,6 +56,7 @@ from hbm_model._places import (
     PREA,
     RAW,
     RAW_W,
+    READ,
     REF,
     REFSB,
     S_REFSB,
@@ -156,7 +159,14 @@ def beside(a: Cells, b: Cells) -> None:
 
 @hot
 def by_class(x: Cells, wanted: int, wanted_w: int) -> int:
-    """M5.5: of two sets (reads, writes) the one that is looked at first: code 2 * direction + urgent, -1 for none."""
+    """M5.5: of two sets (reads, writes) the one that is looked at first.
+
+    Code 2 * direction + urgent, 4 more for the champion alone; -1 for none.
+    """
+    if wanted & x[CHAMP]:
+        return 4 + 2 * READ + 1
+    if wanted_w & x[CHAMP_W]:
+        return 4 + 2 * WRITE + 1
     d = x[DIRECTION]
     urgent = 1 if (wanted & x[URGENT]) | (wanted_w & x[URGENT_W]) else 0
     if urgent:
@@ -192,9 +202,11 @@ def pick_act(x: Cells, k: Cells, n: int) -> None:
     # One bank after the other is struck out until the oldest of the best class has a bank that may be activated.
     while wanted | wanted_w:
         code = by_class(x, wanted, wanted_w)
-        d = code >> 1
+        d = (code >> 1) & 1
         rest = wanted_w if d == WRITE else wanted
-        if code & 1:
+        if code & 4:
+            rest &= x[CHAMP + d]
+        elif code & 1:
             rest &= x[URGENT + d]
         r = lowest(rest)
         b = x[E_BANK + d * 64 + r]
@@ -263,9 +275,11 @@ def pick_short(x: Cells, k: Cells, n: int, owed: bool, stopped: bool) -> None:
     wanted_w = x[ALL_W] & ~x[HIT_W] & ~x[SHUT_W] & x[FREE_W] & ~x[RAW_W]
     while wanted | wanted_w:
         code = by_class(x, wanted, wanted_w)
-        d = code >> 1
+        d = (code >> 1) & 1
         rest = wanted_w if d == WRITE else wanted
-        if code & 1:
+        if code & 4:
+            rest &= x[CHAMP + d]
+        elif code & 1:
             rest &= x[URGENT + d]
         b = x[E_BANK + d * 64 + lowest(rest)]
         if x[B_PRE + b] <= t and b != out_bank and b != out_short and not is_held(x, k, b) and not is_kept(x, b):

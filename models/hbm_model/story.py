@@ -13,7 +13,7 @@ import numpy as np
 
 from hbm_model import _places as m
 from hbm_model import _port_places as p
-from hbm_model._columns import is_held, is_kept
+from hbm_model._columns import find_conflicts, is_held, is_kept
 from hbm_model.commands import COLUMN_COMMANDS, Cmd, CmdArray, ck_text, describe
 from hbm_model.controller import Channel, in_order
 
@@ -162,7 +162,8 @@ def queue_text(channel: Channel, pc: int) -> list[str]:
 
     CK are those of the pins: a decision of cycle n shows from CK 2 (n + PIPE) on.
     """
-    x, n = channel.state[pc], int(channel.clock[0])
+    x, n = channel.state[pc].copy(), int(channel.clock[0])
+    find_conflicts(x, channel.k)  # who is masked, kept and claimed in this cycle
     now = 2 * n
     held = "all banks held" if x[m.ALL_HELD] else f"held banks {int(x[m.HELD]):#x}" if x[m.HELD] else "no bank held"
     picked = []
@@ -185,7 +186,13 @@ def queue_text(channel: Channel, pc: int) -> list[str]:
             notes = ["closed" if opened < 0 else "hit" if hits else f"conflict with row {opened}"]
             notes += [f"waits for {x[m.E_WAITS + e]} older (M3.2)"] if x[m.E_WAITS + e] else []
             notes += ["unstarted (M3.3)"] if (int(x[m.RAW + d]) >> rank) & 1 else []
-            notes += ["urgent (M4.5)"] if (int(x[m.URGENT + d]) >> rank) & 1 else []
+            if (int(x[m.URGENT + d]) >> rank) & 1:
+                notes.append("starved (M4.5)" if (int(x[m.STARVED + d]) >> rank) & 1 else "high (M4.5)")
+            if (int(x[m.CHAMP + d]) >> rank) & 1:
+                notes.append("champion, served (M4.7)" if x[m.SERVED] else "champion (M4.7)")
+            elif x[m.SERVED]:
+                notes.append("the champion is served (M4.7)")
+            notes += ["bank claimed by the champion (M4.7)"] if x[m.CLAIMED] == bank else []
             notes += ["bank held (M6)"] if is_held(x, channel.k, bank) else []
             notes += ["other direction (M4.4)"] if hits and x[m.DIRECTION] != d else []
             notes += ["row kept by hits (M5.2)"] if opened >= 0 and not hits and is_kept(x, bank) else []
