@@ -17,6 +17,7 @@ from peakrdl_pyuvm.exporter import PyUVMExporter
 
 from hbm_model.csr import resets_of
 from hbm_model.emit_docs import packed_module, presets_page, register_table, registers_page, rules_page
+from hbm_model.emit_manifests import bender_manifest, fusesoc_core
 from hbm_model.emit_rdl import counters_rdl, map_rdl, timing_rdl
 from hbm_model.emit_sv import geometry_pkg, reset_pkg, words_pkg, write_regblock
 from hbm_model.owners import claims
@@ -71,6 +72,8 @@ def generate(out: Path = ROOT, root: Path = ROOT) -> None:
         _write(folder / "hbm_reset_pkg.sv", reset_pkg(geometry, params.name, resets[geometry], packages[geometry]))
 
     default = preset(DEFAULT_PRESET).geometry.name
+    _write(out / "hbm_channel.core", fusesoc_core(root, list(DEFAULT_PRESETS), default))
+    _write(out / "Bender.yml", bender_manifest(root, list(DEFAULT_PRESETS), default))
     structs = packages[default].structs
     _write(gen / "hbm_csr_timing.rdl", timing_rdl(structs["timing_t"], resets[default]))
     _write(gen / "hbm_csr_map.rdl", map_rdl(resets[default]))
