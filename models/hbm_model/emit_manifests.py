@@ -14,6 +14,7 @@ import yaml
 
 TOP: Final = "hbm_channel"
 _GEOMETRY: Final = "${HBM_GEOMETRY}"
+_WAIVERS: Final = "rtl/lint/waivers.vlt"
 
 
 def _parts(root: Path) -> list[tuple[bool, list[str]]]:
@@ -58,11 +59,12 @@ def fusesoc_core(root: Path, geometries: Sequence[str], default: str) -> str:
             "filesets": order[geometry],
             "toplevel": TOP,
         }
+    filesets["waivers"] = {"files": [_WAIVERS], "file_type": "vlt"}
     targets["lint"] = {
         "default_tool": "verilator",
-        "filesets": order[default],
+        "filesets": ["waivers", *order[default]],
         "toplevel": TOP,
-        "tools": {"verilator": {"mode": "lint-only", "verilator_options": ["--timing"]}},
+        "tools": {"verilator": {"mode": "lint-only", "verilator_options": ["-Wall"]}},
     }
     core = {
         "name": f"::{TOP}:{_version(root)}",
