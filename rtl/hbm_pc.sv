@@ -58,7 +58,7 @@ module hbm_pc
   demand_t             demand;
   ref_wish_t           wish;
   logic [RowWidth-1:0] rows [NumBanks];
-  bank_vec_t           close, page_close;
+  bank_vec_t           page_close;
   group_vec_t          group_rd_ok, group_wr_ok, group_ok0, group_ok1, group_next1;
   logic                writing, age_tick, set_end, stop, short_gnt, row_pending, ap;
   logic [7:0]          debt;
@@ -75,7 +75,8 @@ module hbm_pc
   loc_t    rd_loc, wr_loc, rd_cam_loc [1], wr_cam_loc [2];
   loc_t    rd_col_loc, wr_col_loc, rd_act_loc, wr_act_loc, rd_aux_loc, rmw_loc;
   logic [BankWidth-1:0]  rd_pre_bank, wr_pre_bank;
-  logic [5:0]            rd_level, wr_level;
+  logic                  rd_act_any, rd_act_urgent, rd_pre_any, rd_pre_urgent, wr_act_any, wr_act_urgent, wr_pre_any, wr_pre_urgent;
+  logic [LevelWidth-1:0] rd_level, wr_level;
   logic [RobWidth-1:0]   rd_col_tag;
   logic                  wr_no_space, wr_no_tag;
   logic [WrIdxWidth-1:0] rmw_idx;
@@ -98,11 +99,12 @@ module hbm_pc
     .ins_b_i(rmw_start), .loc_b_i(rmw_loc), .tag_b_i(RobWidth'(rmw_idx)), .aged_b_i(rmw_aged), .urgent_b_i(rmw_urgent),
     .slot_b_o(rd_rmw_slot), .space_b_o(rmw_space),
     .issue_i(rd_pick),
-    .open_i(ok.open), .rows_i(rows), .act_i(cmd.act), .act_row_i(cmd.act_row), .close_i(close), .age_tick_i(age_tick),
+    .rows_i(rows), .act_i(cmd.act), .act_row_i(cmd.act_row), .age_tick_i(age_tick),
     .cam_loc_i(rd_cam_loc), .cam_match_o(rd_cam),
     .valid_o(rd_valid), .hit_o(rd_hit), .aged_o(rd_aged), .urgent_o(rd_urgent), .of_bank_o(rd_of_bank), .level_o(rd_level),
     .col_set_i(rd_col_set), .col_pick_o(rd_pick), .col_loc_o(rd_col_loc), .col_tag_o(rd_col_tag),
-    .act_set_i(rd_act_set), .act_loc_o(rd_act_loc), .pre_set_i(rd_pre_set), .pre_bank_o(rd_pre_bank),
+    .act_set_i(rd_act_set), .act_loc_o(rd_act_loc), .act_any_o(rd_act_any), .act_urgent_o(rd_act_urgent),
+    .pre_set_i(rd_pre_set), .pre_bank_o(rd_pre_bank), .pre_any_o(rd_pre_any), .pre_urgent_o(rd_pre_urgent),
     .aux_set_i('0), .aux_pick_o(rd_aux_pick), .aux_loc_o(rd_aux_loc)
   );
 
@@ -111,11 +113,12 @@ module hbm_pc
     .ins_a_i(wr_ins), .keep_a_i(1'b1), .loc_a_i(wr_loc), .tag_a_i(1'b0), .slot_a_o(wr_slot), .space_a_o(wr_space),
     .ins_b_i(1'b0), .loc_b_i('0), .tag_b_i(1'b0), .aged_b_i(1'b0), .urgent_b_i(1'b0), .slot_b_o(wr_no_slot), .space_b_o(wr_no_space),
     .issue_i(wr_pick),
-    .open_i(ok.open), .rows_i(rows), .act_i(cmd.act), .act_row_i(cmd.act_row), .close_i(close), .age_tick_i(age_tick),
+    .rows_i(rows), .act_i(cmd.act), .act_row_i(cmd.act_row), .age_tick_i(age_tick),
     .cam_loc_i(wr_cam_loc), .cam_match_o(wr_cam),
     .valid_o(wr_valid), .hit_o(wr_hit), .aged_o(wr_aged), .urgent_o(wr_urgent), .of_bank_o(wr_of_bank), .level_o(wr_level),
     .col_set_i(wr_col_set), .col_pick_o(wr_pick), .col_loc_o(wr_col_loc), .col_tag_o(wr_no_tag),
-    .act_set_i(wr_act_set), .act_loc_o(wr_act_loc), .pre_set_i(wr_pre_set), .pre_bank_o(wr_pre_bank),
+    .act_set_i(wr_act_set), .act_loc_o(wr_act_loc), .act_any_o(wr_act_any), .act_urgent_o(wr_act_urgent),
+    .pre_set_i(wr_pre_set), .pre_bank_o(wr_pre_bank), .pre_any_o(wr_pre_any), .pre_urgent_o(wr_pre_urgent),
     .aux_set_i(rmw_set), .aux_pick_o(rmw_pick), .aux_loc_o(rmw_loc)
   );
 
@@ -183,7 +186,7 @@ module hbm_pc
     .rd_bank_ok_i(ok.rd_ok & banks_of_groups(group_rd_ok) & banks_of_sids(pc_ok.rd_sid)),
     .wr_bank_ok_i(ok.wr_ok & banks_of_groups(group_wr_ok)),
     .rd_ok_i(pc_ok.rd & rd_path_ready & enable_i), .wr_ok_i(pc_ok.wr & wr_path_ready & enable_i),
-    .masked_i(wish.held), .urgent_only_i(demand.urgent_conflict),
+    .masked_i(wish.held | ~ok.open), .urgent_only_i(demand.urgent_conflict),
     .rd_close_i(page_close & ok.rda_ok), .wr_close_i(page_close & ok.wra_ok),
     .rd_ready_i(rd_hit & rd_free), .rd_urgent_i(rd_urgent), .rd_of_bank_i(rd_of_bank),
     .wr_ready_i(wr_hit & wr_free & wr_complete), .wr_urgent_i(wr_urgent), .wr_of_bank_i(wr_of_bank),
@@ -208,17 +211,19 @@ module hbm_pc
     .clk_i, .rst_ni, .enable_i, .writing_i(writing), .rrd_l_long_i(gaps.rrd_l_long),
     .ok_i(ok), .pc_ok_i(pc_ok), .group_ok0_i(group_ok0), .group_ok1_i(group_ok1), .group_next1_i(group_next1),
     .demand_i(demand), .wish_i(wish),
-    .rd_able_i(rd_able), .rd_hit_i(rd_hit), .rd_urgent_i(rd_urgent), .rd_of_bank_i(rd_of_bank),
-    .wr_able_i(wr_able), .wr_hit_i(wr_hit), .wr_urgent_i(wr_urgent), .wr_of_bank_i(wr_of_bank),
-    .rd_act_set_o(rd_act_set), .rd_act_loc_i(rd_act_loc), .rd_pre_set_o(rd_pre_set), .rd_pre_bank_i(rd_pre_bank),
-    .wr_act_set_o(wr_act_set), .wr_act_loc_i(wr_act_loc), .wr_pre_set_o(wr_pre_set), .wr_pre_bank_i(wr_pre_bank),
+    .rd_able_i(rd_able), .rd_hit_i(rd_hit), .rd_of_bank_i(rd_of_bank),
+    .wr_able_i(wr_able), .wr_hit_i(wr_hit), .wr_of_bank_i(wr_of_bank),
+    .rd_act_set_o(rd_act_set), .rd_act_loc_i(rd_act_loc), .rd_act_any_i(rd_act_any), .rd_act_urgent_i(rd_act_urgent),
+    .rd_pre_set_o(rd_pre_set), .rd_pre_bank_i(rd_pre_bank), .rd_pre_any_i(rd_pre_any), .rd_pre_urgent_i(rd_pre_urgent),
+    .wr_act_set_o(wr_act_set), .wr_act_loc_i(wr_act_loc), .wr_act_any_i(wr_act_any), .wr_act_urgent_i(wr_act_urgent),
+    .wr_pre_set_o(wr_pre_set), .wr_pre_bank_i(wr_pre_bank), .wr_pre_any_i(wr_pre_any), .wr_pre_urgent_i(wr_pre_urgent),
     .act_o, .short_o, .short_a_ok_o, .act_gnt_i, .short_gnt_i(short_gnt), .pending_o(row_pending)
   );
 
   hbm_pc_commit u_pc_commit (
     .clk_i, .rst_ni, .act_i(act_o), .short_i(short_o), .act_gnt_i, .short_gnt_a_i, .short_gnt_b_i,
     .rd_bank_i(rd_bank), .rd_loc_i(rd_col_loc), .wr_bank_i(wr_bank), .wr_loc_i(wr_col_loc), .ap_i(ap),
-    .cmd_o(cmd), .close_o(close), .short_gnt_o(short_gnt), .col_o
+    .cmd_o(cmd), .short_gnt_o(short_gnt), .col_o
   );
 
   hbm_maintain u_maintain (

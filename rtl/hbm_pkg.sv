@@ -19,12 +19,17 @@ package hbm_pkg;
   localparam int unsigned AxiDataWidth = 256;
   localparam int unsigned AxiStrbWidth = AxiDataWidth / 8;
 
-  localparam int unsigned RdDepth = 32;    // read queue entries per PC
-  localparam int unsigned WrDepth = 32;    // write queue entries per PC
+  // Queue entries per PC. The product has 32; `hbm synth --entries` sets the macro to compare sizes.
+`ifndef HBM_QUEUE_ENTRIES
+  `define HBM_QUEUE_ENTRIES 32
+`endif
+  localparam int unsigned RdDepth = `HBM_QUEUE_ENTRIES;  // read queue
+  localparam int unsigned WrDepth = `HBM_QUEUE_ENTRIES;  // write queue
   localparam int unsigned RmwDepth = 4;    // further read entries reserved for read-modify-write
   localparam int unsigned RobSlots = 64;   // reorder slots per AXI port, one per read request
   localparam int unsigned RobWidth = $clog2(RobSlots);
   localparam int unsigned WrIdxWidth = $clog2(WrDepth);
+  localparam int unsigned LevelWidth = (WrDepth > 32) ? $clog2(WrDepth) + 1 : 6;  // number of entries in use of either queue
 
   localparam int unsigned PhaseBits = 128;              // data bits of one PC in one CK (HBM2: 64 DQ x 2 UI; HBM3/4: 32 DQ x 4 UI)
   localparam int unsigned PhaseBytes = PhaseBits / 8;
@@ -271,8 +276,8 @@ package hbm_pkg;
 
   // What a PC reports to the status registers.
   typedef struct packed {
-    logic [5:0] rd_level;      // read queue entries in use, reserved ones included
-    logic [5:0] wr_level;      // write queue entries in use
+    logic [LevelWidth-1:0] rd_level;  // read queue entries in use, reserved ones included
+    logic [LevelWidth-1:0] wr_level;  // write queue entries in use
     logic [4:0] refresh_debt;  // refresh commands owed, of the kind that is selected
     logic [3:0] refresh_early; // refresh commands ahead (M6.7)
     logic       writing;       // direction that is served: 0 reads, 1 writes

@@ -1,7 +1,8 @@
-// Remembers which entry is older than which, and picks the oldest of given sets of entries (M3.1, M4.2).
+// Remembers which entry is older than which, and picks the oldest of given sets of entries, urgent ones first (M3.1, M4.2, M5.5).
 //
 // older_q[e] holds the entries that are older than e. A bit of a freed entry may stay set: sets hold valid entries only.
-// A pick is an AND-OR of depth log2(Depth), without comparators.
+// A pick is an AND-OR of depth log2(Depth), without comparators. The oldest of the urgent entries and the oldest of all are found side
+// by side, and the answer to "is one urgent?" comes last: a class costs two gates of depth.
 
 module hbm_age_order #(
   /// Entries.
@@ -17,8 +18,9 @@ module hbm_age_order #(
   input logic             ins_b_i,       // likewise; younger than that of port a
   input logic [Depth-1:0] slot_b_i,
 
-  input  logic [Depth-1:0] set_i  [Picks],
-  output logic [Depth-1:0] pick_o [Picks]  // one-hot or zero
+  input  logic [Depth-1:0] urgent_i     [Picks],  // members of the class that goes first
+  input  logic [Depth-1:0] set_i        [Picks],
+  output logic [Depth-1:0] pick_o       [Picks]   // one-hot or zero
 );
 
   typedef logic [Depth-1:0] order_t [Depth];
@@ -41,13 +43,24 @@ module hbm_age_order #(
   end
 
   for (genvar p = 0; p < Picks; p++) begin : g_pick
+    logic [Depth-1:0] urgent, first, first_urgent;
+    logic             any_urgent;
+    assign urgent = set_i[p] & urgent_i[p];
+    assign any_urgent = urgent != '0;
+    // No entry asks most of the time: a simulator skips the scan. The conditions are the last gates of the pick.
     always_comb begin
-      pick_o[p] = '0;
-      // No entry asks most of the time: an event-driven simulator skips the scan.
-      if (set_i[p] != '0) begin
-        for (int unsigned e = 0; e < Depth; e++) pick_o[p][e] = set_i[p][e] & ~|(set_i[p] & older_q[e]);
+      first = '0;
+      if (set_i[p] != '0 && !any_urgent) begin
+        for (int unsigned e = 0; e < Depth; e++) first[e] = set_i[p][e] & ~|(set_i[p] & older_q[e]);
       end
     end
+    always_comb begin
+      first_urgent = '0;
+      if (any_urgent) begin
+        for (int unsigned e = 0; e < Depth; e++) first_urgent[e] = urgent[e] & ~|(urgent & older_q[e]);
+      end
+    end
+    assign pick_o[p] = first | first_urgent;
   end
 
 `ifndef SYNTHESIS

@@ -29,8 +29,8 @@ module hbm_bank_demand
     rd_vec_t rd_hit, rd_miss, rd_keep;
     wr_vec_t wr_hit, wr_miss, wr_keep;
     logic    any_keep, urgent_keep;
-    assign rd_hit  = rd_of_bank_i[b] & rd_hit_i;
-    assign wr_hit  = wr_of_bank_i[b] & wr_hit_i;
+    assign rd_hit  = rd_of_bank_i[b] & rd_hit_i & {RdEntries{open_i[b]}};
+    assign wr_hit  = wr_of_bank_i[b] & wr_hit_i & {WrDepth{open_i[b]}};
     assign rd_miss = rd_of_bank_i[b] & rd_able_i & ~rd_hit_i;
     assign wr_miss = wr_of_bank_i[b] & wr_able_i & ~wr_hit_i;
     assign rd_keep = rd_hit & rd_able_i;

@@ -79,19 +79,15 @@ module hbm_banks
 
   // ---------------------------------------------------------------- to ACT and REFSB
   bank_vec_t rc0, rc1, rc_next1, idle0, idle1, idle_next1;
-  logic      pre;
-  assign pre = cmd_i.pre != '0;
 
   hbm_gap_timer #(.Width(9), .Lanes(NumBanks)) u_act_act (
     .clk_i, .rst_ni, .gap_i(gaps_i.act_act), .start_i(cmd_i.act), .offset_i(ActOffset),
     .ok0_o(rc0), .ok1_o(rc1), .next1_o(rc_next1)
   );
-  hbm_idle_timer u_idle (
-    .clk_i, .rst_ni,
-    .row_gap_i(pre ? 12'(gaps_i.pre_act) : gaps_i.rfc_sb), .row_start_i(cmd_i.pre | cmd_i.refsb),
-    .row_offset_i(2'(cmd_i.late) + (pre ? PreDelay : 2'd0)),
-    .col_gap_i((cmd_i.wr != '0) ? 12'(gaps_i.wra_act) : 12'(gaps_i.rda_act)), .col_start_i(auto_close), .col_offset_i(ColOffset),
-    .ok0_o(idle0), .ok1_o(idle1), .next1_o(idle_next1)
+  hbm_idle_timer #(.ColOffset(ColOffset), .PreDelay(PreDelay)) u_idle (
+    .clk_i, .rst_ni, .pre_gap_i(12'(gaps_i.pre_act)), .refsb_gap_i(gaps_i.rfc_sb), .rda_gap_i(12'(gaps_i.rda_act)),
+    .wra_gap_i(12'(gaps_i.wra_act)), .pre_i(cmd_i.pre), .refsb_i(cmd_i.refsb), .col_close_i(auto_close), .wr_i(cmd_i.wr != '0),
+    .late_i(cmd_i.late), .ok0_o(idle0), .ok1_o(idle1), .next1_o(idle_next1)
   );
 
   assign rows_o = rows_q;

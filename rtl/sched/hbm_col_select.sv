@@ -1,6 +1,6 @@
-// Chooses the column command of one PC: which entries may go, urgent first, and whether the row closes.
+// Chooses the column command of one PC: which entries may go, and whether the row closes.
 //
-// Contract: M4.1, M4.2, M4.3. The queues themselves give the oldest of the sets offered here.
+// Contract: M4.1, M4.2, M4.3. The queues themselves give the oldest urgent one of the sets offered here, else the oldest.
 
 module hbm_col_select
   import hbm_geometry_pkg::*;
@@ -13,12 +13,12 @@ module hbm_col_select
   input bank_vec_t  wr_bank_ok_i,
   input logic       rd_ok_i,         // PC timers and data path
   input logic       wr_ok_i,
-  input bank_vec_t  masked_i,        // held for a refresh: no column command
+  input bank_vec_t  masked_i,        // closed, or held for a refresh: no column command
   input bank_vec_t  urgent_only_i,   // an urgent conflict waits: urgent hits only
   input bank_vec_t  rd_close_i,      // a read to this bank shall and may close it
   input bank_vec_t  wr_close_i,
 
-  input rd_vec_t rd_ready_i,   // hit, waits for nothing
+  input rd_vec_t rd_ready_i,   // hits where the bank is open, waits for nothing
   input rd_vec_t rd_urgent_i,
   input rd_vec_t rd_of_bank_i [NumBanks],
   input wr_vec_t wr_ready_i,
@@ -70,8 +70,8 @@ module hbm_col_select
 
   assign rd_elig  = rd_open_o & rd_timed;
   assign wr_elig  = wr_open_o & wr_timed;
-  assign rd_set_o = ((rd_elig & rd_urgent_i) != '0) ? (rd_elig & rd_urgent_i) : rd_elig;
-  assign wr_set_o = ((wr_elig & wr_urgent_i) != '0) ? (wr_elig & wr_urgent_i) : wr_elig;
+  assign rd_set_o = rd_elig;
+  assign wr_set_o = wr_elig;
 
   always_comb begin
     rd_bank_o = '0;

@@ -16,23 +16,24 @@ module hbm_direction
   input rd_vec_t    rd_urgent_i,
   input wr_vec_t    wr_open_i,
   input wr_vec_t    wr_urgent_i,
-  input logic [5:0] rd_level_i,   // queued entries
-  input logic [5:0] wr_level_i,
+  input logic [LevelWidth-1:0] rd_level_i,  // queued entries
+  input logic [LevelWidth-1:0] wr_level_i,
   input logic       issue_i,      // a column command is picked in this cycle
 
   output logic writing_o
 );
 
+  localparam int unsigned SumWidth = LevelWidth + 1;
   localparam int unsigned UrgentBatch = 32;  // commands after which an urgent hit of the other direction is served
 
   logic       writing_q, swap;
   logic [7:0] idle_q;   // cycles since the last pick or change, saturating
   logic [5:0] batch_q;  // picks since the last change, saturating at UrgentBatch
 
-  logic [5:0] rd_open, wr_open, here, other, here_level, other_level;
+  logic [LevelWidth-1:0] rd_open, wr_open, here, other, here_level, other_level;
   logic       rd_urgent, wr_urgent, here_urgent, other_urgent;
-  assign rd_open   = 6'($countones(rd_open_i));
-  assign wr_open   = 6'($countones(wr_open_i));
+  assign rd_open   = LevelWidth'($countones(rd_open_i));
+  assign wr_open   = LevelWidth'($countones(wr_open_i));
   assign rd_urgent = (rd_open_i & rd_urgent_i) != '0;
   assign wr_urgent = (wr_open_i & wr_urgent_i) != '0;
 
@@ -45,7 +46,7 @@ module hbm_direction
 
   logic few_here, better, full, stuck, urgent, alone, rest;
   assign few_here = here <= policy_i.switch_low;
-  assign better   = few_here && (7'(other) >= 7'(here) + 7'(policy_i.switch_gain)) && (other != '0)
+  assign better   = few_here && (SumWidth'(other) >= SumWidth'(here) + SumWidth'(policy_i.switch_gain)) && (other != '0)
                     && (writing_q || wr_level_i >= policy_i.write_low);
   assign full     = !writing_q && (wr_level_i >= policy_i.write_high) && few_here && (other != '0);
   assign stuck    = (idle_q >= policy_i.switch_idle) && (idle_q != '0) && (other != '0);

@@ -36,6 +36,12 @@ module hbm_gap_timer #(
   assign sum  = {1'b0, gap_i} + (Width + 1)'(offset_i);
   assign load = (sum > (Width + 1)'(2)) ? Width'(sum - (Width + 1)'(2)) : '0;
 
+  // The start comes late in the cycle: what it selects from is ready by then.
+  logic load_ok0, load_ok1, load_next1;
+  assign load_ok0   = load == '0;
+  assign load_ok1   = load <= Width'(1);
+  assign load_next1 = load <= Width'(3);
+
   // Nothing starts and nothing runs most of the time: then all stands still.
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -48,9 +54,9 @@ module hbm_gap_timer #(
       logic [Lanes-1:0] ok0_d, ok1_d, next1_d;
       for (int unsigned i = 0; i < Lanes; i++) begin
         count_d[i] = start_i[i] ? load : (count_q[i] > Width'(2)) ? count_q[i] - Width'(2) : '0;
-        ok0_d[i] = count_d[i] == '0;
-        ok1_d[i] = count_d[i] <= Width'(1);
-        next1_d[i] = count_d[i] <= Width'(3);
+        ok0_d[i] = start_i[i] ? load_ok0 : count_q[i] <= Width'(2);
+        ok1_d[i] = start_i[i] ? load_ok1 : count_q[i] <= Width'(3);
+        next1_d[i] = start_i[i] ? load_next1 : count_q[i] <= Width'(5);
       end
       count_q <= count_d;
       ok0_q <= ok0_d;

@@ -23,7 +23,6 @@ module hbm_pc_commit
   input logic      ap_i,
 
   output bank_cmd_t cmd_o,
-  output bank_vec_t close_o,    // banks whose row closes in this cycle
   output logic      short_gnt_o,
   output col_cmd_t  col_o
 );
@@ -52,8 +51,6 @@ module hbm_pc_commit
     cmd_o.wr = wr_bank_i;
     cmd_o.ap = ap_i;
   end
-
-  assign close_o = cmd_o.pre | ({NumBanks{ap_i}} & (rd_bank_i | wr_bank_i));
 
   col_cmd_t col_q;
   logic     rd, wr;

@@ -2,7 +2,7 @@
 //
 // Enforces: otherRow.
 //
-// Contract: M3.1 (visible one cycle after the offer), M3.4 (row hit), M4.5 (age class).
+// Contract: M3.1 (visible one cycle after the offer), M3.4 (row hit), M4.2 (urgent before not urgent, then by age), M4.5 (age class).
 //
 // Entries HostDepth and up are reserved for port b (read-modify-write). Slot numbers have no effect outside.
 
@@ -42,11 +42,9 @@ module hbm_req_queue
   input logic [Depth-1:0] issue_i,
 
   // Row state, and what changes it in this cycle.
-  input bank_vec_t           open_i,
   input logic [RowWidth-1:0] rows_i [NumBanks],
   input bank_vec_t           act_i,
   input logic [RowWidth-1:0] act_row_i,
-  input bank_vec_t           close_i,
 
   input logic age_tick_i,  // end of an age interval
 
@@ -55,21 +53,25 @@ module hbm_req_queue
   output logic [Depth-1:0] cam_match_o [Cams],
 
   output logic [Depth-1:0] valid_o,
-  output logic [Depth-1:0] hit_o,
+  output logic [Depth-1:0] hit_o,     // its row is the last one opened in its bank: a hit where the bank is open
   output logic [Depth-1:0] aged_o,
   output logic [Depth-1:0] urgent_o,
   output logic [Depth-1:0] of_bank_o [NumBanks],
-  output logic [5:0]       level_o,
+  output logic [LevelWidth-1:0] level_o,
 
-  // Oldest of a set. The column pick gives the entry's fields, the others its place.
+  // Oldest urgent entry of a set, else the oldest (aux: the oldest). The column pick gives the entry's fields, the others its place.
   input  logic [Depth-1:0]    col_set_i,
   output logic [Depth-1:0]    col_pick_o,
   output loc_t                col_loc_o,
   output logic [TagWidth-1:0] col_tag_o,
   input  logic [Depth-1:0]    act_set_i,
   output loc_t                act_loc_o,
+  output logic                act_any_o,     // the set is not empty
+  output logic                act_urgent_o,  // an urgent entry is in it
   input  logic [Depth-1:0]    pre_set_i,
   output logic [BankWidth-1:0] pre_bank_o,
+  output logic                pre_any_o,
+  output logic                pre_urgent_o,
   input  logic [Depth-1:0]    aux_set_i,
   output logic [Depth-1:0]    aux_pick_o,
   output loc_t                aux_loc_o
@@ -84,7 +86,7 @@ module hbm_req_queue
   of_bank_t            of_bank_q;
   loc_t                loc_q [Depth];
   logic [TagWidth-1:0] tag_q [Depth];
-  logic [5:0]          level_q;
+  logic [LevelWidth-1:0] level_q;
 
   // ---------------------------------------------------------------- free slots: the lowest of each part
   logic [Depth-1:0] free_a, free_b;
@@ -96,9 +98,9 @@ module hbm_req_queue
   assign space_b_o = free_b != '0;
 
   // ---------------------------------------------------------------- row hit
+  // A row that closes leaves the bits of its bank as they are; every user asks for an open bank, and ACT sets them anew.
   function automatic logic hits(input logic [BankWidth-1:0] bank, input logic [RowWidth-1:0] row);
-    if (act_i[bank]) return row == act_row_i;
-    return open_i[bank] & ~close_i[bank] & (row == rows_i[bank]);
+    return act_i[bank] ? row == act_row_i : row == rows_i[bank];
   endfunction
 
   function automatic logic [IdxWidth-1:0] index_of(input logic [Depth-1:0] onehot);
@@ -110,19 +112,15 @@ module hbm_req_queue
     return idx;
   endfunction
 
-  logic [Depth-1:0] hit_d, act_mask, close_mask, row_match;
+  logic [Depth-1:0] hit_d, act_mask, row_match;
   always_comb begin
     act_mask = '0;
-    close_mask = '0;
     row_match = '0;
     if (act_i != '0) begin
       for (int unsigned b = 0; b < NumBanks; b++) act_mask |= of_bank_q[b] & {Depth{act_i[b]}};
       for (int unsigned e = 0; e < Depth; e++) row_match[e] = loc_q[e].row == act_row_i;
     end
-    if (close_i != '0) begin
-      for (int unsigned b = 0; b < NumBanks; b++) close_mask |= of_bank_q[b] & {Depth{close_i[b]}};
-    end
-    hit_d = (hit_q & ~close_mask) | (act_mask & row_match);
+    hit_d = (hit_q & ~act_mask) | (act_mask & row_match);
     if (ins_a_i) hit_d = (hit_d & ~slot_a_o) | ({Depth{hits(loc_a_i.bank, loc_a_i.row)}} & slot_a_o);
     if (ins_b_i) hit_d = (hit_d & ~slot_b_o) | ({Depth{hits(loc_b_i.bank, loc_b_i.row)}} & slot_b_o);
   end
@@ -138,7 +136,7 @@ module hbm_req_queue
       level_q <= '0;
     end else begin
       valid_q <= (valid_q & ~issue_i) | (new_a & {Depth{keep_a_i}}) | new_b;
-      level_q <= level_q + 6'(ins_a_i & keep_a_i) + 6'(ins_b_i) - 6'(issue_i != '0);
+      level_q <= level_q + LevelWidth'(ins_a_i & keep_a_i) + LevelWidth'(ins_b_i) - LevelWidth'(issue_i != '0);
     end
   end
 
@@ -183,23 +181,46 @@ module hbm_req_queue
 
   // ---------------------------------------------------------------- oldest of a set
   logic [Depth-1:0] set [4];
+  logic [Depth-1:0] class_of [4];
   logic [Depth-1:0] pick [4];
   assign set[0] = col_set_i;
   assign set[1] = act_set_i;
   assign set[2] = pre_set_i;
   assign set[3] = aux_set_i;
+  assign class_of = '{urgent_q, urgent_q, urgent_q, '0};
 
   hbm_age_order #(.Depth(Depth), .Picks(4)) u_age_order (
-    .clk_i, .valid_i(valid_q), .ins_a_i, .slot_a_i(slot_a_o), .ins_b_i, .slot_b_i(slot_b_o), .set_i(set), .pick_o(pick)
+    .clk_i, .valid_i(valid_q), .ins_a_i, .slot_a_i(slot_a_o), .ins_b_i, .slot_b_i(slot_b_o), .urgent_i(class_of),
+    .set_i(set), .pick_o(pick)
   );
 
-  assign col_pick_o = pick[0];
-  assign col_loc_o  = loc_q[index_of(pick[0])];
-  assign col_tag_o  = tag_q[index_of(pick[0])];
-  assign act_loc_o  = loc_q[index_of(pick[1])];
-  assign pre_bank_o = loc_q[index_of(pick[2])].bank;
-  assign aux_pick_o = pick[3];
-  assign aux_loc_o  = loc_q[index_of(pick[3])];
+  // Fields of a one-hot pick: AND-OR, as deep as log2(Depth).
+  always_comb begin
+    col_loc_o = '0;
+    col_tag_o = '0;
+    if (col_set_i != '0) begin
+      for (int unsigned e = 0; e < Depth; e++) begin
+        col_loc_o |= loc_q[e] & {$bits(loc_t){pick[0][e]}};
+        col_tag_o |= tag_q[e] & {TagWidth{pick[0][e]}};
+      end
+    end
+    act_loc_o = '0;
+    if (act_set_i != '0) begin
+      for (int unsigned e = 0; e < Depth; e++) act_loc_o |= loc_q[e] & {$bits(loc_t){pick[1][e]}};
+    end
+    pre_bank_o = '0;
+    if (pre_set_i != '0) begin
+      for (int unsigned e = 0; e < Depth; e++) pre_bank_o |= loc_q[e].bank & {BankWidth{pick[2][e]}};
+    end
+  end
+
+  assign col_pick_o   = pick[0];
+  assign act_any_o    = act_set_i != '0;
+  assign act_urgent_o = (act_set_i & urgent_q) != '0;
+  assign pre_any_o    = pre_set_i != '0;
+  assign pre_urgent_o = (pre_set_i & urgent_q) != '0;
+  assign aux_pick_o   = pick[3];
+  assign aux_loc_o    = loc_q[index_of(pick[3])];
 
 `ifndef SYNTHESIS
   NoInsertWhenFull_A: assert property (@(posedge clk_i) disable iff (!rst_ni) ins_a_i |-> space_a_o);
