@@ -6,13 +6,12 @@ same text runs as plain Python.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar, cast
 
-from hbm_model._jit import jit_enabled
+from hbm_model._jit import digest, jit_enabled, keep, the_numba
 
 F = TypeVar("F", bound=Callable[..., Any])
 Table = Any  # an int64 array of two dimensions
@@ -43,9 +42,8 @@ _SHARED: Final = {
 
 @cache
 def _sources() -> str:
-    """What the text of the loop is: numba's cache on disk looks at the file of one function only."""
-    folder = Path(__file__).parent
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("_*.py")))).hexdigest()
+    """What the text of the loop is."""
+    return digest(sorted(Path(__file__).parent.glob("_*.py")))
 
 
 def hot(function: F) -> F:
@@ -55,14 +53,11 @@ def hot(function: F) -> F:
     """
     if not jit_enabled():
         return function
-    import numba
-
     name = function.__name__
     inline = name not in _SHARED
-    njit: Any = numba.njit  # `_nrt` and `_cache_file` are not in its published interface
+    njit = the_numba().njit  # `_nrt` is not in its published interface
     made = njit(cache=True, _nrt=False, nogil=True, error_model="numpy", forceinline=inline)(function)
-    made._cache._cache_file._source_stamp = _sources()
-    return cast(F, made)
+    return cast(F, keep(made, _sources()))
 
 
 if jit_enabled():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hbm_model.cli_check import ParamsOption, PresetOption, params_of_options
+from hbm_model.cli_check import ParamsOption, PresetOption, params_of_options, params_of_result, read_result
 from hbm_model.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,18 +58,10 @@ def _requests(
 
 def _of_run(folder: Path, limits: Limits) -> tuple[_Job, dict[str, Any]]:
     """The job of a run folder (of the RTL or of the model) and its result.json."""
-    import json
-
     from hbm_model.addrmap import named_map
 
-    file = folder / "result.json"
-    try:
-        result: dict[str, Any] = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: cannot be read: {error}") from None
-    missing = [
-        key for key in ("preset", "trace", "trace_requests", "map", "timing", "policy", "ports") if key not in result
-    ]
+    result, file = read_result(folder), folder / "result.json"
+    missing = [key for key in ("trace", "trace_requests", "map", "policy", "ports") if key not in result]
     if missing:
         raise InputError(f"{file}: no `{missing[0]}`; expected the result of `hbm run` or `hbm sim`")
     done = sum(port["requests"] for port in result["ports"])
@@ -77,12 +69,7 @@ def _of_run(folder: Path, limits: Limits) -> tuple[_Job, dict[str, Any]]:
         raise InputError(
             f"{folder}: {done} of {result['trace_requests']} requests were carried out; expected all of them"
         )
-    file_name = result.get("params")
-    base = params_of_options(None if file_name else result["preset"], Path(file_name) if file_name else None)
-    try:
-        params = base.replaced(**result["timing"]) if result["timing"] else base
-    except ValueError as error:
-        raise InputError(f"{file}: timing: {error}") from None
+    params = params_of_result(folder, result)
     address_map = named_map(result["map"], params.geometry)
     fold = "--fold" in result.get("reproduce", "")
     trace, under_way = _requests(result["trace"], 2, result["trace_requests"], "auto", fold, params, address_map)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 # Up to this many commands plain Python is done before numba is imported.
 _SMALL = 3000
+_SHOWN = 50  # violations printed unless the user asks for another number
+_RULES = 5  # broken rules named when not all violations are printed
+_MANY = 0.02  # share of illegal commands above which the values are doubted
 
 PresetOption = Annotated[str | None, typer.Option("--preset", help="named value set; `hbm presets` lists them")]
 ParamsOption = Annotated[Path | None, typer.Option("--params", help="parameter file, JSON or YAML")]
@@ -34,21 +38,62 @@ def params_of_options(preset_name: str | None, file: Path | None) -> Params:
     return load_params(file) if file else preset(preset_name or DEFAULT_PRESET)
 
 
+def read_result(folder: Path) -> dict[str, Any]:
+    """The result.json of a run folder."""
+    import json
+
+    file = folder / "result.json"
+    try:
+        result: dict[str, Any] = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: cannot be read: {error}") from None
+    for key in ("preset", "timing"):
+        if key not in result:
+            raise InputError(f"{file}: no `{key}`; expected the result of `hbm run` or `hbm sim`")
+    return result
+
+
+def params_of_result(folder: Path, result: Mapping[str, Any]) -> Params:
+    """The values that the run of a folder had."""
+    file = result.get("params")
+    base = params_of_options(None if file else result["preset"], Path(file) if file else None)
+    try:
+        return base.replaced(**result["timing"]) if result["timing"] else base
+    except ValueError as error:
+        raise InputError(f"{folder / 'result.json'}: timing: {error}") from None
+
+
+def _trace_file(given: Path) -> Path:
+    """The command trace of a run folder, or the file itself."""
+    if not given.is_dir():
+        return given
+    for name in ("commands.csv", "commands.npz"):
+        if (given / name).exists():
+            return given / name
+    raise InputError(f"{given}: a folder without commands.csv or commands.npz; expected a run folder or a trace")
+
+
 def check_command(
-    trace: Annotated[Path, typer.Argument(help="command trace: CSV, also gzip or zstd, or .npz")],
+    trace: Annotated[Path, typer.Argument(help="command trace: CSV, also gzip or zstd, or .npz; or a run folder")],
     preset: PresetOption = None,
     params: ParamsOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    show: Annotated[int, typer.Option("--show", min=0, help="violations to print (0: all)")] = _SHOWN,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document, with all violations")] = False,
 ) -> None:
     """Check the legality of a DRAM command trace.
 
+    A trace in a run folder is checked with the values of that run unless --preset or --params names others.
     Exit 0: legal. Exit 1: one line per violation. Exit 2: input that cannot be used.
     """
     from hbm_model._jit import jit_enabled
     from hbm_model.legality import check_trace
     from hbm_model.trace import read_commands
 
-    values = params_of_options(preset, params)
+    trace = _trace_file(trace)
+    if not (preset or params) and (trace.parent / "result.json").exists():
+        values = params_of_result(trace.parent, read_result(trace.parent))
+    else:
+        values = params_of_options(preset, params)
     if values.from_base:
         note = f"{values.name}: {', '.join(values.from_base)} taken from {values.base}"
         print(note, file=sys.stderr if as_json else sys.stdout)
@@ -57,16 +102,18 @@ def check_command(
     if as_json:
         _print_json(commands, violations)
     else:
-        _print_text(str(trace), commands, violations, values)
+        _print_text(str(trace), commands, violations, values, show)
     if len(violations):
         raise typer.Exit(1)
 
 
-def _print_text(name: str, trace: CommandTrace, violations: ViolationArray, params: Params) -> None:
-    from hbm_model.legality import explain
+def _print_text(name: str, trace: CommandTrace, violations: ViolationArray, params: Params, show: int) -> None:
+    from collections import Counter
+
+    from hbm_model.legality import explain, rule_of
 
     lines, commands = trace.lines.tolist(), trace.commands
-    for violation in violations:
+    for violation in violations[: show or None]:
         seq, earlier = int(violation["seq"]), int(violation["earlier"])
         print(
             explain(
@@ -80,7 +127,14 @@ def _print_text(name: str, trace: CommandTrace, violations: ViolationArray, para
     total = f"{name}: {len(commands)} commands checked with {params.name}"
     if len(violations):
         illegal = len(set(violations["seq"].tolist()))
+        short = 0 < show < len(violations)
+        if short:
+            rules = Counter(rule_of(violation).name for violation in violations)
+            most = ", ".join(f"{rule} {count}" for rule, count in rules.most_common(_RULES))
+            print(f"... {len(violations) - show} more (--show 0 prints all); most of all: {most}")
         print(f"{total}: {illegal} illegal, {len(violations)} violations")
+        if short and illegal > _MANY * len(commands):
+            print("so many: was this trace made with other values? --preset or --params names them")
     else:
         print(f"{total}: legal")
 

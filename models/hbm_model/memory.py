@@ -18,12 +18,14 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from hbm_model._jit import the_numba
 from hbm_model.addrmap import ACCESS_BYTES, U64, AddressMap, Location
 from hbm_model.errors import InputError
 
 U8 = npt.NDArray[np.uint8]
 U32 = npt.NDArray[np.uint32]
 Shape = npt.NDArray[np.int64]
+the_numba()  # machine code goes to the common cache
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX_1 = np.uint64(0xBF58476D1CE4E5B9)

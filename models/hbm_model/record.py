@@ -27,9 +27,12 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from hbm_model._jit import the_numba
 from hbm_model.addrmap import ACCESS_BYTES, I64, U64
 from hbm_model.errors import InputError
 from hbm_model.requests import RequestTrace
+
+the_numba()  # machine code goes to the common cache
 
 ROI_BEGIN = 0x4842400000  # traces/programs/roi.h: 8-byte stores to these places are markers
 ROI_END = ROI_BEGIN + 8

@@ -185,10 +185,13 @@ def make_plan(options: SimOptions) -> SimPlan:
 
 
 def load_model(setup: Setup) -> None:
-    """Compile the loop, or load it from the cache: that is not the model's speed."""
-    from hbm_model.controller import Channel
+    """Compile the loop, or load it from the cache, and say so when it takes long: that is not the model's speed."""
+    from hbm_model.startup import COMPILING, waiting
 
-    Channel(setup).run(1)
+    with waiting(COMPILING):
+        from hbm_model.controller import Channel
+
+        Channel(setup).run(1)
 
 
 def run_model(
@@ -219,7 +222,7 @@ def run_model(
             break
         if time.perf_counter() - began < PIECE_S:
             piece *= 2
-    outcome = Outcome(plan.params, plan.trace, replace(seen, commands=np.concatenate(parts)))
+    outcome = Outcome(plan.params, plan.trace, replace(seen, commands=np.concatenate(parts)), channel.counters())
     return outcome, time.perf_counter() - wall, time.process_time() - cpu
 
 
@@ -322,6 +325,7 @@ def sim_job(options: SimOptions) -> int:
         disable=not screen.is_terminal,
     )
     try:
+        load_model(plan.setup)
         with run_folder.staging_folder(run_folder.RUNS) as staging:
             with bar:
                 task = bar.add_task("", total=len(plan.trace))

@@ -330,5 +330,5 @@ def sweep_job(base: SimOptions, sweeps: Sequence[str], jobs: int, svg: Path | No
         console.print(f"[red]{failed} of {len(cells)} simulations failed[/]", highlight=False)
     for each in ("sweep.html", "sweep.csv", "sweep.json"):
         console.print(f"  {run_folder.shown_path(run_folder.RUNS / name / each)}", highlight=False)
-    console.print(f"  again: {line}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"  again: {run_folder.typed(line)}", highlight=False, markup=False, soft_wrap=True)
     return 1 if failed else 0

@@ -34,7 +34,7 @@ def run_command(
 ) -> None:
     """Send a request trace through the RTL with every check on; writes build/runs/<name>.
 
-    Exit 0: pass. 1: fail. 2: input that cannot be used. 3: stopped at the end of the wave window.
+    Exit 0: pass, or cut off at --waves-to (`stopped`: no verdict). 1: fail. 2: input that cannot be used.
     """
     from hbm_tb.run_job import RunOptions
     from hbm_tb.run_job import run_command as job

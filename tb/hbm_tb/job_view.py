@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hbm_model.run_folder import typed
+
 from hbm_tb.jobs import FAIL, STOPPED, Job, Outcome
 
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ class LiveView:
             text = f"{outcome.status.upper()} {job.name}: {first_line(outcome.reason)}"
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
             if job.reproduce:
-                self.console.print(f"  again: {job.reproduce}", markup=False, highlight=False, soft_wrap=True)
+                self.console.print(f"  again: {typed(job.reproduce)}", markup=False, highlight=False, soft_wrap=True)
         self.said = min(self.said, time.monotonic() - PLAIN_S / 2)
 
     def retry(self, job: Job, reason: str) -> None:
@@ -203,7 +205,7 @@ def print_summary(
         if outcome.log:
             console.print(f"  log: {outcome.log}", markup=False, highlight=False, soft_wrap=True)
         if job.reproduce:
-            console.print(f"  again: {job.reproduce}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"  again: {typed(job.reproduce)}", markup=False, highlight=False, soft_wrap=True)
 
 
 # What XML 1.0 cannot hold.

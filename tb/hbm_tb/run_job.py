@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from hbm_model.errors import InputError
 from hbm_model.map_file import map_reference
-from hbm_model.run_folder import CSV_LIMIT, ROOT, RUNS, check_name, name_part, put_in_place, staging_folder
+from hbm_model.run_folder import CSV_LIMIT, ROOT, RUNS, check_name, name_part, put_in_place, staging_folder, typed
+from hbm_model.startup import Waiting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,8 +39,10 @@ FIRST_CYCLE = 4096
 # What the simulator writes for the progress bar: bursts answered, bursts in all, controller cycles.
 PROGRESS_FORMAT = "{:>20}{:>20}{:>20}\n"
 REPRODUCE = "HBM_REPRODUCE"  # as in test_base, which only the simulator can import quickly
+STARTING = "starting the simulation; after a change of model or checks they are compiled (about a minute)"
 TIMEOUT_S = 24 * 3600.0  # hangs are found by the watchdog of the bench, in cycles
-EXIT = {"pass": 0, "fail": 1, "timeout": 1, "stopped": 3}
+# A run ends with its wave window only when the user asked for that: no verdict, and no failure either.
+EXIT = {"pass": 0, "stopped": 0, "fail": 1, "timeout": 1}
 
 
 @dataclass(frozen=True)
@@ -189,6 +192,8 @@ def make_plan(options: RunOptions) -> Plan:
         raise InputError("the wave window must have 0 <= --waves-from < --waves-to, in CK")
     trace, short = load_trace(options, config)
     name = options.name or f"{short}-{Path(options.params).stem if options.params else config.preset}"
+    if options.waves_to is not None:  # cut off there: not to be taken for, or put in place of, the whole run
+        name += f"-ck{options.waves_from or 0}-{options.waves_to}"
     return Plan(options, config, trace, check_name(name), outstanding(options.pattern) if options.pattern else 0)
 
 
@@ -220,13 +225,16 @@ class ProgressBar:
         self.last: tuple[float, int] | None = None
         self.rate = 0.0
         self.said = time.monotonic()
+        self.start = Waiting(STARTING)
 
     def poll(self) -> None:
         """Read what the simulator wrote and show it."""
         try:
             done, total, cycle = (int(word) for word in self.source.read_text().split())
-        except (OSError, ValueError):
+        except (OSError, ValueError):  # no batch of the traffic is over yet
+            self.start.tell()
             return
+        self.start.end()
         now = time.monotonic()
         if self.last is None:
             self.last = (now, cycle)
@@ -235,10 +243,16 @@ class ProgressBar:
             self.rate = rate if not self.rate else 0.8 * self.rate + 0.2 * rate
             self.last = (now, cycle)
         rate_text = f"{self.rate / 1000:,.0f} thousand cycles/s" if self.rate else ""
+        self.bar.start()  # not before: it would draw over the line on the start
         self.bar.update(self.task, completed=done, total=total or None, rate=rate_text)
         if not self.console.is_terminal and now - self.said > self.PLAIN_S and total:
             self.said = now
             print(f"run: {100 * done / total:.0f} % done, cycle {cycle:,}, {rate_text}", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """The simulator is gone."""
+        self.start.end()
+        self.bar.stop()
 
 
 def streams_of(plan: Plan) -> dict[str, NDArray[np.void]]:
@@ -284,7 +298,7 @@ def simulate(
     job = {"stimulus": str(stimulus or made), "out": str(folder), "progress": str(progress), **plan.job}
     env = {
         **plan.config.with_(job=job).to_environment(),
-        REPRODUCE: reproduce_line(plan.options).replace("{", "{{").replace("}", "}}"),
+        REPRODUCE: typed(reproduce_line(plan.options)).replace("{", "{{").replace("}", "}}"),
     }
     how: dict[str, Any] = {
         "seed": plan.options.seed,
@@ -297,8 +311,10 @@ def simulate(
         result = sim.run(build, "run_tests", "TraceRun$", **how)
     else:
         show = ProgressBar(progress)
-        with show.bar:
+        try:
             result = sim.run(build, "run_tests", "TraceRun$", poll=show.poll, **how)
+        finally:
+            show.end()
     shutil.rmtree(made, ignore_errors=True)
     progress.unlink(missing_ok=True)
     return result
@@ -333,7 +349,7 @@ def result_of(plan: Plan, build: Build, result: Result, wall_s: float) -> dict[s
     numbers_file = result.run_dir / "numbers.json"
     numbers = json.loads(numbers_file.read_text()) if numbers_file.exists() else {}
     status, reason = verdict_of(plan, result, numbers)
-    loop_s = numbers.pop("loop_s", 0.0)
+    loop = numbers.pop("loop", None)
     config = plan.config
     out: dict[str, Any] = {
         "schema": 1,
@@ -358,10 +374,8 @@ def result_of(plan: Plan, build: Build, result: Result, wall_s: float) -> dict[s
         "reproduce": reproduce_line(plan.options),
         "command": result.command,
     }
-    if loop_s and "cycles" in numbers:
-        out["cycles_per_s"] = round(numbers["cycles"] / loop_s)
-    for dropped in ("loop_cpu_s", "process_cpu_s"):
-        out.pop(dropped, None)
+    if loop and loop["cycles"]:
+        out["cycles_per_s"] = round(loop["cycles"] / loop["s"])
     return out
 
 
@@ -449,7 +463,7 @@ def run_plan(plan: Plan, quiet: bool = False) -> tuple[dict[str, Any], Path]:
 
 
 def run_command(options: RunOptions) -> int:
-    """`hbm run`: the exit code (0 pass, 1 fail, 2 unusable input, 3 stopped at the end of the wave window)."""
+    """`hbm run`: the exit code (0 pass, or cut at the end of the wave window; 1 fail; 2 unusable input)."""
     from hbm_model.run_summary import print_summary
     from rich.console import Console
 

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hbm_model.run_folder import typed
+
 from hbm_tb import sim, sources
 from hbm_tb.config import BenchConfig
 from hbm_tb.jobs import FAIL, PASS, STOPPED, TIMEOUT, Job, Outcome
@@ -65,7 +67,7 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
         waves = True if given == [None, None] else (given[0], given[1])
     env = {"HBM_BENCH": json.dumps(arguments["bench"])}
     if arguments["reproduce"]:
-        env["HBM_REPRODUCE"] = arguments["reproduce"].replace("{", "{{").replace("}", "}}")
+        env["HBM_REPRODUCE"] = typed(arguments["reproduce"]).replace("{", "{{").replace("}", "}}")
     found = sim.run(
         built,
         arguments["module"],

@@ -1,15 +1,16 @@
 """Replay of a request trace: the test inside the simulator that `hbm run` and `hbm bench` start.
 
 `job` of the settings: stimulus (folder with the request records of both ports, run_job.write_stimulus), out (folder for
-the numbers), progress (file that is rewritten a few times a second), commands (keep them for the run folder).
+the numbers), progress (file that is rewritten a few times a second), commands (keep them for the run folder), events
+(keep what came from outside besides requests: register writes, TEMP, READY).
 """
 
 from __future__ import annotations
 
 import gc
 import json
+import math
 import os
-import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +18,11 @@ from typing import Any
 
 import numpy as np
 import pyuvm
+from hbm_model.controller import Policy, Setup
+from hbm_model.simulate import load_model
 from hbm_tb import port_kernel as k
 from hbm_tb import records, stats
+from hbm_tb.env import Sink
 from hbm_tb.run_job import FIRST_CYCLE, PROGRESS_FORMAT
 from hbm_tb.sequences import ChannelSequence, SliceSequence
 from hbm_tb.test_base import HbmTest
@@ -26,12 +30,6 @@ from hbm_tb.traffic import Chunk
 
 SLICE = 2048  # requests of a port given at a time: a ring holds four such slices
 PROGRESS_S = 0.25
-
-
-def cpu_seconds() -> float:
-    """CPU time of this process so far."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
 
 
 def slices(chunk: Chunk, size: int = SLICE) -> Iterator[Chunk]:
@@ -56,16 +54,28 @@ class TraceRun(HbmTest):
     def build_phase(self) -> None:
         super().build_phase()
         self.job: dict[str, Any] = self.config.job
-        self.began = time.monotonic()
-        self.before_s = cpu_seconds()
+        if self.config.check_exact:
+            # Compiled here, where it is told, and not in the middle of a batch.
+            load_model(Setup(self.config.params, Policy.of(self.config.params)))
+        # When the first batch with answers was checked, and its last cycle: the speed counts from there, since by then
+        # all that checks is compiled.
+        self.began, self.first = math.nan, 0
         # What is there stays; what comes is numpy arrays without cycles. Collecting costs a tenth of the run.
         gc.collect()
         gc.freeze()
         gc.disable()
         self.total_bursts = 0
         self.said = 0.0
+        self.events: list[Any] = []
+        if self.job.get("events"):
+            self.events_export = Sink("events", self, lambda batch: self.events.append(batch.events.copy()))
         name = self.job.get("progress")
         self.progress = os.open(name, os.O_WRONLY | os.O_CREAT, 0o644) if name else -1
+
+    def connect_phase(self) -> None:
+        super().connect_phase()
+        if self.job.get("events"):
+            self.env.outside_monitor.ap.connect(self.events_export)
 
     async def run_phase(self) -> None:
         try:
@@ -95,10 +105,12 @@ class TraceRun(HbmTest):
     def show(self) -> None:
         """Tell the parent how far the run is."""
         now = time.monotonic()
-        if self.progress < 0 or now - self.said < PROGRESS_S:
+        done = self.total(k.N_LAT_COUNT) + self.total(k.N_B)
+        if math.isnan(self.began) and done:
+            self.began, self.first = now, self.env.rings.cycle()
+        if math.isnan(self.began) or self.progress < 0 or now - self.said < PROGRESS_S:
             return
         self.said = now
-        done = self.total(k.N_LAT_COUNT) + self.total(k.N_B)
         text = PROGRESS_FORMAT.format(done, self.total_bursts, self.env.rings.cycle())
         os.pwrite(self.progress, text.encode(), 0)
 
@@ -110,11 +122,12 @@ class TraceRun(HbmTest):
             **stats.collect(self.board, self.config),
             **({"exact": exact.compared} if exact else {}),
             "cycles": self.env.rings.cycle(),
-            "loop_s": time.monotonic() - self.began,
-            "loop_cpu_s": cpu_seconds() - self.before_s,
-            "process_cpu_s": cpu_seconds(),
         }
+        if not math.isnan(self.began):
+            numbers["loop"] = {"s": time.monotonic() - self.began, "cycles": numbers["cycles"] - self.first}
         (out / "numbers.json").write_text(json.dumps(numbers, indent=1))
         np.savez_compressed(out / "series.npz", **stats.series(self.board))
         if self.job.get("commands", True):
             np.save(out / "commands.npy", self.env.checks.commands)
+        if self.job.get("events"):
+            np.save(out / "events.npy", np.concatenate(self.events))

@@ -246,7 +246,7 @@ def test_axes() -> None:
         ((".",), "a folder"),
         (("stream", "--sweep", "page"), "write KEY=A,B,C"),
         (("stream", "--sweep", "page=1,,2"), "write KEY=A,B,C"),
-        (("stream", "--sweep", "page=1,9"), "page.page holds 0 to 3"),
+        (("stream", "--sweep", "page=1,9"), "page.page holds 0 to 7"),
         (("stream", "--sweep", "pages=1"), "options: requests, preset"),
         (("stream", "--sweep", "load=a"), "`a` is not a number"),
         (("stream", "--sweep", "ids=1,1"), "a value is given twice"),

@@ -232,6 +232,35 @@ def test_check_prints_one_line_per_violation(tmp_path: Path) -> None:
     ]
 
 
+def test_check_takes_the_values_of_a_run(tmp_path: Path) -> None:
+    """Folder or file in it: preset and registers of result.json, unless the user names others."""
+    path = _file(tmp_path, "0,ACT,0,0,0,0,5,\n14,RD,0,0,0,0,5,3\n", "commands.csv")
+    assert _hbm("check", path).returncode == 1
+    (tmp_path / "result.json").write_text('{"preset": "peers_hbm2", "timing": {"RCDRD": 13}}')
+    for given in (tmp_path, path):
+        result = _hbm("check", given)
+        assert result.returncode == 0 and "commands.csv: 2 commands checked with peers_hbm2" in result.stdout
+    assert _hbm("check", tmp_path, "--preset", "hbm2_2000_eng").returncode == 1
+    (tmp_path / "result.json").write_text('{"preset": "peers_hbm2", "timing": {"RCDRD": 14}}')
+    assert _hbm("check", tmp_path).returncode == 1
+    (tmp_path / "result.json").write_text("{}")
+    result = _hbm("check", tmp_path)
+    assert result.returncode == 2 and "result.json: no `preset`" in result.stderr
+    path.unlink()
+    assert "a folder without commands.csv" in _hbm("check", tmp_path).stderr
+
+
+def test_check_does_not_flood(tmp_path: Path) -> None:
+    """50 lines, how many more, the rules broken most, and the doubt about the values; `--show 0` prints all."""
+    path = _file(tmp_path, "".join(f"{40 * i},RD,0,0,0,0,,0\n" for i in range(60)))
+    lines = _hbm("check", path).stdout.splitlines()
+    assert len(lines) == 53 and "breaks bankClosed" in lines[49]
+    assert lines[50] == "... 10 more (--show 0 prints all); most of all: bankClosed 60"
+    assert lines[51].endswith("60 illegal, 60 violations") and "other values" in lines[52]
+    assert len(_hbm("check", path, "--show", "0").stdout.splitlines()) == 61
+    assert len(json.loads(_hbm("check", path, "--json").stdout)["violations"]) == 60
+
+
 def test_check_prints_the_exact_json(tmp_path: Path) -> None:
     params = tmp_path / "p.json"
     params.write_text('{"std": "HBM4", "RAS": 65.5}')

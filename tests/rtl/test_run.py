@@ -167,12 +167,15 @@ def test_unusable_input_is_one_line_and_exit_2(case: str, tmp_path: Path) -> Non
 
 
 def test_a_wave_window_stops_the_run_and_shows_mnemonics() -> None:
-    """`stopped` is no pass; the FST can be read, lies in the window and carries the commands by name."""
+    """A cut run that was asked for is `stopped`, no pass and no failure, in a folder of its own; the FST
+    can be read, lies in the window and carries the commands by name.
+    """
     pywellen = pytest.importorskip("pywellen")
     words = ("--trace", "spmv", "--count", "6000", "--name", "test-waves", "--waves-from", "9000", "--waves-to", "9600")
     done = hbm(*words)
-    assert done.returncode == 3, done.stdout + done.stderr
-    folder = RUNS / "test-waves"
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (RUNS / "test-waves").exists()
+    folder = RUNS / "test-waves-ck9000-9600"
     result = json.loads((folder / "result.json").read_text())
     assert result["status"] == "stopped" and "window" in result["reason"]
     assert all(case.find("skipped") is not None for case in ET.parse(folder / "results.xml").getroot().iter("testcase"))
