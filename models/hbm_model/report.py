@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hbm_model import counters
 from hbm_model.errors import InputError
 from hbm_model.geometry import Geometry
 from hbm_model.presets import DEFAULT_PRESET, geometry_of
@@ -104,6 +105,8 @@ class Report:
     reproduce: str = ""
     failure: str = ""
     tables: list[tuple[str, list[tuple[str, ...]]]] = field(default_factory=list)  # title, rows of cells
+    headed: list[tuple[str, list[tuple[str, ...]]]] = field(default_factory=list)  # the same, the first row is the head
+    stacks: list[tuple[str, list[tuple[str, float]]]] = field(default_factory=list)  # bar, its parts and their shares
     series: list[Series] = field(default_factory=list)  # one per port
     latency_ck: list[Counts] = field(default_factory=list)  # one per port: reads by latency in CK
     violations: list[Violation] = field(default_factory=list)
@@ -197,12 +200,13 @@ def render(report: Report) -> str:
         "tables": [],
         "series": [one.as_json() for one in report.series],
         "histogram": histogram(report.latency_ck),
+        "stacks": [{"name": name, "parts": parts} for name, parts in report.stacks],
         "violations": [{"ck": one.ck, "text": one.text} for one in report.violations],
     }
     for title, rows in report.tables:
         data["tables"].append({"title": title, "rows": rows, "head": None})
-    kinds_title, kinds = command_table(report)
-    data["tables"].append({"title": kinds_title, "rows": kinds[1:], "head": kinds[0]})
+    for title, rows in (*report.headed, command_table(report)):
+        data["tables"].append({"title": title, "rows": rows[1:], "head": rows[0]})
     # `<` never reaches the page from data, so no text can close the script element.
     meta = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
     page = PAGE.read_text()
@@ -334,6 +338,17 @@ def run_report(
     """The page of one run from what its run folder holds (docs/run-folder.md)."""
     windows, histograms = series_of(series) if series else ([], [])
     name = str(result.get("name") or result.get("test") or "run")
+    headed, stacks = [], []
+    if counted := result.get("counters"):
+        headed = [
+            ("Counters (M9)", counters.count_rows(counted)),
+            ("Stall causes (M9.3)", counters.cause_rows(counted)),
+            ("Read latency (M9.4)", counters.latency_rows(counted)),
+        ]
+        stacks = [
+            (f"PC{n}", [(counters.CAUSES[cause], share) for cause, share in parts.items()])
+            for n, parts in counters.shares(counted).items()
+        ]
     foreseen = result.get("status") == "predicted"
     return Report(
         title=f"{name} on {result.get('preset', 'unknown preset')}",
@@ -348,6 +363,8 @@ def run_report(
         reproduce=str(result.get("reproduce", "")),
         failure="" if result.get("status") == "pass" else str(result.get("reason", "")),
         tables=_summary(result),
+        headed=headed,
+        stacks=stacks,
         series=windows,
         latency_ck=histograms,
         violations=list(violations),

@@ -4,6 +4,7 @@ as those of a run of the RTL, so that one report and one table serve both.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from hbm_model.commands import Cmd, CmdArray
 from hbm_model.controller import Prediction
+from hbm_model.counters import as_result
 from hbm_model.params import BURST_CK, Params
 from hbm_model.requests import RequestTrace
 
@@ -85,6 +87,7 @@ class Outcome:
     params: Params
     trace: RequestTrace
     seen: Prediction
+    counts: Mapping[str, int] | None = None  # performance counters (M9)
 
     @property
     def pcs(self) -> list[int]:
@@ -161,6 +164,8 @@ def numbers_of(of: Outcome) -> dict[str, Any]:
         "ports": ports,
         "cycles": seen.cycles,
     }
+    if of.counts is not None:
+        out["counters"] = as_result(of.counts)
     if of.trace.timed:
         # What a request waits before the port takes it belongs to its latency when it arrives at a time of its own.
         arrival = (of.trace.cycle + 1) // CK_PER_CYCLE
