@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
+from hbm_model.counters import cause_rows, latency_rows
 from hbm_model.run_folder import shown_path, typed
 
 COLOURS = {"pass": "green", "stopped": "yellow", "predicted": "cyan"}
@@ -42,12 +43,51 @@ def rows_of(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         else:
             yield "commands", kinds
         yield "refreshes", f"{result['refreshes']:,}"
+    if counters := result.get("counters"):
+        pcs = counters["pcs"]
+        turns, forwards = (sum(pc[name] for pc in pcs) for name in ("turnaround", "forward"))
+        yield "turn-arounds", f"{turns:,}"
+        if forwards:
+            yield "forwarded", f"{forwards:,} reads took the data of a queued write"
     rate = result.get("cycles_per_s")
     yield "wall time", f"{result['wall_s']:.1f} s" + (f", {rate:,} cycles/s" if rate else "")
     if asked := result.get("requests_per_s"):
         yield "speed", f"{asked / 1000:,.0f} thousand requests/s"
     if "seed" in result:
         yield "seed", str(result["seed"])
+
+
+BAR: Final = 20  # characters of a bar of 100 %
+
+
+def cause_table(counters: Mapping[str, Any]) -> Table:
+    """Where the cycles of each PC went, in percent, with bars."""
+    head, *rows = cause_rows(counters)
+    table = Table(title="stall causes per cycle (M9.3)", title_justify="left")
+    table.add_column(head[0], style="bold", no_wrap=True)
+    for name in head[1:]:
+        table.add_column(name, justify="right", no_wrap=True, min_width=5)
+    table.add_column("", no_wrap=True, min_width=BAR)
+    for name, *cells in rows[:-1]:
+        widest = max(float(cell) for cell in cells)
+        if widest:
+            table.add_row(name, *cells, "█" * max(round(widest * BAR / 100), 1))
+    table.add_section()
+    table.add_row(*rows[-1], "")
+    return table
+
+
+def latency_table(counters: Mapping[str, Any]) -> Table:
+    """Reads by latency."""
+    head, *rows = latency_rows(counters)
+    table = Table(title="read latency (M9.4)", title_justify="left")
+    table.add_column(head[0], style="bold", no_wrap=True)
+    for name in head[1:]:
+        table.add_column(name, justify="right")
+    for row in rows:
+        if any(cell != "0" for cell in row[1:]):
+            table.add_row(*row)
+    return table
 
 
 def print_summary(console: Console, result: Mapping[str, Any], folder: Path) -> None:
@@ -59,6 +99,10 @@ def print_summary(console: Console, result: Mapping[str, Any], folder: Path) -> 
     for name, value in rows_of(result):
         table.add_row(name, value)
     console.print(table)
+    if counters := result.get("counters"):
+        console.print(cause_table(counters))
+        if result["read_requests"]:
+            console.print(latency_table(counters))
     if result["reason"]:
         console.print(str(result["reason"]), style="red" if status != "stopped" else "yellow", markup=False)
     console.print(f"[bold {COLOURS.get(status, 'red')}]{status}[/]  {shown_path(folder)}/", highlight=False)

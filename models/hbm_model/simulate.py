@@ -222,7 +222,7 @@ def run_model(
             break
         if time.perf_counter() - began < PIECE_S:
             piece *= 2
-    outcome = Outcome(plan.params, plan.trace, replace(seen, commands=np.concatenate(parts)))
+    outcome = Outcome(plan.params, plan.trace, replace(seen, commands=np.concatenate(parts)), channel.counters())
     return outcome, time.perf_counter() - wall, time.process_time() - cpu
 
 
