@@ -5,8 +5,9 @@ model's counts of the same cycles.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
+from hbm_model.counters import CAUSES, LATENCIES
 from hbm_model.csr_table import REGISTERS
 
 from hbm_tb.link import Registers
@@ -18,13 +19,6 @@ COUNTERS: Final = tuple(
     for register in REGISTERS
     if register.path.startswith(PREFIX) and register.path.endswith("_lo")
 )
-# In every cycle exactly one of these counts, per PC (M9.3); `busy` is no stall.
-CAUSES: Final = (
-    "busy", "stall_off", "stall_empty", "stall_column", "stall_turn", "stall_refresh", "stall_activate", "stall_bank",
-    "stall_hazard",
-)  # fmt: skip
-# Upper ends of the latency classes in cycles (M9.4); `more` has none.
-LATENCIES: Final = ("16", "32", "64", "128", "256", "512", "1024", "more")
 UNITS: Final = (0, 1)  # PCs and ports have the same numbers
 
 assert all(f"pc{n}_{name}" in COUNTERS for n in UNITS for name in CAUSES)
@@ -79,18 +73,3 @@ def differences(seen: Mapping[str, int], foreseen: Mapping[str, int]) -> list[st
         for name in COUNTERS
         if seen[name] != foreseen[name]
     ]
-
-
-def as_result(counts: Mapping[str, int]) -> dict[str, Any]:
-    """For result.json: cycles, and per PC (its port's included) name -> count."""
-    return {
-        "cycles": counts["cycles"],
-        "pcs": [
-            {
-                name.split("_", 1)[1]: count
-                for name, count in counts.items()
-                if name.startswith((f"pc{n}_", f"port{n}_"))
-            }
-            for n in UNITS
-        ],
-    }

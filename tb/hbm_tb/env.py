@@ -377,8 +377,15 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
         self.snapshots += 1
         return counts
 
-    async def clear_counters(self) -> None:
-        """Let all counters begin anew, in one write with a snapshot of what they were."""
+    async def clear_counters(self, unused: bool = False) -> None:
+        """Let all counters begin anew, in one write with a snapshot of what they were.
+
+        `unused`: nothing was asked of the channel yet, so that there is nothing to read.
+        """
+        if unused:
+            await self.registers.pulse("ctrl.clear")
+            self.clears += 1
+            return
         await self.registers.write("ctrl", CTRL.field("snapshot").mask | CTRL.field("clear").mask)
         counts = await counters.read_snapshot(self.registers)
         self.clears += 1

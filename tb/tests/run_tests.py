@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 import pyuvm
 from hbm_model.controller import Policy, Setup
+from hbm_model.counters import as_result
 from hbm_model.simulate import load_model
 from hbm_tb import port_kernel as k
 from hbm_tb import records, stats
 from hbm_tb.env import Sink
+from hbm_tb.link import cycles
 from hbm_tb.run_job import FIRST_CYCLE, PROGRESS_FORMAT
 from hbm_tb.sequences import ChannelSequence, SliceSequence
 from hbm_tb.test_base import HbmTest
@@ -30,6 +32,7 @@ from hbm_tb.traffic import Chunk
 
 SLICE = 2048  # requests of a port given at a time: a ring holds four such slices
 PROGRESS_S = 0.25
+CLEAR_BEFORE = 64  # cycles before the first request: time for a register write
 
 
 def slices(chunk: Chunk, size: int = SLICE) -> Iterator[Chunk]:
@@ -87,6 +90,10 @@ class TraceRun(HbmTest):
     async def body(self) -> None:
         start = self.env.rings.cycle()
         assert start < FIRST_CYCLE, f"programming took until cycle {start}; the records begin at {FIRST_CYCLE}"
+        # The counters are those of the traffic, without initialisation and programming.
+        await cycles(max(1, FIRST_CYCLE - CLEAR_BEFORE - start))
+        await self.env.clear_counters(unused=True)
+        assert self.env.rings.cycle() < FIRST_CYCLE
         # Mapped, not read: pages come in as the run gets to them.
         given = {
             name: np.load(Path(self.job["stimulus"]) / f"{name}.npy", mmap_mode="r")
@@ -121,6 +128,7 @@ class TraceRun(HbmTest):
         numbers = {
             **stats.collect(self.board, self.config),
             **({"exact": exact.compared} if exact else {}),
+            **({"counters": as_result(self.env.counts)} if self.env.counts else {}),
             "cycles": self.env.rings.cycle(),
         }
         if not math.isnan(self.began):
