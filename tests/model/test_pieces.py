@@ -10,6 +10,7 @@ from hbm_model.commands import CMD_DTYPE, Cmd
 from hbm_model.controller import (
     AX_ROW,
     B_ROW,
+    COUNTER_NAMES,
     EV_READY,
     EV_REGISTER,
     EV_ROW,
@@ -30,6 +31,8 @@ from hbm_model.requests import make_trace
 CYCLES = 6000 if jit_enabled() else 4000
 LOADED = 10  # the set of the start is active: what `next_set` gives from here on is meant for the commit
 COMMIT_AT = CYCLES // 3
+CLEAR_AT = CYCLES // 4  # of the counters
+SNAPSHOT_AT = CYCLES // 2
 ADDRESS = {register.path: register.address for register in REGISTERS}
 NAMES = ("hbm2_2000_eng", "hbm3_6400_eng", "hbm4_8000_eng")
 
@@ -51,7 +54,10 @@ class Inputs:
                 rows["len"] = rng.choice([0, 0, 1, 3, 7], count)
                 rows["burst"] = rng.choice([0, 1, 1, 1, 2], count)
                 rows["lock"] = rng.random(count) < 0.1
-                rows["addr"] = rng.integers(0, 1 << 18, count) >> rows["size"] << rows["size"]
+                rows["qos"] = rng.integers(0, 16, count)
+                few = rng.random(count) < 0.5  # to a few addresses, so that reads meet queued writes
+                addr = np.where(few, rng.integers(0, 1 << 8, count), rng.integers(0, 1 << 18, count))
+                rows["addr"] = addr >> rows["size"] << rows["size"]
                 self.ax[port, write] = rows
             beats = rows["len"].astype(int) + 1
             w = np.zeros(beats.sum(), W_ROW)
@@ -71,6 +77,10 @@ class Inputs:
                 (510, EV_READY, 3, 70),
                 (700, EV_REGISTER, policy, 0x10),
                 (800, EV_TEMP, 0, 6),
+                (900, EV_REGISTER, ADDRESS["policy.drain"], 1 << 16 | 4 << 8 | 24),  # forward
+                (950, EV_REGISTER, ADDRESS["policy.qos"], 12 << 8 | 6),
+                (CLEAR_AT, EV_REGISTER, ADDRESS["ctrl"], 8),
+                (SNAPSHOT_AT, EV_REGISTER, ADDRESS["ctrl"], 4),
                 (COMMIT_AT, EV_REGISTER, ADDRESS["ctrl"], 2),
             ],
             EV_ROW,
@@ -103,7 +113,10 @@ def run(name: str, inputs: Inputs, cuts: list[int]) -> list[np.ndarray]:
         begin = end
         if len(cuts) % 2:
             channel = channel.copy()
-    return [np.concatenate(part) for part in parts]
+    snapshot = channel.snapshot()
+    assert snapshot is not None
+    counts = [np.array([*each.values()]) for each in (channel.counters(), snapshot)]
+    return [*(np.concatenate(part) for part in parts), *counts]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -114,7 +127,12 @@ def test_any_cut_gives_the_same(name: str) -> None:
     assert whole[7].dtype == R_ROW
     assert whole[9].dtype == B_ROW
     assert (whole[0]["cmd"] == Cmd.MRS).sum() == 2 * {"hbm2": 9, "hbm3": 16, "hbm4": 20}[name[:4]]
-    assert min(len(each) for each in whole) > (CYCLES / 60 if jit_enabled() else 0)
+    assert min(len(each) for each in whole[:-2]) > (CYCLES / 60 if jit_enabled() else 0)
+    now, then = (dict(zip(COUNTER_NAMES, each.tolist(), strict=True)) for each in whole[-2:])
+    assert now["cycles"] == CYCLES - CLEAR_AT
+    assert then["cycles"] == SNAPSHOT_AT - CLEAR_AT
+    assert now["pc0_forward"] + now["pc1_forward"] > 0
+    assert all(now[key] >= then[key] for key in now)
     for seed, pieces in enumerate((3, 40, 301)):
         rng = np.random.default_rng(seed)
         cuts = [*sorted({LOADED, CYCLES, *(int(each) for each in rng.integers(1, CYCLES, pieces))})]
