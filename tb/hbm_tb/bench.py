@@ -2,8 +2,9 @@
 
 Speed: the bare model (same executable model, C++ loop, no Python, no checks), the full bench with every check, and the
 full bench with waves, on the same request records, interleaved; CPU seconds over all processes. The exact model alone:
-patterns as far as they go, one thread. Traffic: the standard patterns on the two value sets that the public simulators
-were compared with. docs/performance.md tells how to read it.
+patterns as far as they go, one thread. Traffic: patterns and recordings on the two value sets that the public
+simulators were compared with (bench_cases.py), RTL in lock-step, then the exact model alone beside it, then the bound.
+docs/performance.md tells how to read it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,10 +24,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hbm_model.errors import InputError
-from hbm_model.patterns import FULL, STANDARD, default_count
+from hbm_model.patterns import FULL, default_count
 from hbm_model.run_folder import ROOT
 
 from hbm_tb import bench_tables, sim
+from hbm_tb.bench_cases import PRESETS, Case, chosen
 from hbm_tb.config import CK_PER_CYCLE
 from hbm_tb.run_job import (
     FIRST_CYCLE,
@@ -40,11 +42,10 @@ from hbm_tb.run_job import (
 )
 
 if TYPE_CHECKING:
+    from hbm_model.bound import Bound
     from hbm_model.commands import CmdArray
 
 FOLDER = ROOT / "build" / "bench"
-PRESETS = ("peers_hbm2", "peers_hbm3")
-PATTERNS: dict[int, tuple[str, ...]] = {1: STANDARD, 2: ("stream", "streammix", "random", "mixed")}
 SPEED_PRESET, SPEED_PATTERN, SPEED_PCS = "peers_hbm2", "stream", 2
 SPEED_TILES = 12  # times the full pattern: the start of Python (1.5 s) must not count in a run of half a minute
 WAVES_REQUESTS = 131_072
@@ -54,6 +55,9 @@ QUICK_REQUESTS = 2048
 EXACT_PATTERNS, EXACT_PCS = ("stream", "random"), 1  # of the exact model alone, the public simulators' measure
 CHECK_PASSES = 8  # times that the legality checker is given the same commands
 TIMEOUT_S = 1800.0
+
+
+PARTS = ("speed", "traffic")
 
 
 class BenchError(RuntimeError):
@@ -66,8 +70,9 @@ class BenchOptions:
 
     full: bool = False
     quick: bool = False
-    only: str = ""  # speed or traffic
+    only: str = ""  # a part (PARTS) or cases of the traffic
     presets: tuple[str, ...] = PRESETS
+    settings: tuple[str, ...] = ()  # registers, KEY=VALUE
     jobs: int = 0
     repeats: int = REPEATS
     shares: bool = True
@@ -130,31 +135,96 @@ def run_once(plan: Plan, build: sim.Build, folder: Path, stimulus: Path | None =
 # ---------------------------------------------------------------- traffic
 
 
-def measure_traffic(options: BenchOptions, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
-    """`traffic` of bench.json."""
+def traffic_plan(case: Case, preset: str, options: BenchOptions) -> Plan:
+    """The plan of a case."""
+    count = case.count(options.full)
+    if options.quick:
+        count = min(count or QUICK_REQUESTS, QUICK_REQUESTS)
+    how = {"pattern": case.name, "pcs": case.pcs} if case.pcs else {"trace": case.name}
+    run = RunOptions(count=count, preset=preset, map_name=case.map_name, settings=options.settings, **how)
+    plan = make_plan(run)
+    plan.config = plan.config.with_(batch=BATCH, keep_commands=False)
+    plan.job = {"commands": False, "events": True}
+    return plan
+
+
+def bound_of_plan(plan: Plan) -> Bound:
+    """`hbm bound` of a plan: this controller's queues, the registers of the run."""
+    from hbm_model.bound import Limits, bound_of
+
+    limits = Limits(outstanding=plan.outstanding).with_policy(plan.config.policy)
+    return bound_of(plan.trace, plan.config.params, plan.config.address_map, limits)
+
+
+def _shown(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers of a side that the tables show."""
+    latency = numbers["latency_ck"]
+    return {
+        "efficiency": numbers["efficiency"],
+        "mean_latency_ck": latency["mean"],
+        "p99_latency_ck": latency["p99"],
+        "max_latency_ck": latency["max"],
+        "row_hit_rate": numbers["row_hit_rate"],
+    }
+
+
+def measure_case(case: Case, preset: str, options: BenchOptions, build: sim.Build, folder: Path) -> dict[str, Any]:
+    """RTL with every check, the exact model alone on the same, both equal; bound and target."""
+    import numpy as np
+
+    from hbm_tb.beside import differences, model_numbers
+
+    plan = traffic_plan(case, preset, options)
+    numbers, _ = run_once(plan, build, folder)
+    model = model_numbers(plan, np.load(folder / "events.npy"), FIRST_CYCLE)
+    shutil.rmtree(folder)
+    found = list(differences(numbers, model))
+    if found:
+        raise BenchError(f"{preset} {case.title}: RTL and exact model differ: {'; '.join(found)}")
+    bound = bound_of_plan(plan)
+    shares = bound.shares(numbers["ports"])
+    measured: dict[str, Any] = {
+        **_shown(numbers),
+        "requests": numbers["requests"],
+        "map": case.map_name,
+        "bound": {"offline": bound.share_of_peak(False), "in_order": bound.share_of_peak(True)},
+        "share_of_bound": sum(shares.values()) / len(shares),
+        "model": _shown(model),
+        "equal": True,
+    }
+    if measured["share_of_bound"] > 1:
+        raise BenchError(f"{preset} {case.title}: faster than its bound, so one of the two is wrong")
+    target = case.target(preset)
+    if target is not None:
+        measured["target"] = {"of": target.of, "value": target.value}
+        # A quick bench is too short to tell.
+        measured["met"] = None if options.quick else target.met(measured)
+    return measured
+
+
+def measure_traffic(
+    options: BenchOptions, cases: list[Case], folder: Path, say: Callable[[str], None], traffic: dict[str, Any]
+) -> None:
+    """`traffic` of bench.json, filled in as the runs end: what is there when it is interrupted is whole."""
     builds = {preset: sim.build(plan_of(preset, "stream", 1, 1).config.geometry) for preset in options.presets}
+    jobs = [(preset, case) for preset in options.presets for case in cases]
+    for preset, case in jobs:
+        traffic.setdefault(preset, {}).setdefault(case.port, {})
 
-    def one(case: tuple[str, int, str]) -> tuple[tuple[str, int, str], dict[str, Any]]:
-        preset, pcs, pattern = case
-        count = FULL if options.full else default_count(pattern)
-        if options.quick:
-            count = min(count, QUICK_REQUESTS)
-        plan = plan_of(preset, pattern, pcs, count)
-        numbers, _ = run_once(plan, builds[preset], folder / f"{preset}.p{pcs}.{pattern}")
-        say(f"{preset} p{pcs} {pattern}: {100 * numbers['efficiency']:.1f} % of peak")
-        return case, numbers
+    def one(job: tuple[str, Case]) -> tuple[str, Case, dict[str, Any]]:
+        preset, case = job
+        made = measure_case(case, preset, options, builds[preset], folder / f"{preset}.{case.port}.{case.name}")
+        verdict = {True: ", met", False: ", MISSED", None: ""}[made.get("met")]
+        share, of_bound = 100 * made["efficiency"], 100 * made["share_of_bound"]
+        say(f"{preset} {case.title}: {share:.2f} % of peak, {of_bound:.1f} % of its bound, RTL = exact model{verdict}")
+        return preset, case, made
 
-    cases = [(preset, pcs, name) for preset in options.presets for pcs, names in PATTERNS.items() for name in names]
-    traffic: dict[str, Any] = {preset: {f"p{pcs}": {} for pcs in PATTERNS} for preset in options.presets}
-    with ThreadPoolExecutor(options.jobs or sim.default_jobs()) as pool:
-        for (preset, pcs, pattern), numbers in pool.map(one, cases):
-            traffic[preset][f"p{pcs}"][pattern] = {
-                "efficiency": numbers["efficiency"],
-                "mean_latency_ck": numbers["latency_ck"]["mean"],
-                "p99_latency_ck": numbers["latency_ck"]["p99"],
-                "row_hit_rate": numbers["row_hit_rate"],
-            }
-    return traffic
+    pool = ThreadPoolExecutor(options.jobs or sim.default_jobs())
+    try:
+        for preset, case, made in pool.map(one, jobs):
+            traffic[preset][case.port][case.name] = made
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 # ---------------------------------------------------------------- speed
@@ -300,49 +370,75 @@ def machine() -> str:
     return f"{model}, {os.cpu_count()} processors"
 
 
-def _with_other_part(document: dict[str, Any], path: Path, options: BenchOptions) -> dict[str, Any]:
-    """What `--only` did not measure stays as an earlier bench wrote it."""
+def _merged(document: dict[str, Any], path: Path, options: BenchOptions) -> dict[str, Any]:
+    """With what an earlier bench wrote and `--only` did not measure again; cases of the traffic one by one."""
     if not options.only or not path.exists():
         return document
     try:
         earlier = json.loads(path.read_text())
     except json.JSONDecodeError:
         return document
-    return {**earlier, **document, "about": {**earlier.get("about", {}), **document["about"]}}
+    merged = {**earlier, **document, "about": {**earlier.get("about", {}), **document["about"]}}
+    if "traffic" in document and options.only not in PARTS:
+        traffic = earlier.get("traffic", {})
+        for preset, ports in document["traffic"].items():
+            for port, cases in ports.items():
+                traffic.setdefault(preset, {}).setdefault(port, {}).update(cases)
+        merged["traffic"] = traffic
+    return merged
 
 
-def bench_command(options: BenchOptions) -> int:
-    """Measure, print and write; the exit code (0 measured, 1 a run failed)."""
-    from rich.console import Console
+def _parts(options: BenchOptions) -> tuple[tuple[str, ...], list[Case]]:
+    """Parts and cases that are asked for; InputError when there are none."""
+    from hbm_model.workload import settings_of
 
-    if options.only not in ("", "speed", "traffic"):
-        raise InputError(f"--only {options.only}: expected speed or traffic")
     unknown = [name for name in options.presets if name not in PRESETS]
     if unknown:
         raise InputError(f"--preset {unknown[0]}: the bench knows {', '.join(PRESETS)}")
+    settings_of(options.settings)
+    if options.only in ("", *PARTS):
+        parts = (options.only,) if options.only else PARTS
+        return parts, chosen("", options.quick)
+    cases = chosen(options.only, False)
+    if not cases:
+        raise InputError(f"--only {options.only}: expected {' or '.join(PARTS)}, or the name of a pattern or recording")
+    return ("traffic",), cases
+
+
+def bench_command(options: BenchOptions) -> int:
+    """Measure, print and write; the exit code (0 measured, 1 a run failed or RTL and model differ, 130 interrupted).
+
+    Whatever ends it early, what was measured so far is written.
+    """
+    parts, cases = _parts(options)
 
     def say(text: str) -> None:
         print(f"bench: {text}", file=sys.stderr, flush=True)
 
     document: dict[str, Any] = {}
     about: dict[str, Any] = {"machine": machine(), "full": options.full, "quick": options.quick}
+    about["settings"] = list(options.settings)
+    code = 0
     try:
         with _work_folder() as folder:
-            if options.only != "traffic":
+            if "speed" in parts:
                 document["speed"], about["speed"] = measure_speed(options, folder, say)
-            if options.only != "speed":
-                document["traffic"] = measure_traffic(options, folder, say)
+            if "traffic" in parts:
+                document["traffic"] = {}
+                measure_traffic(options, cases, folder, say, document["traffic"])
     except (BenchError, sim.SimError) as error:
         print(f"hbm: {error}", file=sys.stderr)
-        return 1
+        code = 1
     except KeyboardInterrupt:
-        print("\nhbm: interrupted; nothing was written", file=sys.stderr)
-        return 130
-    document["about"] = {**about, "versions": sim.tool_versions()}
+        print("\nhbm: interrupted; what was measured so far is kept", file=sys.stderr)
+        code = 130
+    document["about"] = {**about, "complete": code == 0, "versions": sim.tool_versions()}
+    if set(document) == {"about"}:
+        return code
     # A quick bench only shows that all of it works; it must not replace figures.
     path = FOLDER / ("quick.json" if options.quick else "bench.json")
-    path.write_text(json.dumps(_with_other_part(document, path, options), indent=1) + "\n")
-    console = Console()
+    path.write_text(json.dumps(_merged(document, path, options), indent=1) + "\n")
+    console = bench_tables.wide_console()
     bench_tables.print_tables(console, document)
     console.print(f"{path.relative_to(ROOT)}", highlight=False)
-    return 0
+    return code

@@ -8,47 +8,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from hbm_tb.bench_cases import PEERS, PEERS_CHASE_NS, TCK_NS, Target
+
 AIM = 0.70  # co-simulation, lock-step included, against the bare model
 EXACT_AIM = 5  # CK/s of the exact model against those of the co-simulation
 # Thousand requests/s of the fastest simulator, DRAMsim3, one PC of HBM2, one core of such a machine.
 PEERS_SPEED = {"stream": "490 to 650", "random": "170 to 255"}
-
-# Share of peak in percent, and who reached it: the best configuration of Ramulator 2.1, DRAMsim3 and DRAMSys 5.5 on the
-# same timings, requests and queue depth (32), refresh on, ideal front ends without AXI or RTL. On two PCs DRAMsim3 is
-# left out: it does not model the row and column buses that they share.
-PEERS: dict[str, dict[str, dict[str, tuple[float, str]]]] = {
-    "peers_hbm2": {
-        "p1": {
-            "stream": (100.0, "DRAMSys, per-bank refresh"),
-            "streammix": (85.5, "DRAMsim3"),
-            "random": (46.0, "DRAMSys, per-bank refresh"),
-            "mixed": (42.0, "Ramulator"),
-            "conflict": (3.89, "Ramulator"),
-        },
-        "p2": {
-            "stream": (91.9, "Ramulator"),
-            "streammix": (68.8, "Ramulator"),
-            "random": (37.1, "DRAMSys, closed page"),
-            "mixed": (29.2, "Ramulator"),
-        },
-    },
-    "peers_hbm3": {
-        "p1": {
-            "stream": (95.2, "DRAMSys, per-bank refresh"),
-            "streammix": (80.2, "DRAMsim3"),
-            "random": (30.9, "DRAMSys, per-bank refresh"),
-            "mixed": (25.9, "Ramulator"),
-        },
-        "p2": {
-            "stream": (81.6, "Ramulator"),
-            "random": (26.1, "Ramulator"),
-            "mixed": (21.2, "Ramulator"),
-        },
-    },
-}
-# Mean read latency of `chase` in ns, all three simulators; front ends that cost nothing.
-PEERS_CHASE_NS = {"peers_hbm2": "45 to 46", "peers_hbm3": "51 to 52"}
-TCK_NS = {"peers_hbm2": 1.0, "peers_hbm3": 0.625}
 
 
 def speed_table(speed: Mapping[str, float], about: Mapping[str, Any]) -> Table:
@@ -86,32 +51,69 @@ def exact_table(exact: Mapping[str, Mapping[str, int]], over_cosim: Mapping[str,
     return table
 
 
+def _beside(preset: str, port: str, name: str, found: Mapping[str, Any]) -> str:
+    """What the best simulator reaches."""
+    if name == "chase" and port == "p1":
+        low, high = PEERS_CHASE_NS[preset]
+        return f"{low} to {high} ns (ours {TCK_NS[preset] * found['mean_latency_ck']:.1f} ns)"
+    peer = PEERS[preset].get(port, {}).get(name)
+    return f"{peer[0]:g} % {peer[1]}" if peer else ""
+
+
+def _verdict(found: Mapping[str, Any]) -> str:
+    """The target, and whether it is met."""
+    asked = found.get("target")
+    if not asked:
+        return "reported"
+    text = Target(asked["of"], asked["value"]).text
+    met = found["met"]
+    return text if met is None else f"[green]met[/]: {text}" if met else f"[red]MISSED[/]: {text}"
+
+
 def traffic_table(preset: str, traffic: Mapping[str, Any]) -> Table:
-    """Share of peak, latency and row hits per pattern, with the best simulator's share."""
-    table = Table(title=f"Traffic on {preset}", title_justify="left")
-    columns = ("pattern", "share of peak", "mean latency, CK", "p99, CK", "row hits", "best simulator")
-    for column in columns:
-        table.add_column(column, justify="left" if column in ("pattern", "best simulator") else "right")
+    """Per case: share of peak (RTL, and the exact model alone), of the bound, latency, row hits, target, simulators."""
+    table = Table(title=f"Traffic on {preset}: RTL in co-simulation, exact model beside it", title_justify="left")
+    columns = ("case", "RTL", "model", "bound", "of bound", "mean, CK", "p99, CK", "row hits", "target", "map")
+    for column in (*columns, "best simulator"):
+        left = column in ("case", "map", "target", "best simulator")
+        table.add_column(column, justify="left" if left else "right", no_wrap=True)
     for port, patterns in traffic.items():
         for name, found in patterns.items():
-            peer = PEERS[preset][port].get(name)
-            beside = f"{peer[0]:g} % {peer[1]}" if peer else ""
-            if name == "chase":
-                ours = TCK_NS[preset] * found["mean_latency_ck"]
-                beside = f"{PEERS_CHASE_NS[preset]} ns (ours {ours:.1f} ns)"
-            share = 100 * found["efficiency"]
-            colour = "" if peer is None else "green" if share >= peer[0] - 0.05 else "yellow"
-            text = f"{share:.2f} %"
             table.add_row(
                 f"{port} {name}",
-                f"[{colour}]{text}[/]" if colour else text,
+                f"{100 * found['efficiency']:.2f} %",
+                f"{100 * found['model']['efficiency']:.2f} %",
+                f"{100 * found['bound']['in_order']:.2f} %",
+                f"{100 * found['share_of_bound']:.1f} %",
                 f"{found['mean_latency_ck']:.1f}",
                 f"{found['p99_latency_ck']:,}",
                 f"{100 * found['row_hit_rate']:.1f} %",
-                beside,
+                _verdict(found),
+                found["map"],
+                _beside(preset, port, name, found),
             )
         table.add_section()
     return table
+
+
+def missed(traffic: Mapping[str, Any]) -> list[str]:
+    """Titles of the cases that miss their target."""
+    return [
+        f"{preset} {port} {name}"
+        for preset, ports in traffic.items()
+        for port, cases in ports.items()
+        for name, found in cases.items()
+        if found.get("met") is False
+    ]
+
+
+WIDTH = 170  # columns, where there is no terminal
+
+
+def wide_console() -> Console:
+    """stdout; into a file or a pipe no line is folded."""
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH)
 
 
 def print_tables(console: Console, document: Mapping[str, Any]) -> None:
@@ -123,10 +125,21 @@ def print_tables(console: Console, document: Mapping[str, Any]) -> None:
         colour = "green" if ratio >= AIM else "red"
         console.print(f"co-simulation / bare: [{colour}]{100 * ratio:.1f} %[/] (aim: at least {100 * AIM:.0f} %)")
         console.print(exact_table(document["speed"]["exact"], about["exact_over_cosim"]))
-    for preset, traffic in document.get("traffic", {}).items():
-        console.print(traffic_table(preset, traffic))
-    if document.get("traffic"):
+    traffic = document.get("traffic", {})
+    for preset, ports in traffic.items():
+        if any(ports.values()):
+            console.print(traffic_table(preset, ports))
+    cases = [found for ports in traffic.values() for port in ports.values() for found in port.values()]
+    if cases:
         console.print(
-            "best simulator: Ramulator 2.1, DRAMsim3 or DRAMSys 5.5 with the same timings, requests and queue depth",
+            "bound: `hbm bound`, requests in order into finite queues; best simulator: Ramulator 2.1, DRAMsim3 or "
+            "DRAMSys 5.5 with the same timings, requests and queue depth",
             style="dim",
         )
+        console.print(f"RTL = exact model in all {len(cases)} cases")
+        late = missed(traffic)
+        judged = sum(found.get("met") is not None for found in cases)
+        if late:
+            console.print(f"[red]{len(late)} of {judged} targets missed[/]: {', '.join(late)}")
+        elif judged:
+            console.print(f"[green]all {judged} targets met[/]")

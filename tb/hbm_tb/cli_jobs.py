@@ -63,8 +63,11 @@ def run_command(
 def bench_command(
     full: Annotated[bool, typer.Option("--full", help="1,048,576 requests a pattern")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="very short, HBM2 only: shows that all of it works")] = False,
-    only: Annotated[str, typer.Option("--only", help="speed or traffic")] = "",
+    only: Annotated[
+        str, typer.Option("--only", help="a part (speed, traffic), or patterns and recordings: `p1 r*,bfs`")
+    ] = "",
     presets: Annotated[list[str] | None, typer.Option("--preset", help="peers_hbm2 or peers_hbm3 (both)")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="register of the traffic runs, KEY=VALUE")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="interleaved repeats of the speed runs")] = 5,
     jobs: Annotated[int, typer.Option("--jobs", min=0, help="traffic runs side by side (0: one a processor)")] = 0,
     shares: Annotated[
@@ -72,11 +75,21 @@ def bench_command(
     ] = True,
 ) -> None:
     """Print the speed and traffic tables and write build/bench/bench.json."""
-    from hbm_tb.bench import PRESETS, BenchOptions
+    from hbm_tb.bench import BenchOptions
     from hbm_tb.bench import bench_command as job
+    from hbm_tb.bench_cases import PRESETS
 
     chosen = tuple(presets or (PRESETS[:1] if quick else PRESETS))
-    options = BenchOptions(full=full, quick=quick, only=only, presets=chosen, jobs=jobs, repeats=repeats, shares=shares)
+    options = BenchOptions(
+        full=full,
+        quick=quick,
+        only=only,
+        presets=chosen,
+        settings=tuple(settings or ()),
+        jobs=jobs,
+        repeats=repeats,
+        shares=shares,
+    )
     raise typer.Exit(job(options))
 
 
