@@ -172,12 +172,9 @@ def lane_of(x: Cells, k: Cells, ident: int, qos: int) -> int:
 
 
 @hot
-def take_ar(x: Cells, k: Cells, t: Cells, n: int) -> None:
-    """M2.1, M2.10: a handshake on AR."""
+def take_ar(x: Cells, k: Cells, t: Cells, n: int, lane: int) -> None:
+    """M2.1, M2.10: a handshake on AR; lane: that of the burst, seen from S(n)."""
     row = x[AR_AT]
-    lane = 0
-    if x[HELD_X] or t[row + AX_QOS] >= k[m.K_QOS_HIGH]:
-        lane = lane_of(x, k, t[row + AX_ID], t[row + AX_QOS])
     h = lane * AR_DEPTH + ((x[HELD_AT + lane] + x[HELD + lane]) & (AR_DEPTH - 1))
     addr = t[row + AX_ADDR]
     length = t[row + AX_LEN]
@@ -467,10 +464,13 @@ def port_step(x: Cells, k: Cells, t: Cells, n: int, pc: int, host: int, express:
     aws = x[AWS]
     # READYs of S(n), and VALIDs.
     ar = False
+    lane_ar = 0
     if x[AR_AT] < x[AR_END] and (x[AR_UP] >= 0 or may_raise(x, k, t, x[AR_AT], n)):
         if x[AR_UP] < 0:
             x[AR_UP] = n
         ar = x[HELD] < AR_DEPTH and x[HELD_X] < EXPRESS_DEPTH and not quiesce
+        if ar and (x[HELD_X] or t[x[AR_AT] + AX_QOS] >= k[m.K_QOS_HIGH]):
+            lane_ar = lane_of(x, k, t[x[AR_AT] + AX_ID], t[x[AR_AT] + AX_QOS])
     aw = False
     if x[AW_AT] < x[AW_END] and (x[AW_UP] >= 0 or may_raise(x, k, t, x[AW_AT], n)):
         if x[AW_UP] < 0:
@@ -533,7 +533,7 @@ def port_step(x: Cells, k: Cells, t: Cells, n: int, pc: int, host: int, express:
     x[RETURN] = freed
     # Handshakes.
     if ar:
-        take_ar(x, k, t, n)
+        take_ar(x, k, t, n, lane_ar)
     if aw:
         take_aw(x, k, t, n)
     if w:
