@@ -8,6 +8,8 @@ rtl/host/hbm_pulse_merge.sv
 rtl/host/hbm_axi_check.sv
 rtl/host/hbm_addr_map.sv
 rtl/host/hbm_burst_split.sv
+rtl/host/hbm_ar_lane.sv
+rtl/host/hbm_lane_turn.sv
 rtl/host/hbm_wr_accept.sv
 rtl/host/hbm_wr_assemble.sv
 rtl/host/hbm_excl_monitor.sv

@@ -114,7 +114,10 @@ module hbm_channel
   for (genvar p = 0; p < int'(NumPcs); p++) begin : g_pc
     rd_req_t rd_req;
     logic    rd_req_valid;
+    logic    rd_req_express;
     logic    rd_req_ready;
+    logic    rd_req_ready_x;
+    logic    rd_refused;
     wr_req_t wr_req;
     logic    wr_req_valid;
     logic    wr_credit;
@@ -127,8 +130,9 @@ module hbm_channel
       .b_o(b_o[p]), .b_valid_o(b_valid_o[p]), .b_ready_i(b_ready_i[p]),
       .ar_i(ar_i[p]), .ar_valid_i(ar_valid_i[p]), .ar_ready_o(ar_ready_o[p]),
       .r_o(r_o[p]), .r_valid_o(r_valid_o[p]), .r_ready_i(r_ready_i[p]),
-      .map_i(map), .quiesce_i(quiesce), .idle_o(port_idle[p]),
-      .rd_req_o(rd_req), .rd_req_valid_o(rd_req_valid), .rd_req_ready_i(rd_req_ready),
+      .map_i(map), .qos_high_i(policy.qos_high), .quiesce_i(quiesce), .idle_o(port_idle[p]),
+      .rd_req_o(rd_req), .rd_req_valid_o(rd_req_valid), .rd_req_express_o(rd_req_express),
+      .rd_req_ready_i(rd_req_ready), .rd_req_ready_x_i(rd_req_ready_x), .rd_refused_o(rd_refused),
       .wr_req_o(wr_req), .wr_req_valid_o(wr_req_valid), .wr_credit_i(wr_credit),
       .rd_rsp_i(rd_rsp), .events_o(port_events[p])
     );
@@ -137,7 +141,8 @@ module hbm_channel
       .clk_i, .rst_ni,
       .timing_i(timing), .policy_i(policy), .temp_i, .enable_i(enable), .close_i(close_banks),
       .idle_o(pc_idle[p]), .closed_o(pc_closed[p]), .precharged_o(pc_precharged[p]), .status_o(pc_status[p]), .events_o(pc_events[p]),
-      .rd_req_i(rd_req), .rd_req_valid_i(rd_req_valid), .rd_req_ready_o(rd_req_ready),
+      .rd_req_i(rd_req), .rd_req_valid_i(rd_req_valid), .rd_req_express_i(rd_req_express),
+      .rd_req_ready_o(rd_req_ready), .rd_req_ready_x_o(rd_req_ready_x), .rd_refused_i(rd_refused),
       .wr_req_i(wr_req), .wr_req_valid_i(wr_req_valid), .wr_credit_o(wr_credit), .rd_rsp_o(rd_rsp),
       .act_o(act[p]), .short_o(short_cmd[p]), .short_a_ok_o(short_a_ok[p]),
       .act_gnt_i(act_gnt[p]), .short_gnt_a_i(short_gnt_a[p]), .short_gnt_b_i(short_gnt_b[p]),

@@ -23,7 +23,10 @@ module hbm_pc
 
   input  rd_req_t rd_req_i,
   input  logic    rd_req_valid_i,
-  output logic    rd_req_ready_o,
+  input  logic    rd_req_express_i,  // of the express lane
+  output logic    rd_req_ready_o,    // a request of the normal lane is accepted
+  output logic    rd_req_ready_x_o,  // one of the express lane is
+  input  logic    rd_refused_i,      // a lane of the port has a request that is not accepted
   input  wr_req_t wr_req_i,
   input  logic    wr_req_valid_i,  // only with a credit
   output logic    wr_credit_o,     // one credit back; WrDepth at start
@@ -65,7 +68,7 @@ module hbm_pc
   logic [NumSids-1:0]  set_sid;
 
   // ---------------------------------------------------------------- queues
-  logic    rd_ins, wr_ins, rd_space, wr_space, rmw_space, rmw_start, rmw_aged, rmw_urgent;
+  logic    rd_ins, wr_ins, rd_space, rd_space_x, wr_no_space_x, wr_space, rmw_space, rmw_start, rmw_aged, rmw_urgent;
   rd_vec_t rd_valid, rd_hit, rd_aged, rd_urgent, rd_slot, rd_rmw_slot, rd_col_set, rd_pick, rd_act_set, rd_pre_set, rd_aux_pick;
   wr_vec_t wr_valid, wr_hit, wr_aged, wr_urgent, wr_slot, wr_no_slot, wr_col_set, wr_pick, wr_act_set, wr_pre_set, rmw_set, rmw_pick;
   rd_vec_t rd_of_bank [NumBanks];
@@ -88,14 +91,15 @@ module hbm_pc
   assign wr_cam_loc[0] = rd_loc;
   assign wr_cam_loc[1] = wr_loc;
   assign same          = rd_loc == wr_loc;
-  assign rd_ins        = rd_req_valid_i & rd_req_ready_o;
+  assign rd_ins        = rd_req_valid_i & (rd_req_express_i ? rd_req_ready_x_o : rd_req_ready_o);
   assign wr_ins        = wr_req_valid_i;
 
-  assign rd_req_ready_o = rd_space & forward_room;
+  assign rd_req_ready_o   = rd_space & forward_room;
+  assign rd_req_ready_x_o = rd_space_x & forward_room;
 
-  hbm_req_queue #(.Depth(RdEntries), .HostDepth(RdDepth), .TagWidth(RobWidth), .Cams(1)) u_rd_queue (
+  hbm_req_queue #(.Depth(RdEntries), .HostDepth(RdDepth), .ReservedDepth(RmwDepth), .TagWidth(RobWidth), .Cams(1)) u_rd_queue (
     .clk_i, .rst_ni,
-    .ins_a_i(rd_ins), .keep_a_i(~forward), .loc_a_i(rd_loc), .tag_a_i(rd_req_i.tag), .slot_a_o(rd_slot), .space_a_o(rd_space),
+    .ins_a_i(rd_ins), .keep_a_i(~forward), .loc_a_i(rd_loc), .tag_a_i(rd_req_i.tag), .slot_a_o(rd_slot), .space_a_o(rd_space), .space_x_o(rd_space_x),
     .ins_b_i(rmw_start), .loc_b_i(rmw_loc), .tag_b_i(RobWidth'(rmw_idx)), .aged_b_i(rmw_aged), .urgent_b_i(rmw_urgent),
     .slot_b_o(rd_rmw_slot), .space_b_o(rmw_space),
     .issue_i(rd_pick),
@@ -108,9 +112,9 @@ module hbm_pc
     .aux_set_i('0), .aux_pick_o(rd_aux_pick), .aux_loc_o(rd_aux_loc)
   );
 
-  hbm_req_queue #(.Depth(WrDepth), .HostDepth(WrDepth), .TagWidth(1), .Cams(2)) u_wr_queue (
+  hbm_req_queue #(.Depth(WrDepth), .HostDepth(WrDepth), .ReservedDepth(0), .TagWidth(1), .Cams(2)) u_wr_queue (
     .clk_i, .rst_ni,
-    .ins_a_i(wr_ins), .keep_a_i(1'b1), .loc_a_i(wr_loc), .tag_a_i(1'b0), .slot_a_o(wr_slot), .space_a_o(wr_space),
+    .ins_a_i(wr_ins), .keep_a_i(1'b1), .loc_a_i(wr_loc), .tag_a_i(1'b0), .slot_a_o(wr_slot), .space_a_o(wr_space), .space_x_o(wr_no_space_x),
     .ins_b_i(1'b0), .loc_b_i('0), .tag_b_i(1'b0), .aged_b_i(1'b0), .urgent_b_i(1'b0), .slot_b_o(wr_no_slot), .space_b_o(wr_no_space),
     .issue_i(wr_pick),
     .rows_i(rows), .act_i(cmd.act), .act_row_i(cmd.act_row), .age_tick_i(age_tick),
@@ -253,7 +257,7 @@ module hbm_pc
   );
 
   hbm_rd_path #(.Pc(Pc)) u_rd_path (
-    .clk_i, .rst_ni, .rl_i(timing_i.rl), .pick_i(rd_pick != '0), .rmw_i(|rd_pick[RdEntries-1:RdDepth]), .tag_i(rd_col_tag),
+    .clk_i, .rst_ni, .rl_i(timing_i.rl), .pick_i(rd_pick != '0), .rmw_i(|rd_pick[RdDepth+:RmwDepth]), .tag_i(rd_col_tag),
     .ready_o(rd_path_ready), .rddata_en_o, .dfi_i(dfi_rd_i), .rsp_o(path_rsp),
     .merge_o(merge), .merge_idx_o(merge_idx), .merge_data_o(merge_data),
     .empty_o(rd_path_empty), .surplus_o(rd_surplus_o), .missing_o(rd_missing_o)
@@ -272,7 +276,7 @@ module hbm_pc
   // ---------------------------------------------------------------- what others see
   hbm_pc_events u_pc_events (
     .clk_i, .rst_ni, .cmd_i(cmd), .conflict_i(demand.conflict), .rmw_i(rmw_start),
-    .rd_refused_i(rd_req_valid_i & ~rd_space), .wr_full_i(~wr_space), .events_o
+    .rd_refused_i, .wr_full_i(~wr_space), .forward_i(forward), .rd_req_i(rd_ins), .wr_req_i(wr_ins), .events_o
   );
 
   assign status_o = '{rd_level: rd_level, wr_level: wr_level, refresh_debt: (debt > 8'd31) ? 5'd31 : 5'(debt), refresh_early: '0,
@@ -280,6 +284,6 @@ module hbm_pc
 
   // Second requests, tags and age classes that only one of the two queues needs.
   logic unused_wires;
-  assign unused_wires = ^{rd_aged, rd_rmw_slot, rd_aux_pick, rd_aux_loc, wr_no_slot, wr_no_space, wr_no_tag, rd_req_i.qos, wr_req_i.qos};
+  assign unused_wires = ^{rd_aged, rd_rmw_slot, rd_aux_pick, rd_aux_loc, wr_no_slot, wr_no_space, wr_no_space_x, wr_no_tag, rd_req_i.qos, wr_req_i.qos};
 
 endmodule

@@ -1,4 +1,4 @@
-// AXI4 slave port of one PC: wires the read path, the write path and the exclusive monitors.
+// AXI4 slave port of one PC: wires the read path with its two lanes, the write path and the exclusive monitors.
 //
 // Latency (docs/microarchitecture.md M2): AR handshake in cycle N -> rd_req_o in N+2; last of AW and W beat in N -> wr_req_o and B
 // in N+2; rd_rsp_i in N -> R in N+1.
@@ -27,12 +27,16 @@ module hbm_axi_port
   input  logic         r_ready_i,
 
   input  addr_map_t    map_i,           // stable while not idle_o
+  input  logic [4:0]   qos_high_i,      // AxQOS from which a read takes the express lane
   input  logic         quiesce_i,       // refuse new bursts; those taken complete
   output logic         idle_o,          // nothing in flight in the port
 
   output rd_req_t      rd_req_o,
   output logic         rd_req_valid_o,
-  input  logic         rd_req_ready_i,
+  output logic         rd_req_express_o, // of the express lane; only when it is accepted
+  input  logic         rd_req_ready_i,   // a request of the normal lane is accepted
+  input  logic         rd_req_ready_x_i, // one of the express lane is
+  output logic         rd_refused_o,     // a lane has a request that is not accepted
   output wr_req_t      wr_req_o,        // valid for one cycle, never refused
   output logic         wr_req_valid_o,
   input  logic         wr_credit_i,     // one write queue entry was freed
@@ -41,56 +45,90 @@ module hbm_axi_port
 );
 
   // ---------------------------------------------------------------- read path
+  localparam int unsigned Normal = 0;
+  localparam int unsigned Express = 1;
+
   burst_t                ar_checked;
-  burst_t                ar_head;
-  logic                  ar_head_valid;
-  logic                  ar_pop;
   logic                  ar_take;
-  logic                  ar_fifo_ready;
-  logic [$clog2(ArDepth):0] unused_ar_count;
+  logic                  ar_express;     // lane of the burst
+  logic [1:0]            lane_push;
+  logic [1:0]            lane_ready;
+  logic [1:0]            lane_held;
+  logic [1:0]            lane_may;
+  logic [1:0]            lane_go;
+  logic [1:0]            lane_arm;
+  logic [1:0]            lane_rob_full;
+  logic [1:0]            lane_empty;
+  burst_t [1:0]          lane_head;
+  slot_take_t [1:0]      lane_take;
+  logic [1:0][MapInBits-1:0] lane_block;
+  rd_req_t [1:0]         lane_req;
+  logic [1:0]            lane_req_valid;
+  logic [1:0]            lane_req_ok;    // accepted, if its lane has the turn
+  logic [1:0]            lane_req_taken;
+  dram_addr_t            ar_addr;
 
   logic                  slot_ready;
   logic [RobWidth-1:0]   slot;
   logic                  error_ready;
-  logic                  slot_take;
-  logic                  slot_error;
-  logic [AxiIdWidth-1:0] slot_id;
-  logic [7:0]            slot_beats;
-  logic                  slot_last;
-  axi_resp_e             slot_resp;
+  slot_take_t            slot_take;
   logic                  reorder_idle;
-  logic                  rob_full;
   logic [LatencyBins-1:0] latency;
-  logic                  arm;
 
-  assign ar_ready_o = ar_fifo_ready && !quiesce_i;
+  assign ar_ready_o = (&lane_ready) && !quiesce_i;
   assign ar_take = ar_valid_i && ar_ready_o;
 
   hbm_axi_check u_ar_check (.ax_i(ar_i), .ax_valid_i(ar_valid_i), .map_i, .burst_o(ar_checked));
 
-  hbm_fifo #(.Width($bits(burst_t)), .Depth(ArDepth)) u_ar_fifo (
+  // The bursts of an id never stand in both lanes, so its requests leave in their order.
+  assign ar_express = !lane_held[Normal] && ({1'b0, ar_i.qos} >= qos_high_i || lane_held[Express]);
+  assign lane_push = {ar_take && ar_express, ar_take && !ar_express};
+
+  for (genvar i = 0; i < 2; i++) begin : g_lane
+    hbm_ar_lane #(.Depth(i == int'(Express) ? ArExpressDepth : ArDepth)) u_lane (
+      .clk_i, .rst_ni,
+      .push_i(lane_push[i]), .burst_i(ar_checked), .ready_o(lane_ready[i]), .held_o(lane_held[i]),
+      .slot_ready_i(slot_ready), .slot_i(slot), .error_ready_i(error_ready),
+      .may_o(lane_may[i]), .go_i(lane_go[i]), .head_o(lane_head[i]), .take_o(lane_take[i]), .arm_o(lane_arm[i]),
+      .block_o(lane_block[i]), .addr_i(ar_addr), .rob_full_o(lane_rob_full[i]),
+      .rd_req_o(lane_req[i]), .rd_req_valid_o(lane_req_valid[i]), .rd_req_taken_i(lane_req_taken[i]),
+      .empty_o(lane_empty[i])
+    );
+  end
+
+  // One request leaves a splitter in a cycle, and one is offered to the read queue.
+  hbm_lane_turn u_leave (
     .clk_i, .rst_ni,
-    .push_i(ar_take), .data_i(ar_checked), .ready_o(ar_fifo_ready),
-    .pop_i(ar_pop), .data_o(ar_head), .valid_o(ar_head_valid),
-    .count_o(unused_ar_count)
+    .express_i(lane_may[Express]), .normal_i(lane_may[Normal]), .normal_there_i(lane_may[Normal]),
+    .express_o(lane_go[Express]), .normal_o(lane_go[Normal])
   );
 
-  hbm_burst_split u_split (
-    .clk_i, .rst_ni, .mask_i(map_i.mask),
-    .burst_i(ar_head), .burst_valid_i(ar_head_valid), .burst_pop_o(ar_pop),
-    .slot_ready_i(slot_ready), .slot_i(slot), .error_ready_i(error_ready),
-    .slot_take_o(slot_take), .slot_error_o(slot_error), .slot_id_o(slot_id), .slot_beats_o(slot_beats),
-    .slot_last_o(slot_last), .slot_resp_o(slot_resp),
-    .arm_o(arm),
-    .rd_req_o, .rd_req_valid_o, .rd_req_ready_i,
-    .rob_full_o(rob_full)
+  hbm_addr_map u_ar_map (
+    .en_i(!(&lane_empty)),
+    .block_i(lane_go[Express] ? lane_block[Express] : lane_block[Normal]),
+    .mask_i(map_i.mask),
+    .addr_o(ar_addr)
   );
+
+  assign slot_take = lane_go[Express] ? lane_take[Express] : lane_take[Normal];
+
+  assign lane_req_ok = lane_req_valid & {rd_req_ready_x_i, rd_req_ready_i};
+
+  hbm_lane_turn u_offer (
+    .clk_i, .rst_ni,
+    .express_i(lane_req_ok[Express]), .normal_i(lane_req_ok[Normal]), .normal_there_i(lane_req_valid[Normal]),
+    .express_o(lane_req_taken[Express]), .normal_o(lane_req_taken[Normal])
+  );
+
+  assign rd_req_o = lane_req_taken[Express] ? lane_req[Express] : lane_req[Normal];
+  assign rd_req_express_o = lane_req_taken[Express];
+  assign rd_req_valid_o = lane_req_taken[Express] || lane_req_valid[Normal];
+  assign rd_refused_o = (lane_req_valid & ~lane_req_taken) != '0;
 
   hbm_reorder u_reorder (
     .clk_i, .rst_ni,
     .slot_ready_o(slot_ready), .slot_o(slot), .error_ready_o(error_ready),
-    .take_i(slot_take), .take_error_i(slot_error), .take_id_i(slot_id), .take_beats_i(slot_beats),
-    .take_last_i(slot_last), .take_resp_i(slot_resp),
+    .take_i(lane_go != '0), .take_slot_i(slot_take),
     .rsp_i(rd_rsp_i),
     .r_o, .r_valid_o, .r_ready_i,
     .latency_o(latency), .idle_o(reorder_idle)
@@ -159,14 +197,14 @@ module hbm_axi_port
 
   hbm_excl_monitor u_excl (
     .clk_i, .rst_ni,
-    .arm_i(arm), .arm_burst_i(ar_head),
+    .arm_i(lane_arm != '0), .arm_burst_i(lane_arm[Express] ? lane_head[Express] : lane_head[Normal]),
     .check_burst_i(aw_head), .match_o(excl_match), .release_i(excl_success),
     .write_i(write), .block_i(write_block), .strb_i(write_strb)
   );
 
   // ---------------------------------------------------------------- status
   // A W beat that waits for its AW is not in flight: nothing of its burst has been taken, and nothing can happen to it.
-  assign idle_o = !ar_head_valid && !rd_req_valid_o && reorder_idle && b_idle && !wr_req_valid_o;
+  assign idle_o = (&lane_empty) && reorder_idle && b_idle && !wr_req_valid_o;
 
   // Every event of cycle N is reported in N+2, the time that the latency histogram needs.
   logic [3:0] event_q, event_qq;
@@ -179,7 +217,7 @@ module hbm_axi_port
       slverr_q <= 1'b0;
       decerr_q <= 1'b0;
     end else begin
-      event_q  <= {ar_take, aw_take, excl_fail, rob_full};
+      event_q  <= {ar_take, aw_take, excl_fail, lane_rob_full != '0};
       event_qq <= event_q;
       slverr_q <= slverr;
       decerr_q <= decerr;
@@ -194,13 +232,13 @@ module hbm_axi_port
 
   hbm_pulse_merge u_slverr (
     .clk_i, .rst_ni,
-    .a_i(slot_take && slot_error && slot_resp == RespSlvErr), .b_i(b_push && b_new.resp == RespSlvErr),
+    .a_i(lane_go != '0 && slot_take.error && slot_take.resp == RespSlvErr), .b_i(b_push && b_new.resp == RespSlvErr),
     .pulse_o(slverr)
   );
 
   hbm_pulse_merge u_decerr (
     .clk_i, .rst_ni,
-    .a_i(slot_take && slot_error && slot_resp == RespDecErr), .b_i(b_push && b_new.resp == RespDecErr),
+    .a_i(lane_go != '0 && slot_take.error && slot_take.resp == RespDecErr), .b_i(b_push && b_new.resp == RespDecErr),
     .pulse_o(decerr)
   );
 

@@ -4,7 +4,9 @@ package hbm_host_pkg;
 
   import hbm_pkg::*;
 
-  localparam int unsigned ArDepth = 4;    // read bursts accepted ahead of the splitter
+  localparam int unsigned ArDepth = 4;    // read bursts accepted ahead of the splitter, normal lane
+  localparam int unsigned ArExpressDepth = 2;  // likewise, express lane
+  localparam int unsigned ExpressRun = 8; // express requests that may pass a normal one
   localparam int unsigned AwDepth = 8;    // write bursts accepted ahead of their data
   localparam int unsigned BDepth = 16;    // write bursts between AW and B handshake
   localparam int unsigned NumExcl = 8;    // exclusive monitors per port
@@ -31,6 +33,15 @@ package hbm_host_pkg;
     logic                     one_block;  // all beats lie in one 32-byte block (FIXED, or WRAP of at most 32 bytes)
     logic [8:0]               wrap_mask;  // WRAP: total bytes minus one
   } burst_t;
+
+  // What a reorder slot keeps of the beats that it answers.
+  typedef struct packed {
+    logic                  error;  // no data will arrive
+    logic [AxiIdWidth-1:0] id;
+    logic [7:0]            beats;  // R beats minus one
+    logic                  last;   // the last of these beats ends the burst
+    axi_resp_e             resp;
+  } slot_take_t;
 
   // Bits of the offset that move within a beat: size in bytes minus one.
   function automatic logic [OffWidth-1:0] size_mask(input logic [2:0] size);

@@ -4,7 +4,7 @@
 
 module hbm_reorder
   import hbm_pkg::*;
-  import hbm_host_pkg::LatencyBins;
+  import hbm_host_pkg::*;
 (
   input  logic                  clk_i,
   input  logic                  rst_ni,
@@ -13,11 +13,7 @@ module hbm_reorder
   output logic [RobWidth-1:0]   slot_o,
   output logic                  error_ready_o,
   input  logic                  take_i,
-  input  logic                  take_error_i,   // answered with data 0 and no request
-  input  logic [AxiIdWidth-1:0] take_id_i,
-  input  logic [7:0]            take_beats_i,   // R beats minus one
-  input  logic                  take_last_i,    // the last of these beats ends the burst
-  input  axi_resp_e             take_resp_i,
+  input  slot_take_t            take_slot_i,    // an error is answered with data 0 and makes no request
 
   input  rd_rsp_t               rsp_i,
 
@@ -29,14 +25,7 @@ module hbm_reorder
   output logic                  idle_o
 );
 
-  typedef struct packed {
-    logic [AxiIdWidth-1:0] id;
-    logic [7:0]            beats;
-    logic                  last;
-    axi_resp_e             resp;
-  } slot_t;
-
-  slot_t                   slot_q [RobSlots];
+  slot_take_t              slot_q [RobSlots];
   logic [AxiDataWidth-1:0] data_q [RobSlots];
 
   logic                    send;
@@ -44,7 +33,7 @@ module hbm_reorder
   logic [RobWidth-1:0]     send_slot;
   logic                    room;
   logic                    all_free;
-  slot_t                   sent;
+  slot_take_t              sent;
 
   logic [7:0]              left_q;   // R beats after this one
   logic                    ends_q;   // the last of them ends the burst
@@ -61,7 +50,7 @@ module hbm_reorder
 
   hbm_slot_order u_order (
     .clk_i, .rst_ni,
-    .take_i, .take_slot_i(slot_o), .take_id_i, .take_error_i, .error_ready_o,
+    .take_i, .take_slot_i(slot_o), .take_id_i(take_slot_i.id), .take_error_i(take_slot_i.error), .error_ready_o,
     .arrive_i(rsp_i.valid), .arrive_slot_i(rsp_i.tag),
     .room_i(room), .send_o(send), .send_slot_o(send_slot), .send_bypass_o(bypass)
   );
@@ -69,7 +58,7 @@ module hbm_reorder
   hbm_rd_latency u_latency (
     .clk_i, .rst_ni,
     .take_i, .take_slot_i(slot_o),
-    .send_i(send && !(sent.resp inside {RespSlvErr, RespDecErr})), .send_slot_i(send_slot),
+    .send_i(send && !sent.error), .send_slot_i(send_slot),
     .bin_o(latency_o)
   );
 
@@ -78,7 +67,7 @@ module hbm_reorder
   assign idle_o = all_free && !r_valid_o;
 
   always_ff @(posedge clk_i) begin
-    if (take_i) slot_q[slot_o] <= '{id: take_id_i, beats: take_beats_i, last: take_last_i, resp: take_resp_i};
+    if (take_i) slot_q[slot_o] <= take_slot_i;
     if (rsp_i.valid && !bypass) data_q[rsp_i.tag] <= rsp_i.data;
   end
 
@@ -94,7 +83,7 @@ module hbm_reorder
       left_q   <= sent.beats;
       ends_q   <= sent.last;
       if (bypass) r_data_q <= rsp_i.data;
-      else if (sent.resp inside {RespSlvErr, RespDecErr}) r_data_q <= '0;
+      else if (sent.error) r_data_q <= '0;
       else r_data_q <= data_q[send_slot];
     end else if (r_valid_o && r_ready_i) begin
       left_q <= left_q - 8'd1;

@@ -12,6 +12,9 @@ module hbm_pc_events
   input logic      rmw_i,
   input logic      rd_refused_i,
   input logic      wr_full_i,
+  input logic      forward_i,    // a read is forwarded
+  input logic      rd_req_i,     // a read of the host is accepted, forwarded or not
+  input logic      wr_req_i,     // a write of the host is accepted
 
   output events_t events_o
 );
@@ -39,6 +42,9 @@ module hbm_pc_events
     events_d.rmw          = rmw_i;
     events_d.rd_full      = rd_refused_i;
     events_d.wr_full      = wr_full_i;
+    events_d.forward      = forward_i;
+    events_d.rd_req       = rd_req_i;
+    events_d.wr_req       = wr_req_i;
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin

@@ -4,7 +4,8 @@
 //
 // Contract: M3.1 (visible one cycle after the offer), M3.4 (row hit), M4.2 (urgent before not urgent, then by age), M4.5 (age class).
 //
-// Entries HostDepth and up are reserved for port b (read-modify-write). Slot numbers have no effect outside.
+// Entries: HostDepth for port a, ReservedDepth for port b (read-modify-write), the rest for port a when its own are full (express lane, M3.1).
+// Slot numbers have no effect outside.
 
 module hbm_req_queue
   import hbm_geometry_pkg::*;
@@ -15,6 +16,8 @@ module hbm_req_queue
   parameter int unsigned Depth = 32,
   /// Entries of port a.
   parameter int unsigned HostDepth = 32,
+  /// Entries of port b, above them.
+  parameter int unsigned ReservedDepth = 0,
   /// Bits of the tag that an entry carries, at least 1.
   parameter int unsigned TagWidth = 1,
   /// Address comparators (one per request that may be enqueued in a cycle and must look here).
@@ -24,12 +27,13 @@ module hbm_req_queue
   input logic rst_ni,
 
   // Port a: from the host. Port b: into a reserved entry; counts as younger than a of the same cycle.
-  input  logic                ins_a_i,       // only while space_a_o
+  input  logic                ins_a_i,       // only while space_a_o, of the express lane while space_x_o
   input  logic                keep_a_i,      // 0: the entry is written and yet not used (a forwarded read, M3.6); late
   input  loc_t                loc_a_i,
   input  logic [TagWidth-1:0] tag_a_i,
   output logic [Depth-1:0]    slot_a_o,
   output logic                space_a_o,
+  output logic                space_x_o,
   input  logic                ins_b_i,       // only while space_b_o
   input  loc_t                loc_b_i,
   input  logic [TagWidth-1:0] tag_b_i,
@@ -79,6 +83,7 @@ module hbm_req_queue
 
   localparam int unsigned IdxWidth = $clog2(Depth);
   localparam logic [Depth-1:0] HostMask = Depth'({HostDepth{1'b1}});
+  localparam logic [Depth-1:0] ReservedMask = Depth'({(HostDepth + ReservedDepth){1'b1}}) & ~HostMask;
 
   logic [Depth-1:0]    valid_q, hit_q, aged_q, urgent_q;
   typedef logic [Depth-1:0] of_bank_t [NumBanks];
@@ -90,11 +95,12 @@ module hbm_req_queue
 
   // ---------------------------------------------------------------- free slots: the lowest of each part
   logic [Depth-1:0] free_a, free_b;
-  assign free_a    = ~valid_q & HostMask;
-  assign free_b    = ~valid_q & ~HostMask;
+  assign free_a    = ~valid_q & ~ReservedMask;  // the lowest one is a host entry, if there is one
+  assign free_b    = ~valid_q & ReservedMask;
   assign slot_a_o  = free_a & -free_a;
   assign slot_b_o  = free_b & -free_b;
-  assign space_a_o = free_a != '0;
+  assign space_a_o = (free_a & HostMask) != '0;
+  assign space_x_o = free_a != '0;
   assign space_b_o = free_b != '0;
 
   // ---------------------------------------------------------------- row hit
@@ -223,7 +229,7 @@ module hbm_req_queue
   assign aux_loc_o    = loc_q[index_of(pick[3])];
 
 `ifndef SYNTHESIS
-  NoInsertWhenFull_A: assert property (@(posedge clk_i) disable iff (!rst_ni) ins_a_i |-> space_a_o);
+  NoInsertWhenFull_A: assert property (@(posedge clk_i) disable iff (!rst_ni) ins_a_i |-> space_x_o);
   NoReservedInsertWhenFull_A: assert property (@(posedge clk_i) disable iff (!rst_ni) ins_b_i |-> space_b_o);
   IssueOnlyValid_A: assert property (@(posedge clk_i) disable iff (!rst_ni) (issue_i & ~valid_q) == '0);
 `endif

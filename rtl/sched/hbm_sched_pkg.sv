@@ -5,7 +5,7 @@ package hbm_sched_pkg;
   import hbm_geometry_pkg::*;
   import hbm_pkg::*;
 
-  localparam int unsigned RdEntries = RdDepth + RmwDepth;
+  localparam int unsigned RdEntries = RdDepth + RmwDepth + ExpressDepth;  // in this order
   localparam int unsigned NBl = 2;          // CK that one access occupies the data bus, all generations
   localparam int unsigned WrPathDepth = 16; // picked writes whose data has not yet been sent
   localparam int unsigned RdPathDepth = 64; // picked reads whose data has not yet returned

@@ -14,7 +14,9 @@ BLOCK = 32  # bytes of a request
 PAGE = 4096  # bytes
 FIXED, INCR, WRAP = 0, 1, 2
 OKAY, EXOKAY, SLVERR, DECERR = 0, 1, 2, 3
-AR_DEPTH, AW_DEPTH, B_DEPTH, WR_DEPTH, MONITORS = 4, 8, 16, 32, 8
+AR_DEPTH, AW_DEPTH, B_DEPTH, WR_DEPTH, MONITORS = (4, 2), 8, 16, 32, 8
+NORMAL, EXPRESS = 0, 1  # lanes of the read path (M2.10)
+EXPRESS_RUN = 8  # express requests that may pass a normal one
 M64 = (1 << 64) - 1
 # Members of host_events_t; the last eight are the latency histogram (M9.4), limits in cycles.
 BINS = {16: "lat_16", 32: "lat_32", 64: "lat_64", 128: "lat_128", 256: "lat_256", 512: "lat_512", 1024: "lat_1024"}
@@ -156,6 +158,8 @@ class Inputs:
     b_ready: bool
     quiesce: bool
     rd_ready: bool
+    rd_ready_x: bool
+    qos_high: int
     credit: bool
     rsp_tag: int | None
 
@@ -168,9 +172,10 @@ class PortModel:
         self.slots = slots
         self.memory: dict[int, int] = {}
         # Read path.
-        self.ar: deque[deque[Slot]] = deque()  # accepted bursts as the slots they still need
-        self.request: Slot | None = None  # offered on rd_req
-        self.request_new = False
+        self.lanes: list[deque[deque[Slot]]] = [deque(), deque()]  # accepted bursts as the slots they still need
+        self.requests: list[Slot | None] = [None, None]  # registers
+        self.left_run = 0  # express requests that left while a normal one could
+        self.offer_run = 0  # express requests accepted while the normal register held one
         self.free = slots
         self.by_id: dict[int, deque[Slot]] = {}
         self.in_dram: dict[int, Slot] = {}
@@ -203,15 +208,23 @@ class PortModel:
         return len(self.aw) < AW_DEPTH and self.open_writes < B_DEPTH and not quiesce
 
     def ar_ready(self, quiesce: bool) -> bool:
-        return len(self.ar) < AR_DEPTH and not quiesce
+        return all(len(lane) < depth for lane, depth in zip(self.lanes, AR_DEPTH, strict=True)) and not quiesce
 
     def w_ready(self, quiesce: bool) -> bool:
         ends = bool(self.aw) and self.index == self.aw[0].len
         known = bool(self.aw) and (self.beat is None or not ends or len(self.aw) > 1)
         return self.credits > 0 and (self.beat is None or bool(self.aw)) and (known or not quiesce)
 
+    def taken(self, ready: bool, ready_x: bool) -> int | None:
+        """Lane whose request the read queue takes in this cycle."""
+        normal, express = self.requests[NORMAL] and ready, self.requests[EXPRESS] and ready_x
+        if normal and (not express or self.offer_run == EXPRESS_RUN):
+            return NORMAL
+        return EXPRESS if express else None
+
     def idle(self) -> bool:
-        return not (self.ar or self.request or self.free != self.slots or self.r or self.open_writes or self.write)
+        reading = any(self.lanes) or any(self.requests) or self.free != self.slots or self.r
+        return not (reading or self.open_writes or self.write)
 
     # ------------------------------------------------------------ one cycle
     def step(self, x: Inputs) -> None:
@@ -228,13 +241,22 @@ class PortModel:
                 if strb >> i & 1:
                     value = value & ~(255 << 8 * i) | data & (255 << 8 * i)
             self.memory[dram] = value
-        if self.request and x.rd_ready:
-            word = self.memory.get(self.request.dram)
-            self.request.data = hash_word(self.request.dram) if word is None else word
-            self.in_dram[self.request.tag] = self.request
+        taken = self.taken(x.rd_ready, x.rd_ready_x)
+        if taken is not None:
+            request = self.requests[taken]
+            assert request is not None
+            word = self.memory.get(request.dram)
+            request.data = hash_word(request.dram) if word is None else word
+            self.in_dram[request.tag] = request
+            if taken == NORMAL:
+                self.offer_run = 0
+            elif self.requests[NORMAL]:
+                self.offer_run = min(self.offer_run + 1, EXPRESS_RUN)
+            self.requests[taken] = None
+        express = x.ar is not None and self._express(x.ar, x.qos_high)
         error_busy = self.error is not None
         sent = self._send(x)
-        self._split(x, error_busy)
+        self._leave(error_busy)
         self.free += sent
         if self.b and x.b_ready:
             self.b.popleft()
@@ -255,11 +277,16 @@ class PortModel:
             self.counts["aw"] += 1
         if take_ar:
             assert x.ar is not None
-            self.ar.append(self._slots(x.ar))
+            self.lanes[EXPRESS if express else NORMAL].append(self._slots(x.ar))
             self.counts["ar"] += 1
         self.cycle += 1
 
     # ------------------------------------------------------------ reads
+    def _express(self, burst: Burst, qos_high: int) -> bool:
+        """Whether the burst takes the express lane."""
+        held = [any(slots[0].id == burst.id for slots in lane) for lane in self.lanes]
+        return not held[NORMAL] and (burst.qos >= qos_high or held[EXPRESS])
+
     def _slots(self, burst: Burst) -> deque[Slot]:
         resp = self.map.response(burst)
         if resp != OKAY:
@@ -316,32 +343,39 @@ class PortModel:
                 self.direct.append(arrival)
         return sent is not None
 
-    def _split(self, x: Inputs, error_busy: bool) -> None:
-        stage_free = self.request is None or x.rd_ready
-        self.request_new = False
-        if stage_free:
-            self.request = None
-        if self.ar:
-            slot = self.ar[0][0]
-            able = not error_busy if slot.arrived else stage_free
-            if able and self.free == 0:
-                self.counts["rob_full"] += 1
-            if able and self.free:
-                self.ar[0].popleft()
-                if not self.ar[0]:
-                    self.ar.popleft()
-                self.free -= 1
-                slot.given = self.cycle
-                queue = self.by_id.setdefault(slot.id, deque())
-                queue.append(slot)
-                if slot.arrived:
-                    self.counts["slverr" if slot.resp == SLVERR else "decerr"] += 1
-                    if queue[0] is slot:
-                        self.error = slot
-                else:
-                    self.request, self.request_new = slot, True
-                    if slot.arms:
-                        self.arm = self._monitor_for(slot.id), slot.arms
+    def _leave(self, error_busy: bool) -> None:
+        """One request leaves the splitter of a lane and takes a slot."""
+        could = [
+            bool(lane) and (not error_busy if lane[0][0].arrived else request is None)
+            for lane, request in zip(self.lanes, self.requests, strict=True)
+        ]
+        if not any(could):
+            return
+        if self.free == 0:
+            self.counts["rob_full"] += 1
+            return
+        normal_first = self.left_run == EXPRESS_RUN and could[NORMAL]
+        which = EXPRESS if could[EXPRESS] and not normal_first else NORMAL
+        if which == NORMAL:
+            self.left_run = 0
+        elif could[NORMAL]:
+            self.left_run = min(self.left_run + 1, EXPRESS_RUN)
+        lane = self.lanes[which]
+        slot = lane[0].popleft()
+        if not lane[0]:
+            lane.popleft()
+        self.free -= 1
+        slot.given = self.cycle
+        queue = self.by_id.setdefault(slot.id, deque())
+        queue.append(slot)
+        if slot.arrived:
+            self.counts["slverr" if slot.resp == SLVERR else "decerr"] += 1
+            if queue[0] is slot:
+                self.error = slot
+        else:
+            self.requests[which] = slot
+            if slot.arms:
+                self.arm = self._monitor_for(slot.id), slot.arms
 
     # ------------------------------------------------------------ writes
     def _monitor_for(self, id_: int) -> int:

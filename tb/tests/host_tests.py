@@ -19,8 +19,10 @@ from host_model import (
     DECERR,
     EVENTS,
     EXOKAY,
+    EXPRESS,
     FIXED,
     INCR,
+    NORMAL,
     OKAY,
     SLVERR,
     WR_DEPTH,
@@ -53,6 +55,7 @@ class Bench:
         self.offered: dict[str, Any] = dict(ar=None, aw=None, w=None)
         self.quiesce = False
         self.quiesce_seen = False
+        self.qos_high = 16  # no read takes the express lane
         self.log: dict[str, list[tuple[int, Any]]] = {
             k: [] for k in ("ar", "aw", "w", "b", "r", "rd", "rd_offer", "wr", "rsp")
         }
@@ -103,6 +106,8 @@ class Bench:
             quiesce_drv=0,
             map_drv=self.map.packed(),
             rd_ready_pct_drv=100,
+            rd_ready_x_pct_drv=0,
+            qos_high_drv=self.qos_high,
             rsp_pct_drv=100,
             credit_pct_drv=100,
             rsp_pick_drv=0,
@@ -113,9 +118,9 @@ class Bench:
             await FallingEdge(self.blk.clk)
         self._drive(port_rst_drv=0)
 
-    def sink(self, *, ready: int = 100, rsp: int = 100, credit: int = 100) -> None:
-        """Chances per cycle, in percent, that the sink takes a read, answers one, gives a write queue entry back."""
-        self._drive(rd_ready_pct_drv=ready, rsp_pct_drv=rsp, credit_pct_drv=credit)
+    def sink(self, *, ready: int = 100, rsp: int = 100, credit: int = 100, express: int = 0) -> None:
+        """Chances per cycle, in percent: takes a read (express: beyond that), answers one, frees a write entry."""
+        self._drive(rd_ready_pct_drv=ready, rd_ready_x_pct_drv=express, rsp_pct_drv=rsp, credit_pct_drv=credit)
 
     def pick(self, tag: int | None) -> None:
         """Answer exactly this reorder slot next; None: any."""
@@ -176,7 +181,7 @@ class Bench:
             return value
 
         wr, wr_valid = take(self.wr_bits), take(1)
-        rd, rd_valid, rd_ready = take(self.rd_bits), take(1), take(1)
+        rd, rd_valid, rd_ready, rd_ready_x, rd_express, rd_refused = (take(self.rd_bits), *(take(1) for _ in range(5)))
         r, b = take(self.r_bits), take(8)
         rsp_tag, rsp_valid, credit, idle, r_valid, b_valid, w_ready, aw_ready, ar_ready = (
             take(self.tag_bits),
@@ -200,17 +205,22 @@ class Bench:
         ):
             assert seen == due, f"{now}: {name}READY is {seen}, not {int(due)}"
 
-        assert rd_valid == (model.request is not None), f"{now}: rd_req_valid is {rd_valid}"
-        if model.request:
+        taken = model.taken(bool(rd_ready), bool(rd_ready_x))
+        waiting = sum(request is not None for request in model.requests)
+        assert rd_refused == (waiting > (taken is not None)), f"{now}: rd_refused is {rd_refused}"
+        assert rd_express == (taken == EXPRESS), f"{now}: rd_req_express is {rd_express}"
+        request = model.requests[NORMAL if taken is None else taken]
+        assert rd_valid == (request is not None), f"{now}: rd_req_valid is {rd_valid}"
+        if request:
             dram, tag, qos = rd >> self.tag_bits + 4, rd >> 4 & (1 << self.tag_bits) - 1, rd & 15
-            assert (dram, qos) == (model.request.dram, model.request.qos), f"{now}: rd_req {dram:#x} qos {qos}"
-            if model.request_new:
+            assert (dram, qos) == (request.dram, request.qos), f"{now}: rd_req {dram:#x} qos {qos}"
+            if request.tag < 0:
                 assert tag not in model.in_dram, f"{now}: reorder slot {tag} is given twice"
-                model.request.tag = tag
-                self.log["rd_offer"].append((k, model.request))
-            assert tag == model.request.tag, f"{now}: the tag of an offered request changed"
-            if rd_ready:
-                self.log["rd"].append((k, model.request))
+                request.tag = tag
+                self.log["rd_offer"].append((k, request))
+            assert tag == request.tag, f"{now}: the tag of an offered request changed"
+            if taken is not None:
+                self.log["rd"].append((k, request))
         assert wr_valid == (model.write is not None), f"{now}: wr_req_valid is {wr_valid}"
         if model.write:
             dram, data, strb, qos = model.write
@@ -247,6 +257,8 @@ class Bench:
             b_ready,
             quiesce,
             bool(rd_ready),
+            bool(rd_ready_x),
+            self.qos_high,
             bool(credit),
             rsp_tag if rsp_valid else None,
         )
@@ -257,6 +269,7 @@ class Bench:
             b_ready_drv=b_ready,
             w_drv=0 if x.w is None else ((1 << 256 | x.w[0]) << 32 | x.w[1]) << 1 | x.w[2],
             quiesce_drv=self.quiesce,
+            qos_high_drv=self.qos_high,
         )
         for channel, ready in (("ar", ar_ready), ("aw", aw_ready), ("w", w_ready)):
             if self.offered[channel] is not None and ready:
@@ -654,6 +667,91 @@ async def every_bin_of_the_latency_histogram_has_its_limits(dut: Any) -> None:
     assert {name: env.model.counts[name] for name in expected} == expected
 
 
+# ---------------------------------------------------------------- express lane (M2.10)
+def ids(entries: list[tuple[int, Any]]) -> list[int]:
+    """Ids of logged requests."""
+    return [request.id for _, request in entries]
+
+
+@cocotb.test()
+async def an_express_read_overtakes_a_blocked_normal_lane(dut: Any) -> None:
+    """With no room for normal reads a read of high QoS is served as on an idle port; one below the limit waits."""
+    env = await bench(dut)
+    env.qos_high = 9
+    env.sink(ready=0, express=100)
+    for i in range(4):
+        env.read(Burst(id=i, addr=0x40 * i, qos=8))
+    await env.tick(20)
+    assert not env.log["rd"] and len(env.log["ar"]) == 4
+    env.read(Burst(id=40, addr=0x2000, qos=9))
+    await env.tick(20)
+    assert ids(env.log["rd"]) == [40]
+    assert env.log["rd"][0][0] == env.log["ar"][4][0] + 2
+    assert [beat[0] for _, beat in env.log["r"]] == [40]
+    # The normal lane is full (one in its register): no AR at all, whichever lane it would take.
+    env.read(Burst(id=4, addr=0x1000, qos=8))
+    env.read(Burst(id=41, addr=0x2000, qos=15))
+    await env.tick(20)
+    assert len(env.log["ar"]) == 6 and ids(env.log["rd"]) == [40]
+    env.sink(ready=100)
+    await env.drain()
+    assert sorted(ids(env.log["rd"])) == [0, 1, 2, 3, 4, 40, 41]
+    assert ids(env.log["rd"]).index(41) < ids(env.log["rd"]).index(4)
+
+
+@cocotb.test()
+async def an_id_keeps_its_order_over_both_lanes(dut: Any) -> None:
+    """High QoS stays behind its id in the normal lane; low QoS follows its id into the express lane."""
+    env = await bench(dut)
+    env.qos_high = 8
+    env.sink(ready=0, express=100, rsp=0)
+    env.read(Burst(id=3, addr=0x000, len=7, qos=0))
+    env.read(Burst(id=3, addr=0x400, qos=15))  # behind the first, though high
+    env.read(Burst(id=4, addr=0x800, len=7, qos=8))  # express
+    env.read(Burst(id=4, addr=0xC00, qos=0))  # behind the one before, though low
+    await env.tick(30)
+    assert ids(env.log["rd"]) == [4] * 9
+    env.sink(ready=100, rsp=30)
+    await env.drain()
+    assert ids(env.log["rd"]) == [4] * 9 + [3] * 9
+    for id_ in (3, 4):
+        drams = [request.dram for _, request in env.log["rd"] if request.id == id_]
+        first = 0x000 if id_ == 3 else 0x800
+        blocks = [first // BLOCK + i for i in range(8)] + [(first + 0x400) // BLOCK]
+        assert drams == [env.map.dram(block) for block in blocks]
+    # Once the id is gone from the normal lane, its next one may go express while the former waits in its register.
+    env.sink(ready=0, express=100, rsp=0)
+    env.read(Burst(id=7, addr=0x000, qos=0))
+    await env.tick(6)
+    env.read(Burst(id=7, addr=0x020, qos=15))
+    await env.tick(8)
+    assert ids(env.log["rd"][18:]) == [7]
+    assert env.log["rd"][18][1].dram == env.map.dram(1)
+    env.sink(ready=100)
+    await env.drain()
+    assert [beat[0] for _, beat in env.log["r"]][-2:] == [7, 7]
+
+
+@cocotb.test()
+async def one_normal_read_passes_after_eight_express_ones(dut: Any) -> None:
+    """Two saturated lanes share both stages eight to one; with qos_high out of reach there is one lane."""
+    env = await bench(dut)
+    env.qos_high = 8
+    env.sink(ready=0, express=0)
+    for i in range(3):
+        env.read(Burst(id=1, addr=0x1000 * i, len=31))
+        env.read(Burst(id=2, addr=0x1000 * i + 0x800, len=31, qos=8))
+    await env.tick(30)
+    env.sink(ready=100)
+    await env.drain()
+    order = ids(env.log["rd"])
+    assert order.count(1) == order.count(2) == 96
+    busy = order[: len(order) - order[::-1].index(2)]  # as long as there are express reads
+    places = [k for k, id_ in enumerate(busy) if id_ == 1]
+    gaps = [b - a for a, b in zip(places, places[1:], strict=False)]
+    assert len(gaps) >= 8 and set(gaps) == {9}, order
+
+
 # ---------------------------------------------------------------- quiesce
 @cocotb.test()
 async def quiesce_finishes_what_was_taken_and_refuses_the_rest(dut: Any) -> None:
@@ -664,6 +762,7 @@ async def quiesce_finishes_what_was_taken_and_refuses_the_rest(dut: Any) -> None
         for i in range(20):
             env.read(random_burst(env, i % 64, write=False))
             env.write(random_burst(env, i % 64, write=True))
+        env.qos_high = env.rng.choice((16, 8))
         env.gap = {name: env.rng.choice((0.0, 0.3, 0.8)) for name in env.gap}
         await env.tick(env.rng.randrange(1, 60))
         env.quiesce = True
@@ -756,7 +855,10 @@ async def random_traffic_matches_the_model(dut: Any, pressure: str) -> None:
     env.on_b = on_b
     while done < bursts:
         env.gap = {name: rng.choice(choices) for name in env.gap}
-        env.sink(ready=rng.choice(rates), rsp=rng.choice(rates), credit=rng.choice(rates))
+        env.qos_high = rng.choice((16, 15, 11, 4, 0))
+        env.sink(
+            ready=rng.choice(rates), rsp=rng.choice(rates), credit=rng.choice(rates), express=rng.choice((0, 20, 100))
+        )
         for _ in range(rng.randrange(4, 24)):
             done += 1
             env.read(

@@ -12,7 +12,7 @@ module blk_host
   input logic rst_ni
 );
 
-  localparam int unsigned ObsBits = 9 + RobWidth + $bits(axi_b_t) + $bits(axi_r_t) + 1 + $bits(rd_req_t) + 1 +
+  localparam int unsigned ObsBits = 12 + RobWidth + $bits(axi_b_t) + $bits(axi_r_t) + 1 + $bits(rd_req_t) + 1 +
                                     $bits(wr_req_t);
 
   logic clk /* verilator public_flat_rd */;
@@ -24,12 +24,14 @@ module blk_host
   logic [$bits(axi_w_t):0]    w_drv /* verilator public_flat_rw */;
   logic                       r_ready_drv /* verilator public_flat_rw */;
   logic                       b_ready_drv /* verilator public_flat_rw */;
+  logic [4:0]                 qos_high_drv /* verilator public_flat_rw */;  // takes effect at once
   logic                       quiesce_drv /* verilator public_flat_rw */;
   logic [$bits(addr_map_t)-1:0] map_drv /* verilator public_flat_rw */;
   logic                       port_rst_drv /* verilator public_flat_rw */;  // 1: reset of the block
 
   // Sink control, in effect one cycle later. Percentages per cycle; a freed write queue entry comes back with `credit_pct` per cycle.
   logic [6:0]                 rd_ready_pct_drv /* verilator public_flat_rw */;
+  logic [6:0]                 rd_ready_x_pct_drv /* verilator public_flat_rw */;  // for express reads, beyond the former
   logic [6:0]                 rsp_pct_drv /* verilator public_flat_rw */;
   logic [6:0]                 credit_pct_drv /* verilator public_flat_rw */;
   logic [RobWidth:0]          rsp_pick_drv /* verilator public_flat_rw */;  // {1, tag}: answer this tag next, nothing else
@@ -50,10 +52,13 @@ module blk_host
   rd_rsp_t                    rd_rsp;
   host_events_t               events;
   logic                       aw_ready, w_ready, ar_ready, b_valid, r_valid, rd_req_valid, wr_req_valid, idle;
-  logic                       rd_req_ready;
+  logic                       rd_req_ready;    // for a read of the normal lane
+  logic                       rd_req_ready_x;  // for one of the express lane
+  logic                       rd_req_express, rd_refused;
+  logic                       rd_taken;
   logic                       credit;
   logic                       quiesce_q;
-  logic [6:0]                 rd_ready_pct_q, rsp_pct_q, credit_pct_q;
+  logic [6:0]                 rd_ready_x_pct_q, rd_ready_pct_q, rsp_pct_q, credit_pct_q;
   logic [RobWidth:0]          rsp_pick_q;
   logic                       rst_n;
 
@@ -63,7 +68,7 @@ module blk_host
   initial port_rst_drv = 1'b1;
   assign rst_n = !port_rst_drv;
   assign obs = {ar_ready, aw_ready, w_ready, b_valid, r_valid, idle, credit, rd_rsp.valid, rd_rsp.tag, b, r,
-                rd_req_ready, rd_req_valid, rd_req, wr_req_valid, wr_req};
+                rd_refused, rd_req_express, rd_req_ready_x, rd_req_ready, rd_req_valid, rd_req, wr_req_valid, wr_req};
   assign sizes = {16'($bits(axi_ax_t)), 16'($bits(axi_w_t)), 16'($bits(axi_r_t)), 16'($bits(rd_req_t)), 16'($bits(wr_req_t)),
                   16'($bits(dram_addr_t)), 16'(MapInBits), 16'($bits(rd_req.addr.row)), 16'($bits(rd_req.addr.col)),
                   16'(RobWidth)};
@@ -75,8 +80,9 @@ module blk_host
     .b_o(b), .b_valid_o(b_valid), .b_ready_i(b_ready_drv),
     .ar_i(ar_drv[$bits(axi_ax_t)-1:0]), .ar_valid_i(ar_drv[$bits(axi_ax_t)]), .ar_ready_o(ar_ready),
     .r_o(r), .r_valid_o(r_valid), .r_ready_i(r_ready_drv),
-    .map_i(map_drv), .quiesce_i(quiesce_q), .idle_o(idle),
-    .rd_req_o(rd_req), .rd_req_valid_o(rd_req_valid), .rd_req_ready_i(rd_req_ready),
+    .map_i(map_drv), .qos_high_i(qos_high_drv), .quiesce_i(quiesce_q), .idle_o(idle),
+    .rd_req_o(rd_req), .rd_req_valid_o(rd_req_valid), .rd_req_express_o(rd_req_express),
+    .rd_req_ready_i(rd_req_ready), .rd_req_ready_x_i(rd_req_ready_x), .rd_refused_o(rd_refused),
     .wr_req_o(wr_req), .wr_req_valid_o(wr_req_valid), .wr_credit_i(credit),
     .rd_rsp_i(rd_rsp), .events_o(events)
   );
@@ -113,6 +119,9 @@ module blk_host
   endfunction
 
   assign rd_req_ready = chance(rd_ready_pct_q, rand_q[11:0]);
+  // What takes a normal read takes an express one.
+  assign rd_req_ready_x = rd_req_ready || chance(rd_ready_x_pct_q, rand_q[31:20]);
+  assign rd_taken = rd_req_valid && (rd_req_express ? rd_req_ready_x : rd_req_ready);
   assign credit = free_entries != 0 && chance(credit_pct_q, rand_q[23:12]);
 
   // The pending tag at or after a random place, so that the order of answers is arbitrary.
@@ -137,6 +146,7 @@ module blk_host
   // Registered, so that what cocotb reads on the falling edge holds for the rising edge that follows.
   always_ff @(posedge clk_i) begin
     rd_ready_pct_q <= rd_ready_pct_drv;
+    rd_ready_x_pct_q <= rd_ready_x_pct_drv;
     rsp_pct_q      <= rsp_pct_drv;
     credit_pct_q   <= credit_pct_drv;
     rsp_pick_q     <= rsp_pick_drv;
@@ -153,7 +163,7 @@ module blk_host
       rand_q    <= xorshift(rand_q);
       quiesce_q <= quiesce_drv;
       if (rd_rsp.valid) pend_q[rd_rsp.tag] <= 1'b0;
-      if (rd_req_valid && rd_req_ready) pend_q[rd_req.tag] <= 1'b1;
+      if (rd_taken) pend_q[rd_req.tag] <= 1'b1;
       free_entries <= free_entries + 6'(wr_req_valid) - 6'(credit);
       for (int unsigned i = 0; i < $bits(host_events_t); i++) counts[i] <= counts[i] + 32'(events[i]);
     end
@@ -171,7 +181,7 @@ module blk_host
         for (int unsigned i = 0; i < AxiStrbWidth; i++) if (wr_req.strb[i]) value[8*i+:8] = wr_req.data[8*i+:8];
         mem[wr_req.addr] = value;
       end
-      if (rd_req_valid && rd_req_ready) pend_data[rd_req.tag] <= word(rd_req.addr);
+      if (rd_taken) pend_data[rd_req.tag] <= word(rd_req.addr);
     end
   end
 

@@ -47,6 +47,7 @@ module blk_pc
   logic [31:0]             cycle /* verilator public_flat_rd */;
   logic [NumPcs-1:0][$bits(events_t)-1:0][31:0] counts /* verilator public_flat_rd */;  // pulses of events_t, same bit order
   logic [NumPcs-1:0][31:0] most_debt /* verilator public_flat_rd */;
+  logic [NumPcs-1:0][31:0] most_reads /* verilator public_flat_rd */;  // entries of the read queue in use
 
   initial begin
     {temp_drv, enable_drv, close_drv, load_drv, run_drv, ordered_drv, record_drv, surplus_drv, mute_drv, number_drv, rst_drv} = '0;
@@ -81,14 +82,15 @@ module blk_pc
     dfi_wr_t    dfi_wr;
     dfi_rd_t    dfi_rd;
     logic [1:0] rddata_en;
-    logic       rd_req_valid, rd_req_ready, wr_req_valid, wr_credit, rd_surplus, rd_missing;
+    logic       rd_req_valid, rd_req_ready, rd_req_express, rd_req_ready_n, rd_req_ready_x, wr_req_valid, wr_credit, rd_surplus, rd_missing;
     events_t    events;
     pc_status_t status;
 
     hbm_pc #(.Pc(p)) u_pc (
       .clk_i, .rst_ni(rst_n), .timing_i(timing), .policy_i(policy_drv), .temp_i(temp_drv),
       .enable_i(enable_drv), .close_i(close_drv), .idle_o(idle[p]), .closed_o(closed[p]), .precharged_o(),
-      .rd_req_i(rd_req), .rd_req_valid_i(rd_req_valid), .rd_req_ready_o(rd_req_ready),
+      .rd_req_i(rd_req), .rd_req_valid_i(rd_req_valid), .rd_req_express_i(rd_req_express),
+      .rd_req_ready_o(rd_req_ready_n), .rd_req_ready_x_o(rd_req_ready_x), .rd_refused_i(rd_req_valid & ~rd_req_ready),
       .wr_req_i(wr_req), .wr_req_valid_i(wr_req_valid), .wr_credit_o(wr_credit), .rd_rsp_o(rd_rsp),
       .act_o(act[p]), .short_o(short_cmd[p]), .short_a_ok_o(short_a_ok[p]),
       .act_gnt_i(act_gnt[p]), .short_gnt_a_i(short_gnt_a[p]), .short_gnt_b_i(short_gnt_b[p]), .col_o(col[p]),
@@ -96,10 +98,12 @@ module blk_pc
       .rd_surplus_o(rd_surplus), .rd_missing_o(rd_missing)
     );
 
+    assign rd_req_ready = rd_req_express ? rd_req_ready_x : rd_req_ready_n;
+
     pc_side #(.Pc(p)) u_side (
       .clk_i, .rst_ni(rst_n), .run_i(run_drv), .ordered_i(ordered_drv), .load_i(load_drv), .number_i(number_drv), .seed_i(seed_drv),
       .rl_i(timing.rl), .wl_i(timing.wl), .rd_delay_i(rd_delay_drv), .surplus_i(surplus_drv[p]), .mute_i(mute_drv),
-      .rd_req_o(rd_req), .rd_req_valid_o(rd_req_valid), .rd_req_ready_i(rd_req_ready),
+      .rd_req_o(rd_req), .rd_req_valid_o(rd_req_valid), .rd_req_express_o(rd_req_express), .rd_req_ready_i(rd_req_ready),
       .wr_req_o(wr_req), .wr_req_valid_o(wr_req_valid), .wr_credit_i(wr_credit), .rd_rsp_i(rd_rsp),
       .col_i(col[p]), .dfi_wr_i(dfi_wr), .rddata_en_i(rddata_en), .dfi_rd_o(dfi_rd),
       .done_o(done[p]), .errors_o(errors[p]), .reads_o(reads[p]), .writes_o(writes[p]), .first_o(first[p]), .last_o(last[p]),
@@ -112,11 +116,13 @@ module blk_pc
         surplus[p] <= 1'b0;
         missing[p] <= 1'b0;
         most_debt[p] <= '0;
+        most_reads[p] <= '0;
       end else begin
         if (events != '0) for (int unsigned i = 0; i < $bits(events_t); i++) if (events[i]) counts[p][i] <= counts[p][i] + 32'd1;
         if (rd_surplus) surplus[p] <= 1'b1;
         if (rd_missing) missing[p] <= 1'b1;
         if (32'(status.refresh_debt) > most_debt[p]) most_debt[p] <= 32'(status.refresh_debt);
+        if (32'(status.rd_level) > most_reads[p]) most_reads[p] <= 32'(status.rd_level);
       end
       // Once, when all is done.
       if (!done[p]) differences[p] <= '1;

@@ -1,6 +1,6 @@
 // Everything around one pseudo-channel in the block bench: offers requests from two lists, answers as DRAM on the DFI, checks data.
 //
-// Lists are hex files of 128-bit words {strb[31:0], gap[31:0], order[31:0], valid, 3'b0, row[15:0], sid[1:0], bg[1:0], ba[2:0], col[4:0]}.
+// Lists are hex files of 128-bit words {strb[31:0], gap[31:0], order[31:0], valid, express, 2'b0, row[15:0], sid[1:0], bg[1:0], ba[2:0], col[4:0]}.
 // gap: cycles to wait after the request before. order: in ordered mode a request is offered when that many were taken before it.
 // Expected data: the bytes after all writes that were enqueued before the read, those of the same cycle included (M3.2).
 
@@ -27,6 +27,7 @@ module pc_side
 
   output rd_req_t rd_req_o,
   output logic    rd_req_valid_o,
+  output logic    rd_req_express_o,
   input  logic    rd_req_ready_i,
   output wr_req_t wr_req_o,
   output logic    wr_req_valid_o,
@@ -155,6 +156,7 @@ module pc_side
       en_queue.delete();
       rd_bursts.delete();
       rd_req_valid_o <= 1'b0;
+      rd_req_express_o <= 1'b0;
       wr_req_valid_o <= 1'b0;
       dfi_rd_o <= '0;
       done_o <= 1'b0;
@@ -272,6 +274,7 @@ module pc_side
           tag = '0;
           for (int unsigned t = 0; t < RobSlots; t++) if (!tag_busy[RobSlots-1-t]) tag = RobWidth'(RobSlots - 1 - t);
           tag_busy[tag] = 1'b1;
+          rd_req_express_o <= req[30];
           rd_req_o <= '{addr: addr_of_key(req[27:0]), tag: tag, qos: '0};
           rd_idx++;
         end
