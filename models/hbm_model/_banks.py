@@ -11,7 +11,9 @@ from hbm_model._places import (
     B_PRE,
     B_RD,
     B_RDA,
+    B_REFRESHED,
     B_ROW,
+    B_STALE,
     B_WR,
     B_WRA,
     E_ROW,
@@ -54,11 +56,14 @@ from hbm_model._places import (
     PRE,
     PREA,
     READ,
+    REF_UNTIL,
     REFSB,
+    RFC_UNTIL,
     S_RD,
     S_REFSB,
     SET,
     SHUT,
+    STALE,
     T_ACT,
     T_COL,
     T_COL_W,
@@ -82,6 +87,8 @@ def shut_bank(x: Cells, b: int) -> None:
     """The bank is closed from the next cycle on."""
     x[B_ROW + b] = -1
     x[OPEN] -= 1
+    x[STALE] -= x[B_STALE + b]
+    x[B_STALE + b] = 0
     for d in range(2):
         x[HIT + d] &= ~x[B_HIT + d * MAX_BANKS + b]
         x[B_HIT + d * MAX_BANKS + b] = 0
@@ -174,11 +181,14 @@ def did_short(x: Cells, k: Cells, cmd: int, b: int, t: int) -> None:
             raise_to(x, B_ACT + each, late + k[K_RP])
             if x[B_ROW + each] >= 0:
                 shut_bank(x, each)
+        raise_to(x, REF_UNTIL, late + k[K_RP])  # idle banks too wait for RP
         raise_to(x, T_PRE, t + k[K_PPD])
     elif cmd == REFSB:
         raise_to(x, B_ACT + b, t + k[K_RFCSB])
         raise_to(x, T_ACT, t + k[K_RREFD])
         raise_to(x, T_PREA, t + k[K_RFCSB])
+        x[B_REFRESHED + b] = 1
+        raise_to(x, REF_UNTIL, t + k[K_RFCSB])
         raise_to(x, T_REF, t + k[K_RFCSB])
         window_push(x, t)
         x[LEFT] &= ~(1 << (b % k[K_PER_SID]))
@@ -189,6 +199,10 @@ def did_short(x: Cells, k: Cells, cmd: int, b: int, t: int) -> None:
     else:
         raise_to(x, T_ACT, t + k[K_RFC])
         raise_to(x, T_REF, t + k[K_RFC])
+        for each in range(k[K_BANKS]):
+            x[B_REFRESHED + each] = 1
+        raise_to(x, REF_UNTIL, t + k[K_RFC])
+        x[RFC_UNTIL] = t + k[K_RFC]
 
 
 @hot

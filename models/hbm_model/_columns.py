@@ -8,6 +8,7 @@ from hbm_model._places import (
     ALL_HELD,
     ALL_W,
     B_CONFLICT,
+    B_COUNT,
     B_HIT,
     B_IN,
     B_RD,
@@ -15,7 +16,9 @@ from hbm_model._places import (
     B_WR,
     B_WRA,
     C_CLOSE,
+    C_OTHERS,
     C_RANK,
+    C_READY,
     CHAMP,
     CHAMP_QUEUE,
     CHAMP_W,
@@ -164,7 +167,7 @@ def wants_close(x: Cells, k: Cells, d: int, b: int, t: int) -> bool:
     hits_w = x[B_HIT + MAX_BANKS + b]
     if count(hits) + count(hits_w) != 1:
         return False
-    if policy == 1:
+    if policy == 1 or (policy >= 4 and x[B_COUNT + b] < 2):
         return True
     others = (x[B_IN + b] & ~hits & x[FREE] & ~x[RAW]) | (x[B_IN + MAX_BANKS + b] & ~hits_w & x[FREE_W] & ~x[RAW_W])
     return others != 0
@@ -215,6 +218,8 @@ def decide_columns(x: Cells, k: Cells, n: int, pc: int, allowed: bool) -> None:
     x[N_DIRECTION] = d
     choice = x[HIT + d] & x[FREE + d] & x[WHOLE + d] & ~x[MASKED + d]
     others = x[HIT + o] & x[FREE + o] & x[WHOLE + o] & ~x[MASKED + o]
+    x[C_READY] = choice
+    x[C_OTHERS] = others
     if choice and allowed:
         t = 2 * n + pc
         path = True

@@ -39,6 +39,7 @@ IDLE, RESET, FUSE, CLOCK, WAKE, MODE, RUN, DRAIN, CLOSE, SETTLE, LOAD = range(11
     C_START_AT,
     C_STARTED,  # commands were allowed once since refresh_en rose: the refresh interval runs (M6.1)
     C_BEAT,  # M4.5: cycle of the next beat, as far as starve_limit is not 0
+    C_PAGE_BEAT,  # M4.8: the same of page_timeout
     C_WAIT_RESET,  # M7.1, cycles
     C_WAIT_FUSE,
     C_WAIT_CLOCK,
@@ -50,7 +51,7 @@ IDLE, RESET, FUSE, CLOCK, WAKE, MODE, RUN, DRAIN, CLOSE, SETTLE, LOAD = range(11
     C_MRS_N,
     C_LIMIT_AT,  # cycle from which a written ap_min_ras bounds ACTs, -1: none
     C_SCALARS,
-) = range(22)
+) = range(23)
 MODE_REGISTERS: Final = 32
 C_MA: Final = C_SCALARS
 C_OP: Final = C_MA + MODE_REGISTERS
@@ -131,8 +132,8 @@ def set_refresh(c: Cells, k: Cells, x0: Cells, x1: Cells, word: int, n: int) -> 
     enabled = (word >> EN_LSB) & EN_MASK
     everything = (word >> ALL_LSB) & ALL_MASK
     if everything != k[m.K_ALL_BANK]:
-        x0[m.CONVERT] = 1 if x0[m.DEBT] else 0
-        x1[m.CONVERT] = 1 if x1[m.DEBT] else 0
+        x0[m.CONVERT] = 1 if x0[m.DEBT] > 0 else -1 if x0[m.DEBT] < 0 else 0
+        x1[m.CONVERT] = 1 if x1[m.DEBT] > 0 else -1 if x1[m.DEBT] < 0 else 0
     k[m.K_REFRESH] = enabled
     k[m.K_ALL_BANK] = everything
     k[m.K_HOLD] = (word >> HOLD_LSB) & HOLD_MASK
@@ -145,24 +146,24 @@ def set_refresh(c: Cells, k: Cells, x0: Cells, x1: Cells, word: int, n: int) -> 
 
 
 @hot
-def set_starve(c: Cells, k: Cells, limit: int, n: int) -> None:
-    """M4.5: a write of starve_limit; the count of cycles since the last beat goes on."""
-    old = k[m.K_STARVE]
+def set_beat(c: Cells, k: Cells, at: int, limit_at: int, limit: int, n: int) -> None:
+    """M4.5: a write of starve_limit or page_timeout; the count of cycles since the last beat goes on."""
+    old = k[limit_at]
     began = n  # first cycle that counts
     if old:
-        catch_up(c, k, n)
-        began = c[C_BEAT] - old + 1
+        catch_up(c, k, n, at, limit_at)
+        began = c[at] - old + 1
     then = began + limit - 1
-    c[C_BEAT] = then if then > n else n
-    k[m.K_STARVE] = limit
+    c[at] = then if then > n else n
+    k[limit_at] = limit
 
 
 @hot
-def catch_up(c: Cells, k: Cells, n: int) -> None:
+def catch_up(c: Cells, k: Cells, n: int, at: int, limit_at: int) -> None:
     """Beats in cycles that were skipped."""
-    if c[C_BEAT] < n:
-        limit = k[m.K_STARVE]
-        c[C_BEAT] += (n - c[C_BEAT] + limit - 1) // limit * limit
+    if c[at] < n:
+        limit = k[limit_at]
+        c[at] += (n - c[at] + limit - 1) // limit * limit
 
 
 @hot
@@ -181,7 +182,7 @@ def control_event(c: Cells, k: Cells, x0: Cells, x1: Cells, kind: int, a: int, b
             k[m.K_PAGE] = (b >> PAGE_LSB) & PAGE_MASK
             k[m.K_AP] = (b >> AP_LSB) & AP_MASK
             k[m.K_AP_MIN] = (b >> MIN_LSB) & MIN_MASK
-            k[m.K_TIMEOUT] = (b >> TIMEOUT_LSB) & TIMEOUT_MASK
+            set_beat(c, k, C_PAGE_BEAT, m.K_TIMEOUT, (b >> TIMEOUT_LSB) & TIMEOUT_MASK, n)
             c[C_LIMIT_AT] = n + 1
         elif a == REFRESH:
             set_refresh(c, k, x0, x1, b, n)
@@ -197,18 +198,18 @@ def control_event(c: Cells, k: Cells, x0: Cells, x1: Cells, kind: int, a: int, b
             k[m.K_QOS_MID] = (b >> MID_LSB) & MID_MASK
             k[m.K_QOS_HIGH] = (b >> QHIGH_LSB) & QHIGH_MASK
         elif a == STARVE:
-            set_starve(c, k, (b >> STARVE_LSB) & STARVE_MASK, n)
+            set_beat(c, k, C_BEAT, m.K_STARVE, (b >> STARVE_LSB) & STARVE_MASK, n)
 
 
 @hot
-def control_beat(c: Cells, k: Cells, n: int) -> bool:
-    """M4.5: whether a beat falls in n; asked once in each cycle that is not skipped."""
-    if k[m.K_STARVE] == 0:
+def control_beat(c: Cells, k: Cells, n: int, at: int, limit_at: int) -> bool:
+    """M4.5, M4.8: whether a beat falls in n; asked once in each cycle that is not skipped."""
+    if k[limit_at] == 0:
         return False
-    catch_up(c, k, n)
-    if c[C_BEAT] != n:
+    catch_up(c, k, n, at, limit_at)
+    if c[at] != n:
         return False
-    c[C_BEAT] = n + k[m.K_STARVE]
+    c[at] = n + k[limit_at]
     return True
 
 
@@ -364,8 +365,8 @@ def control_adopt(c: Any, params: Params) -> None:
     c[C_LOADED] = 0
 
 
-def control_reset(params: Params, init_shift: int, auto_init: bool, starve_limit: int) -> Any:
-    """The state in cycle 0, the first one with reset high; `params`, starve_limit: the registers after reset."""
+def control_reset(params: Params, init_shift: int, auto_init: bool, starve_limit: int, page_timeout: int) -> Any:
+    """The state in cycle 0, the first one with reset high; the others: the registers after reset."""
     c = np.zeros(C_SIZE, np.int64)
     reset, fuse, clock, wake = WAITS[params.geometry.generation]
     c[C_WAIT_RESET] = max(reset >> init_shift, 1)
@@ -377,13 +378,14 @@ def control_reset(params: Params, init_shift: int, auto_init: bool, starve_limit
     c[C_START_AT] = 0 if auto_init else -1
     c[C_QUIESCE] = 1
     c[C_BEAT] = starve_limit - 1
+    c[C_PAGE_BEAT] = page_timeout - 1
     control_adopt(c, params)
     return c
 
 
-def control_at_rest(params: Params, first: int, starve_limit: int) -> Any:
+def control_at_rest(params: Params, first: int, starve_limit: int, page_timeout: int) -> Any:
     """A channel that was initialised: commands are allowed from cycle `first` on."""
-    c = control_reset(params, 0, False, starve_limit)
+    c = control_reset(params, 0, False, starve_limit, page_timeout)
     c[C_STATE] = RUN
     c[C_ALLOWED] = 1
     c[C_QUIESCE] = 0

@@ -31,7 +31,10 @@ from hbm_model._places import (
     HELD,
     K_GEN,
     K_PER_SID,
+    K_PULL,
     K_RD_DATA,
+    K_REFRESH,
+    K_TIMEOUT,
     LAST,
     N_ACT,
     N_ACT_BANK,
@@ -44,16 +47,19 @@ from hbm_model._places import (
     N_HELD,
     N_SERVED,
     N_SHORT,
+    N_SHORT_ASKED,
     N_SHORT_BANK,
     N_SHORT_URGENT,
     N_START,
     O_ACT,
     O_SHORT,
+    OPEN,
     P_ACT,
     P_ACT_BANK,
     P_ACT_ROW,
     P_ACT_URGENT,
     P_SHORT,
+    P_SHORT_ASKED,
     P_SHORT_BANK,
     P_SHORT_URGENT,
     PICKS,
@@ -69,12 +75,14 @@ from hbm_model._places import (
     RESERVED,
     RESERVED_ENTRIES,
     SERVED,
+    STALE,
     STOPPED,
     WR,
     WR_PATH,
     WR_PICKED,
 )
 from hbm_model._queues import remove
+from hbm_model._refresh import due_now, pull
 from hbm_model._rows import decide_offers
 
 
@@ -156,26 +164,29 @@ def apply_pc(x: Cells, k: Cells, n: int, pc: int, out: Table, at: int) -> int:
         x[P_SHORT] = x[N_SHORT]
         x[P_SHORT_BANK] = x[N_SHORT_BANK]
         x[P_SHORT_URGENT] = x[N_SHORT_URGENT]
+        x[P_SHORT_ASKED] = x[N_SHORT_ASKED]
     return at
 
 
 @hot
-def quiet(x: Cells) -> bool:
+def quiet(x: Cells, k: Cells, allowed: bool) -> bool:
     """True when the PC has nothing to decide: no entry, no row command picked, no refresh, not stopped."""
-    return (
-        x[ALL] | x[ALL_W] | x[P_ACT] | x[P_SHORT] | x[DEBT] | x[HELD] | x[ALL_HELD] | x[DIRECTION] | x[STOPPED]
-    ) == 0
+    if x[ALL] | x[ALL_W] | x[P_ACT] | x[P_SHORT] | x[HELD] | x[ALL_HELD] | x[DIRECTION] | x[STOPPED]:
+        return False
+    if x[DEBT] > 0 or (x[OPEN] > 0 and (k[K_TIMEOUT] > 0 or x[STALE] > 0)):
+        return False
+    return not (k[K_PULL] and k[K_REFRESH] and allowed and x[DEBT] > -pull(k))  # M6.7
 
 
 @hot
-def step_pc(x: Cells, k: Cells, n: int, pc: int, allowed: bool, stopped: bool) -> bool:
-    """Everything that one PC decides in n before the row bus is granted."""
-    owed = allowed and not stopped and x[DEBT] > 0
+def step_pc(x: Cells, k: Cells, n: int, pc: int, allowed: bool, stopped: bool) -> int:
+    """Everything that one PC decides in n before the row bus is granted; gives `due_now`."""
+    due = due_now(x, k, n, allowed, stopped)
     if stopped:
         x[ALL_HELD] = 1
     find_conflicts(x, k)
     decide_columns(x, k, n, pc, allowed)
-    decide_offers(x, k, n, owed, stopped)
+    decide_offers(x, k, n, due != 0, stopped)
     # M3.3
     x[N_START] = -1
     if x[RAW_W] and x[RESERVED] < RESERVED_ENTRIES:
@@ -186,4 +197,4 @@ def step_pc(x: Cells, k: Cells, n: int, pc: int, allowed: bool, stopped: bool) -
             if x[E_WAITS_W + 64 + r] == 0:
                 x[N_START] = r
                 break
-    return owed
+    return due

@@ -170,7 +170,7 @@ K_SIZE: Final = K_TABLE + 4 * 256
     FLY,  # reads under way: first place and number
     FLY_N,
     STOPPED,  # M6.6
-    CONVERT,  # M6.1: refresh_all changed in this cycle, which began with a debt
+    CONVERT,  # M6.1: refresh_all changed in this cycle, which began with a debt (1) or ahead (-1)
     RD_PATH,  # how many reads, writes were picked
     WR_PATH,
     CHAMP,  # M4.7: the champion, as a set of at most one entry
@@ -181,8 +181,16 @@ K_SIZE: Final = K_TABLE + 4 * 256
     N_CHAMP,  # rank of the one chosen, -1: none; its queue
     N_CHAMP_QUEUE,
     N_SERVED,
+    P_SHORT_ASKED,  # the PRE picked is one that an entry wants (M5.6 (4))
+    N_SHORT_ASKED,
+    STALE,  # stale banks (M4.8)
+    C_READY,  # entries of the direction, and of the other one, that are ready and not masked (M4.1)
+    C_OTHERS,
+    C_BEFORE,  # M9.1: direction of the last pick
+    REF_UNTIL,  # CK from which no bank is refreshing (M9.3 (6)): of all, and of REF
+    RFC_UNTIL,
     SCALARS,
-) = range(89)
+) = range(97)
 
 MAX_BANKS: Final = 64
 B_ROW: Final = 128  # open row, -1: closed
@@ -196,7 +204,15 @@ B_LAST: Final = B_ACT + MAX_BANKS  # number of the last ACT
 B_IN: Final = B_LAST + MAX_BANKS  # sets: entries of the bank, reads and writes
 B_HIT: Final = B_IN + 2 * MAX_BANKS
 B_CONFLICT: Final = B_HIT + 2 * MAX_BANKS
-G_ACTS: Final = B_CONFLICT + MAX_BANKS  # instants of a group
+B_OLD: Final = B_CONFLICT + MAX_BANKS  # M4.8: row of the last ACT, -1: none yet
+B_COUNT: Final = B_OLD + MAX_BANKS  # the predictor
+B_ASKED: Final = B_COUNT + MAX_BANKS  # since the last ACT an entry had it closed (M5.6 (4))
+B_USED: Final = B_ASKED + MAX_BANKS  # used, stale
+B_STALE: Final = B_USED + MAX_BANKS
+B_PICKED: Final = B_STALE + MAX_BANKS  # M9.1: picked since its ACT; closed for another row since its first pick
+B_PARTED: Final = B_PICKED + MAX_BANKS
+B_REFRESHED: Final = B_PARTED + MAX_BANKS  # M9.3: the last of REFSB, REF and ACT was no ACT
+G_ACTS: Final = B_REFRESHED + MAX_BANKS  # instants of a group
 G_RD: Final = G_ACTS + MAX_BANKS
 G_WR: Final = G_RD + MAX_BANKS
 S_RD: Final = G_WR + MAX_BANKS  # instants of a SID

@@ -1,6 +1,8 @@
-"""Refresh of a PC: what is owed and which banks are held (docs/microarchitecture.md M6)."""
+"""Refresh of a PC: what is owed or may run ahead, and which banks are held (docs/microarchitecture.md M6)."""
 
 from __future__ import annotations
+
+from typing import Final
 
 from hbm_model._hot import Cells, hot, lowest
 from hbm_model._places import (
@@ -18,7 +20,9 @@ from hbm_model._places import (
     K_HOLD,
     K_INTERVAL,
     K_PER_SID,
+    K_PULL,
     K_REFRESH,
+    LAST,
     LEFT,
     MAX_BANKS,
     N_ALL_HELD,
@@ -26,18 +30,46 @@ from hbm_model._places import (
     SET,
 )
 
+OWED: Final = 1  # answers of `due_now`; 0: no refresh is due
+EARLY: Final = 2
+EARLY_IDLE: Final = 32  # cycles without a pick or change of direction before a refresh runs ahead (M6.7)
+
 
 @hot
-def decide_held(x: Cells, k: Cells, owed: bool) -> None:
+def pull(k: Cells) -> int:
+    """M6.7: refreshes that may run ahead."""
+    most = k[K_PULL]
+    if k[K_ALL_BANK] and most > 0:
+        hold = k[K_HOLD]
+        hold = 1 if hold < 1 else 8 if hold > 8 else hold
+        if most > 8 - hold:
+            most = 8 - hold
+    return most
+
+
+@hot
+def due_now(x: Cells, k: Cells, n: int, allowed: bool, stopped: bool) -> int:
+    """M6.1, M6.7: whether a refresh is owed, or early, in S(n)."""
+    if not allowed or stopped:
+        return 0
+    if x[DEBT] > 0:
+        return OWED
+    if k[K_PULL] and k[K_REFRESH] and (x[ALL] | x[ALL_W]) == 0 and n - x[LAST] - 1 >= EARLY_IDLE and x[DEBT] > -pull(k):
+        return EARLY
+    return 0
+
+
+@hot
+def decide_held(x: Cells, k: Cells, due: int) -> None:
     """M6.2, M6.3: which banks are held from the next cycle on."""
     x[N_HELD] = 0
     x[N_ALL_HELD] = 0
-    if not owed:
+    if due == 0 or (due == EARLY and k[K_ALL_BANK] == 0):
         return
     if k[K_ALL_BANK]:
         hold = k[K_HOLD]
         hold = 1 if hold < 1 else 8 if hold > 8 else hold
-        if x[ALL_HELD] or x[DEBT] >= hold or x[ALL] | x[ALL_W] == 0:
+        if due == EARLY or x[ALL_HELD] or x[DEBT] >= hold or x[ALL] | x[ALL_W] == 0:
             x[N_ALL_HELD] = 1
         return
     hold = k[K_HOLD] if k[K_HOLD] > 1 else 1
@@ -66,6 +98,9 @@ def count_due(x: Cells, k: Cells, n: int) -> None:
         x[DEBT] += 1
         x[DUE] += k[K_INTERVAL]
     if x[CONVERT]:
+        ahead = x[CONVERT] < 0
         x[CONVERT] = 0
-        if k[K_REFRESH]:
+        if ahead:
+            x[DEBT] = 0
+        elif k[K_REFRESH]:
             x[DEBT] = 1 if k[K_ALL_BANK] else k[K_BANKS]

@@ -14,6 +14,7 @@ from hbm_model._places import (
     B_LAST,
     B_PRE,
     B_ROW,
+    B_STALE,
     CHAMP,
     CHAMP_W,
     DIRECTION,
@@ -29,6 +30,7 @@ from hbm_model._places import (
     HIT,
     HIT_W,
     K_ALL_BANK,
+    K_BANKS,
     K_GEN,
     K_PER_GROUP,
     K_PER_SID,
@@ -40,6 +42,7 @@ from hbm_model._places import (
     N_ACT_ROW,
     N_ACT_URGENT,
     N_SHORT,
+    N_SHORT_ASKED,
     N_SHORT_BANK,
     N_SHORT_URGENT,
     O_ACT,
@@ -63,6 +66,7 @@ from hbm_model._places import (
     SET,
     SHUT,
     SHUT_W,
+    STALE,
     T_PRE,
     URGENT,
     URGENT_W,
@@ -71,7 +75,7 @@ from hbm_model._places import (
 
 
 @hot
-def decide_offers(x: Cells, k: Cells, n: int, owed: bool, stopped: bool) -> None:
+def decide_offers(x: Cells, k: Cells, n: int, due: bool, stopped: bool) -> None:
     """M5.1: which of the picked row commands are offered."""
     t = 2 * n + 1
     x[O_ACT] = 0
@@ -89,11 +93,11 @@ def decide_offers(x: Cells, k: Cells, n: int, owed: bool, stopped: bool) -> None
             overriding = k[K_GEN] == 2 and x[P_SHORT_URGENT] == 1 and x[P_ACT_URGENT] == 0
         elif cmd == PREA:
             since = prea_from(x, k)
-            wanted = (x[ALL_HELD] == 1 and owed) or (stopped and x[OPEN] > 0)
+            wanted = (x[ALL_HELD] == 1 and due) or (stopped and x[OPEN] > 0)
             overriding = True
         elif cmd == REF:
             since = ref_from(x, k)
-            wanted = x[ALL_HELD] == 1 and owed
+            wanted = x[ALL_HELD] == 1 and due
             overriding = True
         else:
             since = act_from(x, k, b)
@@ -103,7 +107,7 @@ def decide_offers(x: Cells, k: Cells, n: int, owed: bool, stopped: bool) -> None
             held = is_held(x, k, b)
             in_set = b // k[K_PER_SID] == x[SET] and (x[LEFT] >> (b % k[K_PER_SID])) & 1 == 1
             alone = held or (x[B_IN + b] | x[B_IN + MAX_BANKS + b]) == 0
-            wanted = owed and k[K_ALL_BANK] == 0 and in_set and alone
+            wanted = due and k[K_ALL_BANK] == 0 and in_set and alone
             overriding = held
         if wanted and since <= t:
             x[O_SHORT] = cmd
@@ -229,13 +233,14 @@ def pick_act(x: Cells, k: Cells, n: int) -> None:
 
 
 @hot
-def pick_short(x: Cells, k: Cells, n: int, owed: bool, stopped: bool) -> None:
+def pick_short(x: Cells, k: Cells, n: int, due: bool, stopped: bool) -> None:
     """M5.4, M5.6: the next PRE, PREA, REFSB or REF, seen from S(n)."""
     x[N_SHORT] = 0
     x[N_SHORT_URGENT] = 0
     x[N_SHORT_BANK] = 0
+    x[N_SHORT_ASKED] = 0
     t = 2 * n + 3
-    if (x[ALL_HELD] and owed) or (stopped and x[OPEN] > 0):
+    if (x[ALL_HELD] and due) or (stopped and x[OPEN] > 0):
         if x[OPEN] > 0:
             if x[O_SHORT] != PREA and prea_from(x, k) <= t:
                 x[N_SHORT] = PREA
@@ -246,7 +251,7 @@ def pick_short(x: Cells, k: Cells, n: int, owed: bool, stopped: bool) -> None:
     out_short = x[P_SHORT_BANK] if x[O_SHORT] == PRE or x[O_SHORT] == REFSB else -1
     base = x[SET] * k[K_PER_SID]
     legal = False
-    if not stopped and (owed or x[HELD]):
+    if not stopped and (due or x[HELD]):
         legal = pc_act_from(x, k) <= t and x[S_REFSB + x[SET]] <= t
     if x[HELD]:
         if legal:  # a bank held for a debt that has just been paid is picked too, and then not offered
@@ -286,10 +291,11 @@ def pick_short(x: Cells, k: Cells, n: int, owed: bool, stopped: bool) -> None:
             x[N_SHORT] = PRE
             x[N_SHORT_BANK] = b
             x[N_SHORT_URGENT] = code & 1
+            x[N_SHORT_ASKED] = 1
             return
         wanted &= ~x[B_IN + b]
         wanted_w &= ~x[B_IN + MAX_BANKS + b]
-    if legal and owed and not k[K_ALL_BANK]:
+    if legal and due and not k[K_ALL_BANK]:
         best = -1
         rest = x[LEFT]
         while rest:
@@ -305,3 +311,17 @@ def pick_short(x: Cells, k: Cells, n: int, owed: bool, stopped: bool) -> None:
         if best >= 0 and best != out_bank and best != out_short:
             x[N_SHORT] = REFSB
             x[N_SHORT_BANK] = best
+            return
+    if x[STALE]:
+        for b in range(k[K_BANKS]):
+            if (
+                x[B_STALE + b]
+                and x[B_PRE + b] <= t
+                and b != out_bank
+                and b != out_short
+                and not is_held(x, k, b)
+                and not is_kept(x, b)
+            ):
+                x[N_SHORT] = PRE
+                x[N_SHORT_BANK] = b
+                return

@@ -10,7 +10,9 @@ from typing import Final
 from hbm_model import _control as c7
 from hbm_model import _places as m
 from hbm_model import _port_places as p
+from hbm_model._counts import count_cycle
 from hbm_model._hot import Cells, Table, count, hot
+from hbm_model._pages import watch_rows
 from hbm_model._pc import apply_pc, quiet, step_pc
 from hbm_model._port import all_taken, next_valid, port_step, port_still
 from hbm_model._queues import classify, enqueue, forwards, start_merge
@@ -79,9 +81,11 @@ def finish(
     n: int,
     pc: int,
     still: bool,
-    owed: bool,
+    due: int,
+    allowed: bool,
     stopped: bool,
     beat: bool,
+    page_beat: bool,
     quiesce: bool,
 ) -> int:
     """What one PC decides in n after the grant, its port, and all effects; gives the place in the list of commands."""
@@ -93,8 +97,8 @@ def finish(
         if not (x[m.O_ACT] and not x[m.G_ACT]):
             pick_act(x, k, n)
         if not (x[m.O_SHORT] and not x[m.G_SHORT]):
-            pick_short(x, k, n, owed, stopped)
-        decide_held(x, k, owed)
+            pick_short(x, k, n, due != 0, stopped)
+        decide_held(x, k, due)
         if beat:  # M4.5
             for d in range(2):
                 x[m.URGENT + d] |= x[m.AGED + d]
@@ -105,6 +109,8 @@ def finish(
             x[m.N_RMW] += 1
         if x[m.ALL_W] and count(x[m.ALL_W]) == k[m.K_WRITE_ENTRIES]:
             x[m.N_WR_FULL] += 1
+        count_cycle(x, k, n, allowed, stopped)
+        watch_rows(x, k, page_beat)
         freed = -x[m.WR_PATH]
         at = apply_pc(x, k, n, pc, out, at)
         freed += x[m.WR_PATH]
@@ -167,8 +173,9 @@ def run(xs: Table, k: Cells, c: Cells, ts: Table, ev: Table, out: Table, clock: 
         if clock[TO_THE_END] and served(x0) and served(x1):
             clock[ENDED] = 1
             break
-        quiet0 = quiet(x0)
-        quiet1 = quiet(x1)
+        allowed = c[c7.C_ALLOWED] == 1
+        quiet0 = quiet(x0, k, allowed)
+        quiet1 = quiet(x1, k, allowed)
         if quiet0 and quiet1 and port_still(x0) and port_still(x1):
             # Nothing can happen before the next VALID, refresh or event.
             then = next_event(x0, k, t0, until)
@@ -179,12 +186,13 @@ def run(xs: Table, k: Cells, c: Cells, ts: Table, ev: Table, out: Table, clock: 
             if event < events and ev[event, 0] < then:
                 then = ev[event, 0]
             if then > n:
-                cause = m.N_STALL_EMPTY if c[c7.C_ALLOWED] else m.N_STALL_OFF
+                cause = m.N_STALL_EMPTY if allowed else m.N_STALL_OFF
                 x0[cause] += then - n
                 x1[cause] += then - n
                 n = then
                 continue
         most -= 1
+        told = event
         while event < events and ev[event, 0] <= n:
             kind = ev[event, 1]
             a = ev[event, 2]
@@ -202,22 +210,25 @@ def run(xs: Table, k: Cells, c: Cells, ts: Table, ev: Table, out: Table, clock: 
                 if kind == EV_REGISTER and a == c7.CTRL:
                     count_control(x0, x1, clock, b, n)
                 c7.control_event(c, k, x0, x1, kind, a, b, n)
-        beat = c7.control_beat(c, k, n)
-        allowed = c[c7.C_ALLOWED] == 1
+        if event > told:  # a register may have ended the rest
+            quiet0 = quiet(x0, k, allowed)
+            quiet1 = quiet(x1, k, allowed)
+        beat = c7.control_beat(c, k, n, c7.C_BEAT, m.K_STARVE)
+        page_beat = c7.control_beat(c, k, n, c7.C_PAGE_BEAT, m.K_TIMEOUT)
         quiesce = c[c7.C_QUIESCE] == 1
         stopped0 = x0[m.STOPPED] == 1
         stopped1 = x1[m.STOPPED] == 1
         at = c7.control_step(c, k, x0, x1, out, at, n)
-        owed0 = False
-        owed1 = False
+        due0 = 0
+        due1 = 0
         if not quiet0:
-            owed0 = step_pc(x0, k, n, 0, allowed, stopped0)
+            due0 = step_pc(x0, k, n, 0, allowed, stopped0)
         else:
             x0[m.O_ACT] = 0
             x0[m.O_SHORT] = 0
             x0[m.N_STALL_EMPTY if allowed else m.N_STALL_OFF] += 1
         if not quiet1:
-            owed1 = step_pc(x1, k, n, 1, allowed, stopped1)
+            due1 = step_pc(x1, k, n, 1, allowed, stopped1)
         else:
             x1[m.O_ACT] = 0
             x1[m.O_SHORT] = 0
@@ -230,9 +241,9 @@ def run(xs: Table, k: Cells, c: Cells, ts: Table, ev: Table, out: Table, clock: 
             grant(x1, x0, gen)
             if x1[m.G_ACT] or x1[m.G_SHORT]:
                 first = 0
-        at = finish(x0, k, t0, out, at, n, 0, quiet0, owed0, stopped0, beat, quiesce)
+        at = finish(x0, k, t0, out, at, n, 0, quiet0, due0, allowed, stopped0, beat, page_beat, quiesce)
         count_due(x0, k, n)
-        at = finish(x1, k, t1, out, at, n, 1, quiet1, owed1, stopped1, beat, quiesce)
+        at = finish(x1, k, t1, out, at, n, 1, quiet1, due1, allowed, stopped1, beat, page_beat, quiesce)
         count_due(x1, k, n)
         n += 1
         if c[c7.C_LOADED]:

@@ -310,7 +310,8 @@ class Channel:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.k = constants(setup)
-        self.control: I64 = control_at_rest(setup.params, setup.first, setup.policy.starve_limit)
+        policy = setup.policy
+        self.control: I64 = control_at_rest(setup.params, setup.first, policy.starve_limit, policy.page_timeout)
         self._next: tuple[Params, AddressMap, int, int] | None = None
         self.clock = np.zeros(r.CLOCK_SIZE, np.int64)
         self.state = np.zeros((2, p.X_SIZE), np.int64)
@@ -333,7 +334,7 @@ class Channel:
         """
         policy = Policy.of(params)
         channel = Channel(Setup(params, policy))
-        channel.control = control_reset(params, init_shift, auto_init, policy.starve_limit)
+        channel.control = control_reset(params, init_shift, auto_init, policy.starve_limit, policy.page_timeout)
         shape = params.geometry
         channel.next_set(params, named_map(DEFAULT_MAP, shape), shape.rows, 0)
         return channel
@@ -572,6 +573,8 @@ def _reset(x: I64, k: I64) -> None:
         x[place] = m.NEVER
     x[m.WINDOW : m.WINDOW + 4] = m.NEVER
     x[m.B_ROW : m.B_ROW + m.MAX_BANKS] = -1
+    x[m.B_OLD : m.B_OLD + m.MAX_BANKS] = -1
+    x[m.B_COUNT : m.B_COUNT + m.MAX_BANKS] = 2  # M4.8
     x[m.B_LAST : m.B_LAST + m.MAX_BANKS] = -1 - np.arange(m.MAX_BANKS)
     x[m.RD_PICKED : m.RD_PICKED + 64] = m.NEVER
     x[m.WR_PICKED : m.WR_PICKED + 16] = m.NEVER

@@ -173,7 +173,8 @@ def queue_text(channel: Channel, pc: int) -> list[str]:
         picked.append(f"{Cmd(int(x[m.P_SHORT])).name} {bank_name(channel, int(x[m.P_SHORT_BANK]))}")
     lines = [
         f"PC{pc} in cycle {n} (CK {now + 2 * PIPE} on the pins): serves {'writes' if x[m.DIRECTION] else 'reads'}, "
-        f"refreshes owed {x[m.DEBT]}, {held}, picked: {', '.join(picked) or 'nothing'}; oldest entries first"
+        f"refreshes owed {x[m.DEBT]} (ahead: below 0), {held}, picked: {', '.join(picked) or 'nothing'}; "
+        "oldest entries first"
     ]
     for d, kind in enumerate("RW"):
         for rank in range(m.RANKS):

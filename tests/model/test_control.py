@@ -256,7 +256,7 @@ def test_beats(writes: tuple[tuple[int, int], ...], beats: list[int]) -> None:
                 c7.control_event(*made_args, EV_REGISTER, STARVE, due[n], n)
             if skips and n not in due and n not in beats:
                 continue
-            if c7.control_beat(made.control, made.k, n):
+            if c7.control_beat(made.control, made.k, n, c7.C_BEAT, m.K_STARVE):
                 found.append(n)
         assert found[: len(beats)] == beats
         assert made.k[m.K_STARVE] == (writes[-1][1] if writes else 1000)

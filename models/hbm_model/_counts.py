@@ -1,0 +1,148 @@
+"""Counters of a PC: commands, rows, turn-arounds and stall causes (docs/microarchitecture.md M9.1, M9.3)."""
+
+from __future__ import annotations
+
+from hbm_model._columns import is_held
+from hbm_model._hot import Cells, hot, lowest
+from hbm_model._places import (
+    ALL,
+    ALL_HELD,
+    ALL_W,
+    B_ACT,
+    B_HIT,
+    B_IN,
+    B_PARTED,
+    B_PICKED,
+    B_REFRESHED,
+    B_ROW,
+    C_BEFORE,
+    C_OTHERS,
+    C_RANK,
+    C_READY,
+    DIRECTION,
+    E_BANK,
+    FREE,
+    FREE_W,
+    G_ACT,
+    G_SHORT,
+    HELD,
+    K_BANKS,
+    MAX_BANKS,
+    N_ACTS,
+    N_BUSY,
+    N_PRE,
+    N_RD,
+    N_REF_ALL,
+    N_REFSB,
+    N_ROW_CLOSED,
+    N_ROW_CONFLICT,
+    N_ROW_HIT,
+    N_STALL_ACTIVATE,
+    N_STALL_BANK,
+    N_STALL_COLUMN,
+    N_STALL_EMPTY,
+    N_STALL_HAZARD,
+    N_STALL_OFF,
+    N_STALL_REFRESH,
+    N_STALL_TURN,
+    N_TURNAROUND,
+    N_WR,
+    P_ACT_BANK,
+    P_SHORT_BANK,
+    PRE,
+    PREA,
+    RAW,
+    RAW_W,
+    READ,
+    REF_UNTIL,
+    REFSB,
+    RFC_UNTIL,
+    SHUT,
+)
+
+
+@hot
+def part(x: Cells, b: int) -> None:
+    """A PRE or PREA of the bank is granted: remember whether an able entry wants another row of it."""
+    if x[B_ROW + b] >= 0:
+        others = x[B_IN + b] & ~x[B_HIT + b] & x[FREE] & ~x[RAW]
+        others_w = x[B_IN + MAX_BANKS + b] & ~x[B_HIT + MAX_BANKS + b] & x[FREE_W] & ~x[RAW_W]
+        if others | others_w:
+            x[B_PARTED + b] = 1
+
+
+@hot
+def stall_cause(x: Cells, k: Cells, n: int, allowed: bool, stopped: bool) -> int:
+    """M9.3 (2) to (9), on S(n): the place of the counter."""
+    if not allowed or stopped:
+        return N_STALL_OFF
+    if (x[ALL] | x[ALL_W]) == 0:
+        return N_STALL_EMPTY
+    if x[C_READY]:
+        return N_STALL_COLUMN
+    if x[C_OTHERS]:
+        return N_STALL_TURN
+    able = x[FREE] & ~x[RAW]
+    able_w = x[FREE_W] & ~x[RAW_W]
+    if (able | able_w) == 0:
+        return N_STALL_HAZARD
+    if x[ALL_HELD]:
+        return N_STALL_REFRESH
+    t = 2 * n + 3
+    refreshing = x[REF_UNTIL] > t
+    cause = N_STALL_BANK
+    for d in range(2):
+        rest = (able if d == READ else able_w) & (x[ALL + d] if x[HELD] else x[SHUT + d])
+        while rest:
+            b = x[E_BANK + d * 64 + lowest(rest)]
+            rest &= ~x[B_IN + d * MAX_BANKS + b]
+            if x[HELD] and is_held(x, k, b):
+                return N_STALL_REFRESH
+            if x[B_ROW + b] < 0:
+                if refreshing and x[B_REFRESHED + b] and (x[B_ACT + b] > t or x[RFC_UNTIL] > t):
+                    return N_STALL_REFRESH
+                if x[B_ACT + b] <= t:
+                    cause = N_STALL_ACTIVATE
+                    if not refreshing and not x[HELD]:
+                        return cause
+    return cause
+
+
+@hot
+def count_cycle(x: Cells, k: Cells, n: int, allowed: bool, stopped: bool) -> None:
+    """What cycle n counts, seen on S(n) and on its picks and grants."""
+    if x[G_ACT]:
+        b = x[P_ACT_BANK]
+        x[N_ACTS] += 1
+        x[B_PICKED + b] = 0
+        x[B_REFRESHED + b] = 0
+    cmd = x[G_SHORT]
+    if cmd:
+        if cmd == PRE:
+            x[N_PRE] += 1
+            part(x, x[P_SHORT_BANK])
+        elif cmd == PREA:
+            x[N_PRE] += 1
+            for b in range(k[K_BANKS]):
+                part(x, b)
+        elif cmd == REFSB:
+            x[N_REFSB] += 1
+        else:
+            x[N_REF_ALL] += 1
+    r = x[C_RANK]
+    if r < 0:
+        x[stall_cause(x, k, n, allowed, stopped)] += 1
+    else:
+        d = x[DIRECTION]
+        b = x[E_BANK + d * 64 + r]
+        x[N_BUSY] += 1
+        x[N_RD if d == READ else N_WR] += 1
+        if d != x[C_BEFORE]:
+            x[N_TURNAROUND] += 1
+            x[C_BEFORE] = d
+        if x[B_PICKED + b]:
+            x[N_ROW_HIT] += 1
+        else:
+            x[B_PICKED + b] = 1
+            x[N_ROW_CONFLICT if x[B_PARTED + b] else N_ROW_CLOSED] += 1
+            x[B_PARTED + b] = 0
