@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hbm_model.cli_check import ParamsOption, PresetOption, params_of_options, params_of_result, read_result
+from hbm_model.cli_check import (
+    CountOption,
+    FoldOption,
+    FormatOption,
+    MapOption,
+    ParamsOption,
+    PcsOption,
+    PresetOption,
+    params_of_options,
+    params_of_result,
+    read_result,
+)
 from hbm_model.errors import InputError
 
 if TYPE_CHECKING:
@@ -91,11 +102,11 @@ def bound_command(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE: a timing (RP=20) or refresh (refresh_all=1) register")
     ] = None,
-    map_name: Annotated[str, typer.Option("--map", help="address map: a name, a layout or a file")] = "peers",
-    fmt: Annotated[str, typer.Option("--from", help="auto, hbm, ramulator2, dramsim3, stl or rstl")] = "auto",
-    fold: Annotated[bool, typer.Option("--fold", help="take addresses modulo the size of the channel")] = False,
-    count: Annotated[int, typer.Option(min=0, help="requests of the trace or pattern (0: all)")] = 0,
-    pcs: Annotated[int, typer.Option(min=1, max=2, help="PCs that a pattern uses")] = 2,
+    map_name: MapOption = "peers",
+    fmt: FormatOption = "auto",
+    fold: FoldOption = False,
+    count: CountOption = 0,
+    pcs: PcsOption = 2,
     entries: Annotated[int, typer.Option(min=1, help="entries of each queue")] = 32,
     outstanding: Annotated[int, typer.Option(min=0, help="requests a port may have open (0: no limit)")] = 0,
     any_slot: Annotated[

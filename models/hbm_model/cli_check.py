@@ -26,6 +26,12 @@ _MANY = 0.02  # share of illegal commands above which the values are doubted
 
 PresetOption = Annotated[str | None, typer.Option("--preset", help="named value set; `hbm presets` lists them")]
 ParamsOption = Annotated[Path | None, typer.Option("--params", help="parameter file, JSON or YAML")]
+# Of the commands that take requests.
+MapOption = Annotated[str, typer.Option("--map", help="address map: a name, a layout or a file; `hbm map` shows it")]
+FormatOption = Annotated[str, typer.Option("--from", help="auto, hbm, ramulator2, dramsim3, stl or rstl")]
+FoldOption = Annotated[bool, typer.Option("--fold", help="take addresses modulo the size of the channel")]
+CountOption = Annotated[int, typer.Option(min=0, help="requests of the trace or pattern (0: all)")]
+PcsOption = Annotated[int, typer.Option(min=1, max=2, help="PCs that a pattern uses")]
 
 
 def params_of_options(preset_name: str | None, file: Path | None) -> Params:

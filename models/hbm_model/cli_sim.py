@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hbm_model.cli_check import ParamsOption, PresetOption
+from hbm_model.cli_check import CountOption, FoldOption, FormatOption, MapOption, ParamsOption, PcsOption, PresetOption
 from hbm_model.errors import InputError
 
 # Heavy imports stay inside the functions, so that `hbm --help` answers at once.
@@ -20,11 +20,11 @@ def sim_command(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE: a timing (RP=20) or policy (page=2) register")
     ] = None,
-    map_name: Annotated[str, typer.Option("--map", help="address map; `hbm map` shows it")] = "peers",
-    fmt: Annotated[str, typer.Option("--from", help="auto, hbm, ramulator2, dramsim3, stl or rstl")] = "auto",
-    fold: Annotated[bool, typer.Option("--fold", help="take addresses modulo the size of the channel")] = False,
-    count: Annotated[int, typer.Option(min=0, help="requests of the trace or pattern (0: all)")] = 0,
-    pcs: Annotated[int, typer.Option(min=1, max=2, help="PCs that a pattern uses")] = 2,
+    map_name: MapOption = "peers",
+    fmt: FormatOption = "auto",
+    fold: FoldOption = False,
+    count: CountOption = 0,
+    pcs: PcsOption = 2,
     outstanding: Annotated[int, typer.Option(min=0, help="closed loop: requests open per port (0: open loop)")] = 0,
     load: Annotated[
         float, typer.Option(help="open loop: requests arrive evenly at this % of peak (0: as the trace says)")

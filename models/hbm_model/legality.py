@@ -117,15 +117,8 @@ class LegalityChecker:
 
         return their violations in order. ValueError if a record cannot be a command.
         """
-        if chunk.dtype != CMD_DTYPE:
-            raise TypeError(f"commands have dtype {chunk.dtype}, expected CMD_DTYPE")
-        words: Any = np.ascontiguousarray(chunk).view("<i8").reshape(-1)
+        words = command_words(chunk, jit=self._jit)
         run: Callable[..., Any] = compiled(_scan.scan) if self._jit else _scan.scan
-        if self._jit:
-            if not words.flags.writeable:  # numba would compile again for read-only input
-                words = words.copy()
-        else:
-            words = words.tolist()
         found: list[ViolationArray] = []
         done, total = 0, len(chunk)
         while done < total:
@@ -191,6 +184,17 @@ _ERRORS: Final = {
     _scan.ERROR_CODE: "no such command",
     _scan.ERROR_RANGE: "pc, sid, bg or bank is outside the geometry",
 }
+
+
+def command_words(chunk: CmdArray, *, jit: bool) -> Any:
+    """Commands as the scans read them: 64-bit words, two a command; a list where nothing is compiled."""
+    if chunk.dtype != CMD_DTYPE:
+        raise TypeError(f"commands have dtype {chunk.dtype}, expected CMD_DTYPE")
+    words = np.ascontiguousarray(chunk).view("<i8").reshape(-1)
+    if not jit:
+        return words.tolist()
+    # Numba would compile again for read-only input.
+    return words if words.flags.writeable else words.copy()
 
 
 def describe_raw(record: np.void) -> str:

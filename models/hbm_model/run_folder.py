@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,14 +40,6 @@ def name_part(text: str) -> str:
 def shown_path(path: Path) -> str:
     """A path as a user would type it."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def typed(line: str) -> str:
-    """A command line `hbm ...` as it works in the user's shell: with the path of `hbm` where PATH has none."""
-    if not line.startswith("hbm ") or shutil.which("hbm"):
-        return line
-    script = Path(sys.executable).with_name("hbm")
-    return f"{shlex.quote(shown_path(script))}{line.removeprefix('hbm')}" if script.exists() else line
 
 
 @contextmanager

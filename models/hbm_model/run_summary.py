@@ -9,8 +9,9 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from hbm_model.command_line import typed
 from hbm_model.counters import cause_rows, latency_rows
-from hbm_model.run_folder import shown_path, typed
+from hbm_model.run_folder import shown_path
 
 COLOURS = {"pass": "green", "stopped": "yellow", "predicted": "cyan"}
 

@@ -4,7 +4,7 @@ as those of a run of the RTL, so that one report and one table serve both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -129,27 +129,15 @@ def _port(of: Outcome, pc: int, outcomes: npt.NDArray[np.int8]) -> dict[str, Any
     }
 
 
-def numbers_of(of: Outcome) -> dict[str, Any]:
-    """All numbers that do not depend on the machine."""
-    seen, params = of.seen, of.params
-    outcomes = row_outcomes(seen.commands)
-    ports = [_port(of, pc, outcomes) for pc in range(2)]
-    active = [ports[pc] for pc in of.pcs]
+def whole_of(active: Sequence[Mapping[str, Any]], params: Params) -> dict[str, Any]:
+    """What the numbers of the ports in use come to: of a simulation and of a run of the RTL alike."""
     begin = min((each["first_ck"] for each in active), default=0)
     span = max((each["first_ck"] + each["span_ck"] for each in active), default=0) - begin
     read_bytes, write_bytes = (sum(each[name] for each in active) for name in ("read_bytes", "write_bytes"))
     peak = params.peak_bytes_per_ck * len(active)
     tck = float(params.tck_ns)
-    kinds, counts = np.unique(seen.commands["cmd"], return_counts=True)
-    commands = {Cmd(int(kind)).name: int(count) for kind, count in zip(kinds, counts, strict=True)}
-    reads = ~of.trace.write
-    out = {
+    return {
         "tck_ns": tck,
-        "ports_used": of.pcs,
-        "requests": len(of.trace),
-        "read_requests": of.trace.reads,
-        "write_requests": of.trace.writes,
-        "bursts": {"read": of.trace.reads, "write": of.trace.writes},
         "bytes": {"read": read_bytes, "write": write_bytes},
         "span_ck": span,
         "span_us": span * tck / 1000,
@@ -157,6 +145,25 @@ def numbers_of(of: Outcome) -> dict[str, Any]:
         "peak_gb_per_s": peak / tck,
         "share_of_peak": (read_bytes + write_bytes) / (span * peak) if span and peak else 0.0,
         "efficiency": float(np.mean([each["efficiency"] for each in active])) if active else 0.0,
+    }
+
+
+def numbers_of(of: Outcome) -> dict[str, Any]:
+    """All numbers that do not depend on the machine."""
+    seen, params = of.seen, of.params
+    outcomes = row_outcomes(seen.commands)
+    ports = [_port(of, pc, outcomes) for pc in range(2)]
+    active = [ports[pc] for pc in of.pcs]
+    kinds, counts = np.unique(seen.commands["cmd"], return_counts=True)
+    commands = {Cmd(int(kind)).name: int(count) for kind, count in zip(kinds, counts, strict=True)}
+    reads = ~of.trace.write
+    out = {
+        "ports_used": of.pcs,
+        "requests": len(of.trace),
+        "read_requests": of.trace.reads,
+        "write_requests": of.trace.writes,
+        "bursts": {"read": of.trace.reads, "write": of.trace.writes},
+        **whole_of(active, params),
         "latency_ck": latency_numbers((seen.done - seen.taken)[reads]),
         **_rates(outcomes),
         "commands": commands,

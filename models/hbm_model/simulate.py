@@ -12,11 +12,12 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from hbm_model.command_line import option_words
 from hbm_model.errors import InputError
 from hbm_model.run_folder import CSV_LIMIT, ROOT, name_part
 
@@ -57,19 +58,8 @@ class SimOptions:
 
     def words(self) -> list[str]:
         """The command line that asks for this."""
-        words = ["hbm", "sim", self.requests] if self.requests else ["hbm", "sim"]
-        for each in fields(self)[1:]:
-            value = getattr(self, each.name)
-            flag = {"fmt": "--from", "settings": "--set"}.get(each.name, "--" + each.name.replace("_", "-"))
-            if value == each.default:
-                continue
-            if isinstance(value, bool):
-                words.append(flag)
-            elif isinstance(value, tuple):
-                words += [word for item in value for word in (flag, item)]
-            else:
-                words += [flag, f"{value:g}" if isinstance(value, float) else str(value)]
-        return words
+        given = [self.requests] if self.requests else []
+        return ["hbm", "sim", *given, *option_words(self, {"fmt": "--from", "settings": "--set"})]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from hbm_model.command_line import typed
 from hbm_model.errors import InputError
 from hbm_model.simulate import PlainProgress, SimOptions, load_model, make_plan, result_of, run_model
 
@@ -330,5 +331,5 @@ def sweep_job(base: SimOptions, sweeps: Sequence[str], jobs: int, svg: Path | No
         console.print(f"[red]{failed} of {len(cells)} simulations failed[/]", highlight=False)
     for each in ("sweep.html", "sweep.csv", "sweep.json"):
         console.print(f"  {run_folder.shown_path(run_folder.RUNS / name / each)}", highlight=False)
-    console.print(f"  again: {run_folder.typed(line)}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"  again: {typed(line)}", highlight=False, markup=False, soft_wrap=True)
     return 1 if failed else 0

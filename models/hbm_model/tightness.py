@@ -18,14 +18,13 @@ from hbm_model import _scan, _tight
 from hbm_model._jit import compiled, jit_enabled
 from hbm_model.commands import (
     CHANNEL_COMMANDS,
-    CMD_DTYPE,
     COLUMN_COMMANDS,
     PRECHARGES,
     Cmd,
     CmdArray,
     describe,
 )
-from hbm_model.legality import tables_of
+from hbm_model.legality import command_words, tables_of
 from hbm_model.params import Params
 from hbm_model.rules import RULES, Kind, Rule
 
@@ -151,15 +150,8 @@ class TightnessMeter:
 
     def add(self, chunk: CmdArray) -> None:
         """Measure the next commands; ValueError if one does not stand on a slot of the controller."""
-        if chunk.dtype != CMD_DTYPE:
-            raise TypeError(f"commands have dtype {chunk.dtype}, expected CMD_DTYPE")
-        words: Any = np.ascontiguousarray(chunk).view("<i8").reshape(-1)
+        words = command_words(chunk, jit=self._jit)
         run: Callable[..., int] = compiled(_tight.measure) if self._jit else _tight.measure
-        if self._jit:
-            if not words.flags.writeable:  # numba would compile again for read-only input
-                words = words.copy()
-        else:
-            words = words.tolist()
         done = run(words, 0, len(chunk), *self._fixed, *self._mutable)
         if done < len(chunk):
             raise ValueError(f"command {self.commands + done} is off its grid: {describe(chunk[done])}")

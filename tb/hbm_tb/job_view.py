@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hbm_model.run_folder import typed
+from hbm_model.command_line import typed
 
-from hbm_tb.jobs import FAIL, STOPPED, Job, Outcome
+from hbm_tb.jobs import FAIL, STOPPED, Job, Outcome, Watcher
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -56,8 +56,8 @@ class Estimate:
         return max(0.0, self.left * self.busy_s / self.done - running_s) / self.slots
 
 
-class LiveView:
-    """A jobs.Watcher for the terminal; plain lines where there is none."""
+class LiveView(Watcher):
+    """Tells it on the terminal; plain lines where there is none."""
 
     def __init__(self, title: str, console: Console | None = None) -> None:
         from rich.console import Console

@@ -219,8 +219,8 @@ def _read_outcome(folder: Path, attempt: str) -> Outcome | None:
 # ---------------------------------------------------------------- the runner
 
 
-class Watcher(Protocol):
-    """What is told while a list runs: a progress display, or nothing (`Watcher` itself)."""
+class Watcher:
+    """What is told while a list runs; this one says nothing."""
 
     def begin(self, total: int, cost: float, slots: int, known: Mapping[str, Outcome]) -> None:
         """The list starts; `known` are the results of earlier runs that hold."""
@@ -239,28 +239,6 @@ class Watcher(Protocol):
 
     def end(self) -> None:
         """The list came to its end or was interrupted."""
-
-
-class Silent:
-    """A watcher that says nothing."""
-
-    def begin(self, total: int, cost: float, slots: int, known: Mapping[str, Outcome]) -> None:
-        """Nothing."""
-
-    def started(self, job: Job) -> None:
-        """Nothing."""
-
-    def finished(self, job: Job, outcome: Outcome) -> None:
-        """Nothing."""
-
-    def retry(self, job: Job, reason: str) -> None:
-        """Nothing."""
-
-    def tick(self, running: Mapping[str, float]) -> None:
-        """Nothing."""
-
-    def end(self) -> None:
-        """Nothing."""
 
 
 @dataclass
@@ -324,7 +302,7 @@ def run_jobs(
     ends all workers and is raised again; what was finished is in the store.
     """
     check_names(jobs)
-    watcher = watcher or Silent()
+    watcher = watcher or Watcher()
     known = {} if fresh else _known(jobs, store, rerun)
     before = store.last_status()
     # What failed the last time runs first: it is what everybody waits for.

@@ -14,13 +14,14 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hbm_model.command_line import option_words, typed
 from hbm_model.errors import InputError
 from hbm_model.map_file import map_reference
-from hbm_model.run_folder import CSV_LIMIT, ROOT, RUNS, check_name, name_part, put_in_place, staging_folder, typed
+from hbm_model.run_folder import CSV_LIMIT, ROOT, RUNS, check_name, name_part, put_in_place, staging_folder
 from hbm_model.startup import Waiting
 
 if TYPE_CHECKING:
@@ -96,18 +97,7 @@ _FLAGS = {"map_name": "--map", "from_format": "--from", "settings": "--set"}
 
 def reproduce_line(options: RunOptions) -> str:
     """The command line that repeats a run."""
-    words = ["hbm", "run"]
-    for name, value in asdict(options).items():
-        flag = _FLAGS.get(name, "--" + name.replace("_", "-"))
-        if value == getattr(RunOptions(), name) and name != "seed":
-            continue
-        if isinstance(value, bool):
-            words.append(flag)
-        elif isinstance(value, tuple):
-            words += [word for item in value for word in (flag, item)]
-        else:
-            words += [flag, str(value)]
-    return shlex.join(words)
+    return shlex.join(["hbm", "run", *option_words(options, _FLAGS, always=("seed",))])
 
 
 def known_geometries() -> list[str]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hbm_model.run_folder import typed
+from hbm_model.command_line import typed
 
 from hbm_tb import sim, sources
 from hbm_tb.config import BenchConfig

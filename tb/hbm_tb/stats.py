@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from hbm_model.sim_summary import whole_of
 from numpy.typing import NDArray
 
 from hbm_tb import port_kernel as k
@@ -70,30 +71,18 @@ def collect(board: Scoreboard, config: BenchConfig) -> dict[str, Any]:
     used = [port for port in board.ports if port.state.m[k.N_AR] + port.state.m[k.N_AW]]
     ports = [port_numbers(port, config) for port in board.ports]
     active = [ports[port.port] for port in used]
-    tck = float(params.tck_ns)
-    begin = min((p["first_ck"] for p in active), default=0)
-    end = max((p["first_ck"] + p["span_ck"] for p in active), default=0)
-    span = end - begin
-    read_bytes, write_bytes = (sum(p[name] for p in active) for name in ("read_bytes", "write_bytes"))
-    peak = params.peak_bytes_per_ck * len(used)
+    whole = whole_of(active, params)
     row = {name: sum(p["row"][name] for p in active) for name in ("hit", "closed", "conflict")}
     counts = sum((p.state.m[k.CMD_COUNT : k.CMD_COUNT + 32] for p in board.ports), np.zeros(32, np.int64))
     commands = {name: int(counts[code]) for code, name in enumerate(COMMAND_NAMES) if counts[code]}
     return {
         "preset": config.preset,
-        "tck_ns": tck,
         "ports_used": [port.port for port in used],
         "requests": sum(p["requests"] for p in active),
         "read_requests": sum(p["read_requests"] for p in active),
         "write_requests": sum(p["write_requests"] for p in active),
         "bursts": {"read": board.total(k.N_AR), "write": board.total(k.N_AW)},
-        "bytes": {"read": read_bytes, "write": write_bytes},
-        "span_ck": span,
-        "span_us": span * tck / 1000,
-        "bandwidth_gb_per_s": (read_bytes + write_bytes) / (span * tck) if span else 0.0,
-        "peak_gb_per_s": peak / tck,
-        "share_of_peak": (read_bytes + write_bytes) / (span * peak) if span and peak else 0.0,
-        "efficiency": float(np.mean([p["efficiency"] for p in active])) if active else 0.0,
+        **whole,
         "latency_ck": latency_of(used) if used else latency_of(board.ports),
         "row": row,
         "row_hit_rate": row["hit"] / max(sum(row.values()), 1),
@@ -101,7 +90,7 @@ def collect(board: Scoreboard, config: BenchConfig) -> dict[str, Any]:
         "refreshes": commands.get("REF", 0) + commands.get("REFSB", 0),
         "checked": {
             "read_beats": board.total(k.N_RD_CHECKED),
-            "read_bytes": read_bytes,
+            "read_bytes": whole["bytes"]["read"],
             "write_responses": board.total(k.N_B),
             "commands": board.commands,
             "several_legal_values": board.total(k.N_MULTI),

@@ -172,9 +172,12 @@ def test_a_wave_window_stops_the_run_and_shows_mnemonics() -> None:
     """
     pywellen = pytest.importorskip("pywellen")
     words = ("--trace", "spmv", "--count", "6000", "--name", "test-waves", "--waves-from", "9000", "--waves-to", "9600")
+    whole = RUNS / "test-waves" / "of the whole run"
+    whole.parent.mkdir(parents=True, exist_ok=True)
+    whole.touch()
     done = hbm(*words)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert not (RUNS / "test-waves").exists()
+    assert list(whole.parent.iterdir()) == [whole]
     folder = RUNS / "test-waves-ck9000-9600"
     result = json.loads((folder / "result.json").read_text())
     assert result["status"] == "stopped" and "window" in result["reason"]
