@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hbm_tb import axi
+from hbm_tb import axi, records
 from hbm_tb import port_kernel as k
+from hbm_tb.counters import COUNTERS
+from hbm_tb.link import BY_PATH
 from hbm_tb.scoreboard import COMMAND_NAMES, Scoreboard
 from hbm_tb.traffic import SHAPES, Chunk
 
 Records = NDArray[np.void]
 
+QOS = BY_PATH["policy.qos"]
 LENGTH_CLASSES = ("1", "2-4", "5-16", "17-64", "65-256")
 _LENGTH_EDGES = np.array([1, 4, 16, 64])
 ALIGNMENTS = ("word", "size", "unaligned")  # first byte aligned to 32, to the size, or to neither
 DIRECTIONS = ("read", "write")
 READY_LEVELS = ("always", "high", "half", "low")
+CLASSES = ("plain", "middle", "high")  # AxQOS against qos_mid and qos_high as they are when the request is offered
+# What a PC and its port are found in at the ends of batches, by the exact model (LockStep.glance).
+MOMENTS = (
+    "champion is a read", "champion is a write", "express burst held", "express entry used", "forwarded read under way",
+    "refreshes ahead", "bank held", "urgent entry", "starved entry",
+)  # fmt: skip
 
 
 class Coverage:
@@ -40,6 +50,10 @@ class Coverage:
         self.commands = np.zeros((2, 17, 16), np.int64)  # pc x command x {sid, bg}
         self.ready = np.zeros((2, len(READY_LEVELS)), np.int64)  # R, B
         self.ports = np.zeros((2, 2), np.int64)  # port x direction
+        self.classes = np.zeros((2, len(CLASSES)), np.int64)  # direction x class
+        self.moments = np.zeros((2, len(MOMENTS)), np.int64)  # PC x moment: batches that ended in it
+        self.counters = np.zeros(len(COUNTERS), np.int64)  # of the last snapshot
+        self._limits = np.array([16, 16], np.int64)  # qos_mid, qos_high
 
     # ------------------------------------------------------------ sampling
 
@@ -57,7 +71,11 @@ class Coverage:
             self.sizes[direction] += np.bincount(size & 7, minlength=8)
             self.ids[direction] += np.bincount(rows["id"].astype(np.int64) & 63, minlength=64)
             self.locks[direction] += int((rows["lock"] != 0).sum())
-            self.qos += np.bincount(rows["qos"].astype(np.int64) & 15, minlength=16)
+            qos = rows["qos"].astype(np.int64) & 15
+            self.qos += np.bincount(qos, minlength=16)
+            high = qos >= self._limits[1]
+            kinds = np.where(high, 2, np.where(qos >= self._limits[0], 1, 0))
+            self.classes[direction] += np.bincount(kinds, minlength=len(CLASSES))
             gap = np.minimum(np.ceil(np.log2(rows["gap"].astype(np.float64) + 1)), 7).astype(np.int64)
             self.gaps[direction] += np.bincount(gap, minlength=8)
             legal = size <= axi.MAX_SIZE
@@ -81,6 +99,20 @@ class Coverage:
             flat = (cmd["pc"].astype(np.int64) * 17 + np.minimum(cmd["cmd"], 16)) * 16 + group
             self.commands += np.bincount(flat, minlength=self.commands.size).reshape(self.commands.shape)
 
+    def registers_written(self, events: Records) -> None:
+        """Follow the limits of the classes."""
+        for row in events[(events["kind"] == records.EV_REGISTER) & (events["a"] == QOS.address)]:
+            word = int(row["b"])
+            self._limits[:] = QOS.field("qos_mid").of(word), QOS.field("qos_high").of(word)
+
+    def found_in(self, moments: NDArray[np.bool_]) -> None:
+        """Sample the state at the end of a batch: PC x MOMENTS."""
+        self.moments += moments
+
+    def counted(self, counts: Mapping[str, int]) -> None:
+        """A snapshot of the performance counters."""
+        self.counters[:] = [counts[name] for name in COUNTERS]
+
     def ready_level(self, channel: int, level: int) -> None:
         """Note the back-pressure setting of R (0) or B (1); `level` of 256."""
         self.ready[channel, 0 if level >= 256 else 1 if level >= 160 else 2 if level >= 96 else 3] += 1
@@ -90,7 +122,8 @@ class Coverage:
     def merge(self, other: Coverage) -> None:
         """Add the counts of another run."""
         for name, value in vars(self).items():
-            value += getattr(other, name)
+            if not name.startswith("_"):
+                value += getattr(other, name)
 
     def holes_of_random(self) -> list[str]:
         """What constrained-random traffic must hit and did not."""
@@ -142,6 +175,13 @@ class Coverage:
             "ids": self.ids.tolist(),
             "exclusive": {"read": int(self.locks[0]), "write": int(self.locks[1])},
             "qos": self.qos.tolist(),
+            "qos_classes": {
+                "axes": ["direction", "class"],
+                "labels": [list(DIRECTIONS), list(CLASSES)],
+                "counts": self.classes.tolist(),
+            },
+            "moments": {name: self.moments[:, at].tolist() for at, name in enumerate(MOMENTS)},
+            "counters": dict(zip(COUNTERS, self.counters.tolist(), strict=True)),
             "gaps_log2": self.gaps.tolist(),
             "responses": {
                 "labels": list(axi.RESP_NAMES),

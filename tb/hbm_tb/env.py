@@ -207,6 +207,7 @@ class CoverageCollector(uvm_component):  # type: ignore[misc]
         self.offered_export = Sink("offered", self, lambda what: self.data.offered(*what))
         self.port_export = Sink("ports", self, lambda batch: self.data.responses_seen(batch.r, batch.b))
         self.command_export = Sink("commands", self, lambda batch: self.data.commands_seen(batch.cmd))
+        self.outside_export = Sink("outside", self, lambda batch: self.data.registers_written(batch.events))
 
 
 class HbmEnv(uvm_env):  # type: ignore[misc]
@@ -246,7 +247,7 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
                 agent.driver.offered.connect(sink.offered_export)
                 agent.monitor.ap.connect(sink.port_export)
             self.command_monitor.ap.connect(sink.command_export)
-        self.outside_monitor.ap.connect(self.checks.outside_export)
+            self.outside_monitor.ap.connect(sink.outside_export)
 
     async def run_phase(self) -> None:
         """The heartbeat: one wake-up a batch, nothing in between."""
@@ -262,6 +263,8 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
         self.command_monitor.collect()
         self.outside_monitor.collect()
         self.checks.check_batch()
+        if self.coverage and self.checks.exact is not None:
+            self.coverage.data.found_in(self.checks.exact.glance())
         self.batches += 1
         for hook in self.on_batch:
             hook()
@@ -374,6 +377,8 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
             self.checks.board.failure = text
             raise Mismatch(f"{text}\n  reproduce: {self.config.reproduce}")
         self.counts = counts
+        if self.coverage:
+            self.coverage.data.counted(counts)
         self.snapshots += 1
         return counts
 

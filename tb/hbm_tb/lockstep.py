@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from hbm_model import _places as m
+from hbm_model import _port_places as p
 from hbm_model import story
 from hbm_model.addrmap import AddressMap
 from hbm_model.commands import ck_text
@@ -239,6 +241,15 @@ class LockStep:
                     first = _earlier(first, _response(port, name, seen_rows, our_rows, at))
                 self.responses += len(seen_rows)
         return first
+
+    def glance(self) -> NDArray[np.bool_]:
+        """PC x coverage.MOMENTS: what holds at the start of the next cycle."""
+        x = self.channel.state
+        places = (m.CHAMP, m.CHAMP_W, p.HELD_X, m.EXPRESS, p.FORWARD_N)
+        found = [x[:, place] != 0 for place in places]
+        found += [x[:, m.DEBT] < 0, x[:, m.HELD] != 0]
+        found += [(x[:, one] | x[:, one + 1]) != 0 for one in (m.URGENT, m.STARVED)]
+        return np.stack(found, axis=1)
 
     def snapshot(self) -> dict[str, int]:
         """The counters of the last snapshot that software took (M9), by name."""
