@@ -85,6 +85,10 @@ def test_against_what_is_seen_outside(name: str, case: str) -> None:
         own = {key.split("_", 1)[1]: value for key, value in counts.items() if key.startswith((f"pc{n}_", f"port{n}_"))}
         commands = seen.commands[seen.commands["pc"] == n]["cmd"]
 
+        causes = [own[name] for name in counters.CAUSES]
+        assert sum(causes) == counts["cycles"] == 60 * COUNT
+        assert own["busy"] == own["rd"] + own["wr"] == own["row_hit"] + own["row_closed"] + own["row_conflict"]
+
         def made(*kinds: Cmd, commands: np.ndarray = commands) -> int:
             return int(np.isin(commands, kinds).sum())
 
@@ -93,6 +97,12 @@ def test_against_what_is_seen_outside(name: str, case: str) -> None:
         for code, key in ((2, "slverr"), (3, "decerr")):
             answers = [each["resp"] == code for each in (seen.r[n][seen.r[n]["last"] == 1], seen.b[n])]
             assert own[key] == sum(int(each.sum()) for each in answers) > 0, key
+        # `step` gives the commands that were decided in its cycles, which are those that count.
+        for key, kinds in {
+            "act": (Cmd.ACT,), "pre": (Cmd.PRE, Cmd.PREA), "refsb": (Cmd.REFSB,), "ref_all": (Cmd.REF,),
+            "rd": (Cmd.RD, Cmd.RDA), "wr": (Cmd.WR, Cmd.WRA),
+        }.items():  # fmt: skip
+            assert own[key] == made(*kinds), key
         # All is answered: what was accepted went to the DRAM, or was forwarded.
         host_reads = made(Cmd.RD, Cmd.RDA) - own["rmw"]
         assert own["rd_req"] == host_reads + own["forward"] == sum(own[key] for key in LATENCIES) > 0
