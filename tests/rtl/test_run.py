@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -45,6 +46,12 @@ def hbm(*words: str) -> subprocess.CompletedProcess[str]:
 def folders() -> set[str]:
     """Names of the run folders."""
     return set(os.listdir(RUNS)) if RUNS.exists() else set()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_left() -> None:
+    """Folders of an earlier session tell nothing."""
+    shutil.rmtree(RUNS, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
