@@ -13,11 +13,11 @@ CAUSES: Final = {
     "busy": "busy: RD or WR",
     "stall_off": "off: no commands allowed",
     "stall_empty": "empty: no request queued",
-    "stall_column": "column: distance of columns, data path",
-    "stall_turn": "turn: hits of the other direction only",
+    "stall_column": "column: tCCD, tWTR, tRTW, data path",
+    "stall_turn": "turn: only the other direction hits",
     "stall_refresh": "refresh: bank held or in refresh",
     "stall_activate": "activate: tRRD, tFAW, row bus",
-    "stall_bank": "bank: tRP, tRC, tRAS, tRCD, another row",
+    "stall_bank": "bank: tRP, tRC, tRCD, another row",
     "stall_hazard": "hazard: waits for another request",
 }
 # Upper ends of the latency classes in cycles (M9.4); `more` has none.

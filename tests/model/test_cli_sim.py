@@ -19,6 +19,7 @@ import pytest
 from hbm_model import run_folder
 from hbm_model.cli import app
 from hbm_model.commands import CMD_DTYPE, Cmd
+from hbm_model.counters import CAUSES
 from hbm_model.errors import InputError
 from hbm_model.legality import check_trace
 from hbm_model.presets import preset
@@ -118,7 +119,18 @@ def test_a_run_folder(sim: Sim, tmp_path: Path) -> None:
     report = report_of_folder(folder)
     assert len(report.commands) == len(commands) and report.verdict == "predicted"
     assert "registers set" in str(report.tables) and len(report.series) == 2
-    assert "RP = 16" in (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text()
+    assert "RP = 16" in page
+    # The counters (M9), in the result, on the screen and on the page.
+    for n, pc in enumerate(numbers["counters"]["pcs"]):
+        assert sum(pc[name] for name in CAUSES) == numbers["counters"]["cycles"] == numbers["cycles"]
+        assert pc["row_hit"] + pc["row_closed"] + pc["row_conflict"] == pc["rd_req"] + pc["wr_req"]
+        assert pc["rd_req"] + pc["wr_req"] == numbers["ports"][n]["requests"]
+    assert "stall causes" in done.output and "turn-arounds" in done.output
+    for name, parts in report.stacks:
+        assert round(sum(share for _, share in parts), 6) == 100, name
+    assert [name for name, _ in report.stacks] == ["PC0", "PC1"]
+    assert '"stacks":[{"name":"PC0","parts":[["busy: RD or WR",' in page
 
 
 def test_a_parameter_file(sim: Sim, tmp_path: Path) -> None:
