@@ -4,6 +4,7 @@ Speed: the bare model (same executable model, C++ loop, no Python, no checks), t
 full bench with waves, on the same request records, interleaved; CPU seconds over all processes. The exact model alone:
 patterns as far as they go, one thread. Traffic: patterns and recordings on the two value sets that the public
 simulators were compared with (bench_cases.py), RTL in lock-step, then the exact model alone beside it, then the bound.
+Latency of a lone read, and fairness between two masters on a port: bench_perf.py.
 docs/performance.md tells how to read it.
 """
 
@@ -29,6 +30,7 @@ from hbm_model.run_folder import ROOT
 
 from hbm_tb import bench_tables, sim
 from hbm_tb.bench_cases import PRESETS, Case, chosen
+from hbm_tb.bench_perf import LATENCY_PRESETS, READS, PerfError, measure_fairness, measure_latency
 from hbm_tb.config import CK_PER_CYCLE
 from hbm_tb.run_job import (
     FIRST_CYCLE,
@@ -52,12 +54,13 @@ WAVES_REQUESTS = 131_072
 REPEATS = 5
 BATCH = 4096  # cycles between two wake-ups of Python: half of what the rings hold
 QUICK_REQUESTS = 2048
+QUICK_READS = 20
 EXACT_PATTERNS, EXACT_PCS = ("stream", "random"), 1  # of the exact model alone, the public simulators' measure
 CHECK_PASSES = 8  # times that the legality checker is given the same commands
 TIMEOUT_S = 1800.0
 
 
-PARTS = ("speed", "traffic")
+PARTS = ("speed", "traffic", "latency", "fairness")
 
 
 class BenchError(RuntimeError):
@@ -225,6 +228,29 @@ def measure_traffic(
             traffic[preset][case.port][case.name] = made
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+# ---------------------------------------------------------------- latency, fairness
+
+
+def measure_latencies(options: BenchOptions, folder: Path, say: Callable[[str], None], into: dict[str, Any]) -> None:
+    """`latency` of bench.json: a lone read on every preset (quick: those of the bench)."""
+    for preset in options.presets if options.quick else LATENCY_PRESETS:
+        into[preset] = measure_latency(preset, folder / f"latency-{preset}")
+        shown = ", ".join(f"{kind} {found['cycles']} (<= {found['limit']})" for kind, found in into[preset].items())
+        say(f"lone read on {preset}, cycles: {shown}")
+
+
+def measure_contests(options: BenchOptions, folder: Path, say: Callable[[str], None], into: dict[str, Any]) -> None:
+    """`fairness` of bench.json."""
+    for preset in options.presets:
+        reads = QUICK_READS if options.quick else READS
+        into[preset] = measure_fairness(preset, folder / f"fairness-{preset}", options.settings, reads)
+        for name, found in into[preset].items():
+            if name != "unloaded":
+                verdict = "met" if found["met"] else "MISSED"
+                mean, limit = found["mean_cycles"], found["limit_cycles"]
+                say(f"{preset} slow master beside {name}: mean {mean:.1f} cycles (<= {limit:.1f}), {verdict}")
 
 
 # ---------------------------------------------------------------- speed
@@ -426,7 +452,11 @@ def bench_command(options: BenchOptions) -> int:
             if "traffic" in parts:
                 document["traffic"] = {}
                 measure_traffic(options, cases, folder, say, document["traffic"])
-    except (BenchError, sim.SimError) as error:
+            for part, measure in (("latency", measure_latencies), ("fairness", measure_contests)):
+                if part in parts:
+                    document[part] = {}
+                    measure(options, folder, say, document[part])
+    except (BenchError, PerfError, sim.SimError) as error:
         print(f"hbm: {error}", file=sys.stderr)
         code = 1
     except KeyboardInterrupt:

@@ -107,6 +107,47 @@ def missed(traffic: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def latency_table(latency: Mapping[str, Any]) -> Table:
+    """A lone read, row closed and hit, both PCs."""
+    table = Table(title="A lone read: controller cycles from AR to R handshake, and the limit", title_justify="left")
+    table.add_column("preset")
+    kinds = [f"pc{pc} {kind}" for kind in ("closed", "hit") for pc in range(2)]
+    for kind in kinds:
+        table.add_column(kind, justify="right")
+    for preset, found in latency.items():
+        cells = []
+        for kind in kinds:
+            cycles, limit = found[kind]["cycles"], found[kind]["limit"]
+            cells.append(f"[{'green' if cycles <= limit else 'red'}]{cycles}[/] <= {limit}")
+        table.add_row(preset, *cells)
+    return table
+
+
+def fairness_table(fairness: Mapping[str, Any]) -> Table:
+    """The slow master beside each busy one."""
+    table = Table(title="One read at a time beside a busy master on the same port, cycles from ARVALID to R")
+    table.title_justify = "left"
+    for column in ("preset", "busy master", "mean", "limit", "of unloaded", "p99", "longest", "before ARREADY", ""):
+        table.add_column(column, justify="left" if column in ("preset", "busy master", "") else "right")
+    for preset, contests in fairness.items():
+        for name, found in contests.items():
+            judged = "limit_cycles" in found
+            qos = f", AxQOS {found['qos_slow']} against {found['qos_busy']}" if found["qos_slow"] else ""
+            table.add_row(
+                preset,
+                f"{name}{qos}",
+                f"{found['mean_cycles']:.1f}",
+                f"{found['limit_cycles']:.1f}" if judged else "",
+                f"{found['times_unloaded']:.2f} x" if judged else "",
+                f"{found['p99_cycles']:,}",
+                f"{found['max_cycles']:,}",
+                f"{found['mean_before_handshake_cycles']:.1f}",
+                ("[green]met[/]" if found["met"] else "[red]MISSED[/]") if judged else "",
+            )
+        table.add_section()
+    return table
+
+
 WIDTH = 170  # columns, where there is no terminal
 
 
@@ -129,6 +170,10 @@ def print_tables(console: Console, document: Mapping[str, Any]) -> None:
     for preset, ports in traffic.items():
         if any(ports.values()):
             console.print(traffic_table(preset, ports))
+    if document.get("latency"):
+        console.print(latency_table(document["latency"]))
+    if document.get("fairness"):
+        console.print(fairness_table(document["fairness"]))
     cases = [found for ports in traffic.values() for port in ports.values() for found in port.values()]
     if cases:
         console.print(

@@ -64,7 +64,10 @@ def bench_command(
     full: Annotated[bool, typer.Option("--full", help="1,048,576 requests a pattern")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="very short, HBM2 only: shows that all of it works")] = False,
     only: Annotated[
-        str, typer.Option("--only", help="a part (speed, traffic), or patterns and recordings: `p1 r*,bfs`")
+        str,
+        typer.Option(
+            "--only", help="a part (speed, traffic, latency, fairness), or patterns and recordings: `p1 r*,bfs`"
+        ),
     ] = "",
     presets: Annotated[list[str] | None, typer.Option("--preset", help="peers_hbm2 or peers_hbm3 (both)")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="register of the traffic runs, KEY=VALUE")] = None,
