@@ -49,6 +49,8 @@ rtl/sched/hbm_age_tick.sv
 rtl/sched/hbm_rmw.sv
 rtl/sched/hbm_bank_demand.sv
 rtl/sched/hbm_page_policy.sv
+rtl/sched/hbm_page_predict.sv
+rtl/sched/hbm_champion.sv
 rtl/sched/hbm_col_select.sv
 rtl/sched/hbm_direction.sv
 rtl/sched/hbm_refresh.sv
@@ -57,6 +59,7 @@ rtl/sched/hbm_row_arb.sv
 rtl/sched/hbm_pc_commit.sv
 rtl/sched/hbm_credit_return.sv
 rtl/sched/hbm_maintain.sv
+rtl/sched/hbm_stall.sv
 rtl/sched/hbm_pc_events.sv
 rtl/data/hbm_wr_buffer.sv
 rtl/data/hbm_wr_path.sv

@@ -18,7 +18,8 @@ module hbm_age_order #(
   input logic             ins_b_i,       // likewise; younger than that of port a
   input logic [Depth-1:0] slot_b_i,
 
-  input  logic [Depth-1:0] urgent_i     [Picks],  // members of the class that goes first
+  input  logic [Depth-1:0] first_i      [Picks],  // one-hot or zero: the one that goes before all, if it is in the set
+  input  logic [Depth-1:0] urgent_i     [Picks],  // members of the class that goes before the others
   input  logic [Depth-1:0] set_i        [Picks],
   output logic [Depth-1:0] pick_o       [Picks]   // one-hot or zero
 );
@@ -44,7 +45,8 @@ module hbm_age_order #(
 
   for (genvar p = 0; p < Picks; p++) begin : g_pick
     logic [Depth-1:0] urgent, first, first_urgent;
-    logic             any_urgent;
+    logic             any_urgent, has_first;
+    assign has_first = (set_i[p] & first_i[p]) != '0;
     assign urgent = set_i[p] & urgent_i[p];
     assign any_urgent = urgent != '0;
     // No entry asks most of the time: a simulator skips the scan. The conditions are the last gates of the pick.
@@ -60,7 +62,7 @@ module hbm_age_order #(
         for (int unsigned e = 0; e < Depth; e++) first_urgent[e] = urgent[e] & ~|(urgent & older_q[e]);
       end
     end
-    assign pick_o[p] = first | first_urgent;
+    assign pick_o[p] = has_first ? first_i[p] : first | first_urgent;
   end
 
 `ifndef SYNTHESIS

@@ -1,6 +1,7 @@
 // Chooses the column command of one PC: which entries may go, and whether the row closes.
 //
-// Contract: M4.1, M4.2, M4.3. The queues themselves give the oldest urgent one of the sets offered here, else the oldest.
+// Contract: M4.1, M4.2, M4.3, M4.7. The queues themselves give the champion or oldest urgent one of the sets offered here, else the
+// oldest.
 
 module hbm_col_select
   import hbm_geometry_pkg::*;
@@ -13,7 +14,7 @@ module hbm_col_select
   input bank_vec_t  wr_bank_ok_i,
   input logic       rd_ok_i,         // PC timers and data path
   input logic       wr_ok_i,
-  input bank_vec_t  masked_i,        // closed, or held for a refresh: no column command
+  input bank_vec_t  masked_i,        // closed, held for a refresh, or claimed: no column command
   input bank_vec_t  urgent_only_i,   // an urgent conflict waits: urgent hits only
   input bank_vec_t  rd_close_i,      // a read to this bank shall and may close it
   input bank_vec_t  wr_close_i,
@@ -24,6 +25,9 @@ module hbm_col_select
   input wr_vec_t wr_ready_i,
   input wr_vec_t wr_urgent_i,
   input wr_vec_t wr_of_bank_i [NumBanks],
+  input rd_vec_t rd_champion_i,
+  input wr_vec_t wr_champion_i,
+  input logic    served_i,       // no other entry than the champion may go
 
   // Open hits for the choice of direction: timers not counted.
   output rd_vec_t rd_open_o,
@@ -53,8 +57,8 @@ module hbm_col_select
         else if (urgent_only_i[b]) wr_blocked |= wr_of_bank_i[b] & ~wr_urgent_i;
       end
     end
-    rd_open_o = rd_ready_i & ~rd_blocked;
-    wr_open_o = wr_ready_i & ~wr_blocked;
+    rd_open_o = rd_ready_i & ~rd_blocked & (rd_champion_i | {RdEntries{!served_i}});
+    wr_open_o = wr_ready_i & ~wr_blocked & (wr_champion_i | {WrDepth{!served_i}});
   end
 
   always_comb begin

@@ -1,6 +1,6 @@
 // Decides whether a PC serves reads or writes.
 //
-// Contract: M4.4. A decision of cycle n holds from n+1. The urgent-batch rule bounds the wait of the other direction when both
+// Contract: M4.4, M4.7. A decision of cycle n holds from n+1. The urgent-batch rule bounds the wait of the other direction when both
 // directions always have urgent hits.
 
 module hbm_direction
@@ -19,11 +19,16 @@ module hbm_direction
   input logic [LevelWidth-1:0] rd_level_i,  // queued entries
   input logic [LevelWidth-1:0] wr_level_i,
   input logic       issue_i,      // a column command is picked in this cycle
+  input logic       force_i,      // the champion is ready: its direction is the next one
+  input logic       force_wr_i,
+  input logic       stay_i,       // the champion is served: no other change
 
-  output logic writing_o
+  output logic writing_o,
+  output logic quiet_o   // no pick and no change for a while (M6.7)
 );
 
   localparam int unsigned SumWidth = LevelWidth + 1;
+  localparam int unsigned QuietCycles = 32;  // idle count from which refreshes may run ahead
   localparam int unsigned UrgentBatch = 32;  // commands after which an urgent hit of the other direction is served
 
   logic       writing_q, swap;
@@ -53,7 +58,7 @@ module hbm_direction
   assign urgent   = other_urgent && (!here_urgent || batch_q == 6'(UrgentBatch));
   assign alone    = (here_level == '0) && (other_level != '0);
   assign rest     = writing_q && (here_level == '0) && (other_level == '0);
-  assign swap     = better | full | stuck | urgent | alone | rest;
+  assign swap     = force_i ? writing_q != force_wr_i : !stay_i & (better | full | stuck | urgent | alone | rest);
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -70,5 +75,6 @@ module hbm_direction
   end
 
   assign writing_o = writing_q;
+  assign quiet_o   = idle_q >= 8'(QuietCycles);
 
 endmodule

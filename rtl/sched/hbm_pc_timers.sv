@@ -97,6 +97,7 @@ module hbm_pc_timers
   );
 
   assign ok_o.act    = rrd_ok1 & faw_ok1 & rrefd_ok1 & rfc_ok1;
+  assign ok_o.rfc_next1 = rfc_next1;
   assign ok_o.refsb0 = rrd_ok0 & faw_ok0 & rrefd_ok0 & rfc_ok0 & |(set_ok0 & set_sid_i);
   assign ok_o.refsb1 = rrd_ok1 & faw_ok1 & rrefd_ok1 & rfc_ok1 & |(set_ok1 & set_sid_i);
   assign ok_o.refsb_next1 = rrd_next1 & faw_next1 & rrefd_next1 & rfc_next1 & |(set_next1 & set_sid_i);

@@ -1,6 +1,9 @@
 // Owes refreshes to one PC and says which bank to hold, to close, to refresh.
 //
 // Enforces: tREFImax, tRASmax, refreshSet. Contract: M6.
+//
+// The debt is signed: below 0 refreshes have run ahead (M6.7). Early ones go only while nobody asks for anything, so they share the
+// paths of those without need: single-bank the choice among idle banks, all-bank the hold of all banks.
 
 module hbm_refresh
   import hbm_geometry_pkg::*;
@@ -23,24 +26,29 @@ module hbm_refresh
   input bank_vec_t act_i,          // commands of this cycle
   input bank_vec_t refsb_i,
   input logic      ref_all_i,
+  input logic      quiet_i,        // no column command for a while
 
   output ref_wish_t  wish_o,
   output logic       set_end_o,    // a REFSB in this cycle is the last of its set
   output logic [NumSids-1:0] set_sid_o,  // SID of the set, one-hot
-  output logic [7:0] debt_o
+  output logic [7:0] debt_o,       // refreshes owed
+  output logic [3:0] early_o       // refreshes ahead
 );
 
   localparam int unsigned BanksPerSid = NumBankGroups * BanksPerGroup;
   localparam bank_vec_t   FirstSet = bank_vec_t'({BanksPerSid{1'b1}});
   localparam int unsigned Escalate = 4;    // debt above the hold level at which the whole rest of the set is held
-  localparam int unsigned MaxAllDebt = 8;  // all-bank refreshes that may be postponed
+  localparam int unsigned MaxAllDebt = 8;  // all-bank refreshes that may be postponed, those that ran ahead included
 
   typedef logic [BanksPerSid-1:0] sid_vec_t;
+  typedef logic signed [8:0]      debt_t;  // 255 owed to 15 ahead
+
+  localparam debt_t MostDebt = 9'sd255;
 
   // ---------------------------------------------------------------- what is owed
   logic [17:0] interval, base, count_q;
-  logic        started_q, all_q, due, paid;
-  logic [7:0]  debt_q, debt_d;
+  logic        started_q, all_q, falls_due, paid, behind;
+  debt_t       debt_q, debt_d;
 
   assign base = 18'(policy_i.refresh_all ? timing_i.t_refi : timing_i.t_refi_sb);
   always_comb begin
@@ -54,15 +62,16 @@ module hbm_refresh
     if (interval < 18'd2) interval = 18'd2;
   end
 
-  assign due  = started_q & (count_q < 18'd2);
-  assign paid = (refsb_i != '0) | ref_all_i;
+  assign falls_due = started_q & (count_q < 18'd2);
+  assign behind    = !debt_q[8] && debt_q != '0;
+  assign paid      = (refsb_i != '0) | ref_all_i;
 
   always_comb begin
     debt_d = debt_q;
-    if (due && !paid && debt_q != '1) debt_d = debt_q + 8'd1;
-    if (paid && !due) debt_d = debt_q - 8'd1;
-    // A change of mode (in maintenance only) changes the unit: one REF stands for one REFSB to each bank.
-    if (policy_i.refresh_all != all_q && debt_q != '0) debt_d = policy_i.refresh_all ? 8'd1 : 8'(NumBanks);
+    if (falls_due && !paid && debt_q != MostDebt) debt_d = debt_q + 9'sd1;
+    if (paid && !falls_due) debt_d = debt_q - 9'sd1;
+    // A change of kind changes the unit: one REF stands for one REFSB to each bank. What ran ahead is not carried over.
+    if (policy_i.refresh_all != all_q && debt_q != '0) debt_d = behind ? (policy_i.refresh_all ? 9'sd1 : debt_t'(NumBanks)) : '0;
     if (!policy_i.refresh_en) debt_d = '0;
   end
 
@@ -75,7 +84,7 @@ module hbm_refresh
     end else begin
       started_q <= (started_q | enable_i) & policy_i.refresh_en;
       all_q <= policy_i.refresh_all;
-      count_q <= !started_q ? interval : due ? count_q + interval - 18'd2 : count_q - 18'd2;
+      count_q <= !started_q ? interval : falls_due ? count_q + interval - 18'd2 : count_q - 18'd2;
       debt_q <= debt_d;
     end
   end
@@ -85,17 +94,23 @@ module hbm_refresh
   logic      all_hold_q;
   logic [NumSids-1:0] set_sid_q;
   logic [7:0] hold_level;
-  logic       owed;
-
-  assign owed       = (debt_q != '0) && !stop_i && enable_i;
-  assign left_after = left_q & ~refsb_i;
-  assign set_end_o  = left_after == '0;
-  assign set_sid_o  = set_sid_q;
+  logic [3:0] pull;
+  logic       ahead_ok, owed, early, due;
 
   always_comb begin
     hold_level = (policy_i.refresh_hold == '0) ? 8'd1 : 8'(policy_i.refresh_hold);
     if (policy_i.refresh_all && hold_level > 8'(MaxAllDebt)) hold_level = 8'(MaxAllDebt);
   end
+
+  assign owed       = behind && !stop_i && enable_i;
+  assign pull       = !policy_i.refresh_all ? policy_i.pull_in
+                      : (policy_i.pull_in < 4'(MaxAllDebt) - 4'(hold_level)) ? policy_i.pull_in : 4'(MaxAllDebt) - 4'(hold_level);
+  assign ahead_ok   = !behind && (debt_q + $signed({5'd0, pull})) > 9'sd0;
+  assign early      = ahead_ok && policy_i.refresh_en && enable_i && !stop_i && queued_i == '0 && quiet_i;
+  assign due        = owed | early;
+  assign left_after = left_q & ~refsb_i;
+  assign set_end_o  = left_after == '0;
+  assign set_sid_o  = set_sid_q;
 
   // Bank to hold next: idle before open without a hit before any; lowest number.
   bank_vec_t idle_left, quiet_left;
@@ -105,8 +120,8 @@ module hbm_refresh
 
   always_comb begin
     hold_d = hold_q & ~refsb_i;
-    if (owed && !policy_i.refresh_all && debt_q >= hold_level) begin
-      if (debt_q >= hold_level + 8'(Escalate)) hold_d = left_after;
+    if (owed && !policy_i.refresh_all && debt_q[7:0] >= hold_level) begin
+      if (debt_q[7:0] >= hold_level + 8'(Escalate)) hold_d = left_after;
       else if (hold_q == '0) hold_d = choice & left_after;
     end
     if (!owed || policy_i.refresh_all) hold_d = '0;
@@ -123,7 +138,8 @@ module hbm_refresh
       else left_q <= left_after;
       if (set_end_o) set_sid_q <= NumSids'({set_sid_q, set_sid_q} >> (NumSids - 1));
       hold_q <= hold_d;
-      all_hold_q <= owed && policy_i.refresh_all && !ref_all_i && (all_hold_q || debt_q >= hold_level || queued_i == '0);
+      all_hold_q <= due && policy_i.refresh_all && !ref_all_i
+                    && (all_hold_q || early || debt_q[7:0] >= hold_level || queued_i == '0);
     end
   end
 
@@ -156,7 +172,7 @@ module hbm_refresh
   end
 
   bank_vec_t may_set, may_pick;
-  assign may_set = (owed && !policy_i.refresh_all) ? (left_q & ok_i.idle_next1 & group_next1_i & ~queued_i) : '0;
+  assign may_set = (due && !policy_i.refresh_all) ? (left_q & ok_i.idle_next1 & group_next1_i & ~queued_i) : '0;
   always_comb begin
     may_pick = '0;
     if (may_set != '0) begin
@@ -174,21 +190,25 @@ module hbm_refresh
   always_comb begin
     wish_o.held      = (stop_i || all_hold_q) ? '1 : hold_q;
     wish_o.left      = left_q;
-    wish_o.owed      = owed && !policy_i.refresh_all;
+    wish_o.due       = due && !policy_i.refresh_all;
     wish_o.must_ref  = held_idle & -held_idle;
     wish_o.must_pre  = held_open & -held_open;
-    wish_o.must_all  = all_hold_q && owed;
+    wish_o.must_all  = all_hold_q && due;
     wish_o.must_prea = stop_i && (ok_i.open != '0);
     wish_o.may_ref   = may_pick;
   end
 
-  assign debt_o = debt_q;
+  assign debt_o  = behind ? debt_q[7:0] : '0;
+  assign early_o = debt_q[8] ? 4'(-debt_q) : '0;
 
 `ifndef SYNTHESIS
   // Between two refreshes of a bank lie less than two sets and the debt: (2 NumBanks + debt) tREFISB < 9 NumBanks tREFISB.
   DebtBoundsTheGap_A: assert property (@(posedge clk_i) disable iff (!rst_ni)
-    32'(debt_q) <= (all_q ? MaxAllDebt : 7 * NumBanks));
-  NeverPaysUnowed_A: assert property (@(posedge clk_i) disable iff (!rst_ni) paid |-> debt_q != '0);
+    !behind || 32'(debt_q) <= (all_q ? MaxAllDebt : 7 * NumBanks));
+  NeverPaysUndue_A: assert property (@(posedge clk_i) disable iff (!rst_ni) paid |-> due);
+  NeverAheadOfThePull_A: assert property (@(posedge clk_i) disable iff (!rst_ni)
+    paid && !falls_due && !behind |=> 32'(early_o) <= 32'($past(pull)));
+  AtMost15Ahead_A: assert property (@(posedge clk_i) disable iff (!rst_ni) debt_q >= -9'sd15);
   OnceASet_A: assert property (@(posedge clk_i) disable iff (!rst_ni) (refsb_i & ~left_q) == '0);
 `endif
 

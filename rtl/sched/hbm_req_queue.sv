@@ -2,7 +2,7 @@
 //
 // Enforces: otherRow.
 //
-// Contract: M3.1 (visible one cycle after the offer), M3.4 (row hit), M4.2 (urgent before not urgent, then by age), M4.5 (age class).
+// Contract: M3.1 (visible one cycle after the offer), M3.4 (row hit), M4.2 (the champion, then urgent before not urgent, then by age), M4.5 (age class).
 //
 // Entries: HostDepth for port a, ReservedDepth for port b (read-modify-write), the rest for port a when its own are full (express lane, M3.1).
 // Slot numbers have no effect outside.
@@ -31,13 +31,16 @@ module hbm_req_queue
   input  logic                keep_a_i,      // 0: the entry is written and yet not used (a forwarded read, M3.6); late
   input  loc_t                loc_a_i,
   input  logic [TagWidth-1:0] tag_a_i,
+  input  logic                aged_a_i,      // age class that the entry starts with
+  input  logic                high_a_i,      // urgent from the start
   output logic [Depth-1:0]    slot_a_o,
   output logic                space_a_o,
   output logic                space_x_o,
   input  logic                ins_b_i,       // only while space_b_o
   input  loc_t                loc_b_i,
   input  logic [TagWidth-1:0] tag_b_i,
-  input  logic                aged_b_i,      // age class that the entry starts with
+  input  logic                aged_b_i,
+  input  logic                starved_b_i,
   input  logic                urgent_b_i,
   output logic [Depth-1:0]    slot_b_o,
   output logic                space_b_o,
@@ -59,11 +62,13 @@ module hbm_req_queue
   output logic [Depth-1:0] valid_o,
   output logic [Depth-1:0] hit_o,     // its row is the last one opened in its bank: a hit where the bank is open
   output logic [Depth-1:0] aged_o,
-  output logic [Depth-1:0] urgent_o,
+  output logic [Depth-1:0] starved_o,
+  output logic [Depth-1:0] urgent_o,  // starved or high
   output logic [Depth-1:0] of_bank_o [NumBanks],
   output logic [LevelWidth-1:0] level_o,
 
-  // Oldest urgent entry of a set, else the oldest (aux: the oldest). The column pick gives the entry's fields, the others its place.
+  // The champion, if a set has it, else its oldest urgent entry, else the oldest (aux, turn: the oldest). The column pick gives the entry's fields, the others its place.
+  input  logic [Depth-1:0]    champion_i,     // one-hot or zero
   input  logic [Depth-1:0]    col_set_i,
   output logic [Depth-1:0]    col_pick_o,
   output loc_t                col_loc_o,
@@ -72,20 +77,24 @@ module hbm_req_queue
   output loc_t                act_loc_o,
   output logic                act_any_o,     // the set is not empty
   output logic                act_urgent_o,  // an urgent entry is in it
+  output logic                act_champion_o, // the champion is
   input  logic [Depth-1:0]    pre_set_i,
   output logic [BankWidth-1:0] pre_bank_o,
   output logic                pre_any_o,
   output logic                pre_urgent_o,
+  output logic                pre_champion_o,
   input  logic [Depth-1:0]    aux_set_i,
   output logic [Depth-1:0]    aux_pick_o,
-  output loc_t                aux_loc_o
+  output loc_t                aux_loc_o,
+  input  logic [Depth-1:0]    turn_set_i,
+  output logic [Depth-1:0]    turn_pick_o
 );
 
   localparam int unsigned IdxWidth = $clog2(Depth);
   localparam logic [Depth-1:0] HostMask = Depth'({HostDepth{1'b1}});
   localparam logic [Depth-1:0] ReservedMask = Depth'({(HostDepth + ReservedDepth){1'b1}}) & ~HostMask;
 
-  logic [Depth-1:0]    valid_q, hit_q, aged_q, urgent_q;
+  logic [Depth-1:0]    valid_q, hit_q, aged_q, starved_q, urgent_q;
   typedef logic [Depth-1:0] of_bank_t [NumBanks];
 
   of_bank_t            of_bank_q;
@@ -148,8 +157,10 @@ module hbm_req_queue
 
   always_ff @(posedge clk_i) begin
     hit_q <= hit_d;
-    aged_q <= (((aged_q & ~new_b) | {Depth{age_tick_i}}) & ~new_a & ~new_b) | ({Depth{aged_b_i}} & new_b);
-    urgent_q <= ((urgent_q | ({Depth{age_tick_i}} & aged_q)) & ~new_a & ~new_b) | ({Depth{urgent_b_i}} & new_b);
+    aged_q <= ((aged_q | {Depth{age_tick_i}}) & ~new_a & ~new_b) | ({Depth{aged_a_i}} & new_a) | ({Depth{aged_b_i}} & new_b);
+    starved_q <= ((starved_q | ({Depth{age_tick_i}} & aged_q)) & ~new_a & ~new_b) | ({Depth{starved_b_i}} & new_b);
+    urgent_q <= ((urgent_q | ({Depth{age_tick_i}} & aged_q)) & ~new_a & ~new_b) | ({Depth{high_a_i}} & new_a)
+                | ({Depth{urgent_b_i}} & new_b);
     if (ins_a_i || ins_b_i || issue_i != '0) begin
       of_bank_t of_bank_d;
       for (int unsigned b = 0; b < NumBanks; b++) begin
@@ -176,6 +187,7 @@ module hbm_req_queue
   assign valid_o  = valid_q;
   assign hit_o    = hit_q & valid_q;
   assign aged_o   = aged_q & valid_q;
+  assign starved_o = starved_q & valid_q;
   assign urgent_o = urgent_q & valid_q;
   assign level_o  = level_q;
 
@@ -186,18 +198,21 @@ module hbm_req_queue
   end
 
   // ---------------------------------------------------------------- oldest of a set
-  logic [Depth-1:0] set [4];
-  logic [Depth-1:0] class_of [4];
-  logic [Depth-1:0] pick [4];
+  logic [Depth-1:0] set [5];
+  logic [Depth-1:0] class_of [5];
+  logic [Depth-1:0] first [5];
+  logic [Depth-1:0] pick [5];
   assign set[0] = col_set_i;
   assign set[1] = act_set_i;
   assign set[2] = pre_set_i;
   assign set[3] = aux_set_i;
-  assign class_of = '{urgent_q, urgent_q, urgent_q, '0};
+  assign set[4] = turn_set_i;
+  assign class_of = '{urgent_q, urgent_q, urgent_q, '0, '0};
+  assign first = '{champion_i, champion_i, champion_i, '0, '0};
 
-  hbm_age_order #(.Depth(Depth), .Picks(4)) u_age_order (
+  hbm_age_order #(.Depth(Depth), .Picks(5)) u_age_order (
     .clk_i, .valid_i(valid_q), .ins_a_i, .slot_a_i(slot_a_o), .ins_b_i, .slot_b_i(slot_b_o), .urgent_i(class_of),
-    .set_i(set), .pick_o(pick)
+    .first_i(first), .set_i(set), .pick_o(pick)
   );
 
   // Fields of a one-hot pick: AND-OR, as deep as log2(Depth).
@@ -223,8 +238,11 @@ module hbm_req_queue
   assign col_pick_o   = pick[0];
   assign act_any_o    = act_set_i != '0;
   assign act_urgent_o = (act_set_i & urgent_q) != '0;
+  assign act_champion_o = (act_set_i & champion_i) != '0;
   assign pre_any_o    = pre_set_i != '0;
   assign pre_urgent_o = (pre_set_i & urgent_q) != '0;
+  assign pre_champion_o = (pre_set_i & champion_i) != '0;
+  assign turn_pick_o  = pick[4];
   assign aux_pick_o   = pick[3];
   assign aux_loc_o    = loc_q[index_of(pick[3])];
 

@@ -18,6 +18,7 @@ module hbm_rmw
   input  wr_vec_t               wr_valid_i,
   input  wr_vec_t               wr_free_of_wr_i,
   input  wr_vec_t               wr_aged_i,
+  input  wr_vec_t               wr_starved_i,
   input  wr_vec_t               wr_urgent_i,
   input  logic                  age_tick_i,
   output wr_vec_t               start_set_o,
@@ -26,7 +27,8 @@ module hbm_rmw
   output logic                  start_o,
   output logic [WrIdxWidth-1:0] start_idx_o,
   output logic                  start_aged_o,   // age class that the read inherits
-  output logic                  start_urgent_o,
+  output logic                  start_starved_o,
+  output logic                  start_urgent_o, // starved or high
 
   // Data of a started read has come back and is merged in this cycle.
   input logic                  done_i,
@@ -41,12 +43,14 @@ module hbm_rmw
     assign start_o = 1'b0;
     assign start_idx_o = '0;
     assign start_aged_o = 1'b0;
+    assign start_starved_o = 1'b0;
     assign start_urgent_o = 1'b0;
     assign started_o = '1;
     assign ready_o = '1;
 
     logic unused_inputs;
-    assign unused_inputs = ^{clk_i, rst_ni, wr_ins_i, wr_slot_i, wr_partial_i, wr_valid_i, wr_free_of_wr_i, wr_aged_i, wr_urgent_i,
+    assign unused_inputs = ^{clk_i, rst_ni, wr_ins_i, wr_slot_i, wr_partial_i, wr_valid_i, wr_free_of_wr_i, wr_aged_i, wr_starved_i,
+                             wr_urgent_i,
                              age_tick_i, start_pick_i, space_i, done_i, done_idx_i};
   end else begin : g_rmw
     wr_vec_t need_q, wait_q;  // the read has not been started; its data has not come back
@@ -60,8 +64,11 @@ module hbm_rmw
     end
 
     // The read ages as its write does, also when the beat falls into this cycle.
-    assign start_aged_o   = age_tick_i | ((start_pick_i & wr_aged_i) != '0);
-    assign start_urgent_o = ((start_pick_i & wr_urgent_i) != '0) | (age_tick_i & ((start_pick_i & wr_aged_i) != '0));
+    logic aged;
+    assign aged            = (start_pick_i & wr_aged_i) != '0;
+    assign start_aged_o    = age_tick_i | aged;
+    assign start_starved_o = ((start_pick_i & wr_starved_i) != '0) | (age_tick_i & aged);
+    assign start_urgent_o  = ((start_pick_i & wr_urgent_i) != '0) | (age_tick_i & aged);
 
     wr_vec_t done;
     always_comb begin

@@ -22,6 +22,7 @@ module hbm_row_select
   input group_vec_t group_next1_i,
   input demand_t    demand_i,
   input ref_wish_t  wish_i,
+  input bank_vec_t  stale_i,  // open without use for long
 
   // Entries that could use an open row: they wait for no other entry.
   input rd_vec_t rd_able_i,
@@ -31,27 +32,33 @@ module hbm_row_select
   input wr_vec_t wr_hit_i,
   input wr_vec_t wr_of_bank_i [NumBanks],
 
-  // Services of the queues: of each set the oldest urgent entry, else the oldest; whether there is one, and an urgent one.
+  // Services of the queues: of each set the champion, else the oldest urgent entry, else the oldest; whether there is one, an urgent one,
+  // the champion.
   output rd_vec_t rd_act_set_o,
   input  loc_t    rd_act_loc_i,
   input  logic    rd_act_any_i,
   input  logic    rd_act_urgent_i,
+  input  logic    rd_act_champion_i,
   output rd_vec_t rd_pre_set_o,
   input  logic [BankWidth-1:0] rd_pre_bank_i,
   input  logic    rd_pre_any_i,
   input  logic    rd_pre_urgent_i,
+  input  logic    rd_pre_champion_i,
   output wr_vec_t wr_act_set_o,
   input  loc_t    wr_act_loc_i,
   input  logic    wr_act_any_i,
   input  logic    wr_act_urgent_i,
+  input  logic    wr_act_champion_i,
   output wr_vec_t wr_pre_set_o,
   input  logic [BankWidth-1:0] wr_pre_bank_i,
   input  logic    wr_pre_any_i,
   input  logic    wr_pre_urgent_i,
+  input  logic    wr_pre_champion_i,
 
   output row_cmd_t act_o,
   output row_cmd_t short_o,
   output logic     short_a_ok_o,
+  output logic     short_wanted_o,  // it is a PRE picked for an entry that wants another row
   input  logic     act_gnt_i,
   input  logic     short_gnt_i,
 
@@ -62,7 +69,7 @@ module hbm_row_select
   logic      act_valid_q, act_urgent_q;
   loc_t      act_loc_q;
   bank_vec_t act_bank;
-  logic      short_valid_q, short_urgent_q;
+  logic      short_valid_q, short_urgent_q, short_wanted_q;
   cmd_e      short_cmd_q;
   logic [BankWidth-1:0] short_idx_q;
   bank_vec_t short_bank;  // one-hot, zero for PREA and REF
@@ -92,8 +99,8 @@ module hbm_row_select
         short_ok1 = pc_ok_i.pre1 && pc_ok_i.prea1 && (&ok_i.pre_ok1) && (wish_i.must_all || wish_i.must_prea);
       end
       CmdRefsb: begin
-        short_ok0 = pc_ok_i.refsb0 && wish_i.owed && (short_bank & may_ref & ok_i.idle_ok0 & group_ok0) != '0;
-        short_ok1 = pc_ok_i.refsb1 && wish_i.owed && (short_bank & may_ref & ok_i.idle_ok1 & group_ok1) != '0;
+        short_ok0 = pc_ok_i.refsb0 && wish_i.due && (short_bank & may_ref & ok_i.idle_ok0 & group_ok0) != '0;
+        short_ok1 = pc_ok_i.refsb1 && wish_i.due && (short_bank & may_ref & ok_i.idle_ok1 & group_ok1) != '0;
       end
       CmdRef: begin
         short_ok0 = pc_ok_i.ref0 && wish_i.must_all && (&ok_i.idle_ok0);
@@ -114,18 +121,22 @@ module hbm_row_select
   assign act_o        = '{valid: act_offer, cmd: CmdAct, addr: addr_of(act_loc_q)};
   assign short_o      = '{valid: short_ok1, cmd: short_cmd_q, addr: addr_of('{bank: short_idx_q, row: '0, col: '0})};
   assign short_a_ok_o = short_ok0;
+  assign short_wanted_o = short_wanted_q;
   assign pending_o    = act_valid_q | short_valid_q;
 
   // ---------------------------------------------------------------- picks for the next cycle
   // Banks offered in this cycle are left out. What is asked last of a short command is whether a bank is kept, and that does not
   // matter here: a bank that is a candidate for PRE is not kept, and the bank of a REFSB or PRE never is a candidate for ACT.
-  bank_vec_t act_left_out, pre_left_out, busy, act_banks, pre_banks, ref_banks;
+  bank_vec_t act_left_out, pre_left_out, busy, act_banks, pre_banks, ref_banks, stale_banks;
   assign act_left_out = act_bank | ({NumBanks{rrd_l_long_i}} & banks_of_groups(groups_of_banks(act_bank)));
   assign pre_left_out = (short_valid_q && short_cmd_q == CmdPre && pc_ok_i.pre1) ? (short_bank & ok_i.pre_ok1) : '0;
   assign busy         = ({NumBanks{act_offer}} & act_bank) | ({NumBanks{short_ok1}} & short_bank);
   assign act_banks    = ok_i.idle_next1 & banks_of_groups(group_next1_i) & ~wish_i.held;
   assign pre_banks    = ok_i.open & ok_i.pre_next1 & ~demand_i.keep_open & ~wish_i.held & ~pre_left_out;
   assign ref_banks    = ok_i.idle_next1 & banks_of_groups(group_next1_i) & ~busy & {NumBanks{pc_ok_i.refsb_next1}};
+
+  // Stale rows last: the lowest-numbered one.
+  assign stale_banks  = pre_banks & stale_i;
 
   rd_vec_t rd_act, rd_pre, rd_act_out;
   wr_vec_t wr_act, wr_pre, wr_act_out;
@@ -157,9 +168,10 @@ module hbm_row_select
     wr_pre_set_o = wr_pre & wr_able_i & ~wr_hit_i;
   end
 
-  // Of the two queues: urgent before not urgent, then the direction served before the other.
-  function automatic logic takes_read(input logic writing, input logic rd_any, input logic rd_urgent, input logic wr_any,
-                                      input logic wr_urgent);
+  // Of the two queues: the champion first, urgent before not urgent, then the direction served before the other.
+  function automatic logic takes_read(input logic writing, input logic rd_any, input logic rd_urgent, input logic rd_champion,
+                                      input logic wr_any, input logic wr_urgent, input logic wr_champion);
+    if (rd_champion | wr_champion) return rd_champion;
     return (rd_urgent | wr_urgent) ? rd_urgent & ~(wr_urgent & writing) : rd_any & ~(wr_any & writing);
   endfunction
 
@@ -168,22 +180,25 @@ module hbm_row_select
   assign act_keep   = act_offer && !act_gnt_i;
   assign act_pick   = enable_i && (rd_act_any_i || wr_act_any_i);
   assign act_urgent = rd_act_urgent_i | wr_act_urgent_i;
-  assign act_of_rd  = takes_read(writing_i, rd_act_any_i, rd_act_urgent_i, wr_act_any_i, wr_act_urgent_i);
+  assign act_of_rd  = takes_read(writing_i, rd_act_any_i, rd_act_urgent_i, rd_act_champion_i,
+                                 wr_act_any_i, wr_act_urgent_i, wr_act_champion_i);
   assign act_loc_d  = act_of_rd ? rd_act_loc_i : wr_act_loc_i;
 
-  logic      short_pick, short_keep, short_urgent_d;
+  logic      short_pick, short_keep, short_urgent_d, short_wanted_d;
   cmd_e      short_cmd_d;
   logic [BankWidth-1:0] short_idx_d;
   assign short_keep = short_ok1 && !short_gnt_i;
   assign pre_any    = rd_pre_any_i | wr_pre_any_i;
   assign pre_urgent = rd_pre_urgent_i | wr_pre_urgent_i;
-  assign pre_of_rd  = takes_read(writing_i, rd_pre_any_i, rd_pre_urgent_i, wr_pre_any_i, wr_pre_urgent_i);
+  assign pre_of_rd  = takes_read(writing_i, rd_pre_any_i, rd_pre_urgent_i, rd_pre_champion_i,
+                                 wr_pre_any_i, wr_pre_urgent_i, wr_pre_champion_i);
 
   always_comb begin
     short_pick = 1'b1;
     short_cmd_d = CmdPre;
     short_idx_d = '0;
     short_urgent_d = 1'b0;
+    short_wanted_d = 1'b0;
     if ((wish_i.must_all || wish_i.must_prea) && ok_i.open != '0) begin
       short_cmd_d = CmdPrea;
       // A PREA that was offered in this cycle may have been granted: wait for the banks to show it.
@@ -199,9 +214,12 @@ module hbm_row_select
     end else if (pre_any) begin
       short_idx_d = pre_of_rd ? rd_pre_bank_i : wr_pre_bank_i;
       short_urgent_d = pre_urgent;
+      short_wanted_d = 1'b1;
     end else if ((wish_i.may_ref & ref_banks) != '0) begin
       short_cmd_d = CmdRefsb;
       short_idx_d = bank_index(wish_i.may_ref);
+    end else if (stale_banks != '0) begin
+      short_idx_d = bank_index(stale_banks & -stale_banks);
     end else begin
       short_pick = 1'b0;
     end
@@ -227,6 +245,7 @@ module hbm_row_select
       short_cmd_q <= short_cmd_d;
       short_idx_q <= short_idx_d;
       short_urgent_q <= short_urgent_d;
+      short_wanted_q <= short_wanted_d;
     end
   end
 

@@ -88,6 +88,7 @@ package hbm_sched_pkg;
     logic wr;
     logic [NumSids-1:0] rd_sid;
     logic act;        // ACT
+    logic rfc_next1;  // RFC has passed, for an ACT of the next cycle
     logic refsb0;     // REFSB in slot A / slot B
     logic refsb1;
     logic refsb_next1; // REFSB in slot B of the next cycle, if nothing comes between
@@ -113,13 +114,26 @@ package hbm_sched_pkg;
   typedef struct packed {
     bank_vec_t held;      // no ACT, no column command
     bank_vec_t left;      // banks not yet refreshed in the current set
-    logic      owed;      // at least one refresh is due
+    logic      due;       // a single-bank refresh is owed, or may run ahead
     bank_vec_t must_ref;  // one-hot or zero: held bank to be refreshed next
     bank_vec_t must_pre;  // one-hot or zero: held bank to be closed next
     logic      must_all;  // all-bank refresh, after PREA where a bank is open
     logic      must_prea; // only PREA (maintenance)
     bank_vec_t may_ref;   // one-hot or zero: good choice for a refresh now
   } ref_wish_t;
+
+  // What a PC did in a cycle, or why it moved no data; the first member that holds counts (M9.3).
+  typedef struct packed {
+    logic busy;
+    logic off;
+    logic empty;
+    logic column;
+    logic turn;
+    logic refresh;
+    logic activate;
+    logic bank;
+    logic hazard;
+  } stall_t;
 
   function automatic dram_addr_t addr_of(input loc_t loc);
     dram_addr_t addr;

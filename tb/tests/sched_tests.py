@@ -27,7 +27,7 @@ Ints = npt.NDArray[np.int64]
 
 FULL_STRB = 0xFFFFFFFF
 CYCLE_NS = 2
-OPEN, LOOKAHEAD, CONFLICT, CLOSED = range(4)
+OPEN, LOOKAHEAD, CONFLICT, CLOSED, ADAPTIVE = range(5)
 # Pulses of events_t, first member last in the counters.
 EVENTS = (
     "act pre rd wr refsb ref_all row_hit row_closed row_conflict turnaround rmw rd_full wr_full forward rd_req wr_req "
@@ -102,6 +102,7 @@ class Requests:
     gap: Ints | None = None
     strb: Ints | None = None
     order: Ints | None = None
+    qos: Ints | None = None
 
     def lines(self) -> list[str]:
         """128-bit words in the form of pc_side.sv."""
@@ -110,6 +111,7 @@ class Requests:
         strb = zero + FULL_STRB if self.strb is None else self.strb
         gap = zero if self.gap is None else self.gap
         order = zero if self.order is None else self.order
+        gap = gap if self.qos is None else gap | self.qos << 28
         rows = zip(strb.tolist(), gap.tolist(), order.tolist(), key.tolist(), strict=True)
         return [f"{s:08x}{g:08x}{o:08x}{k:08x}" for s, g, o, k in rows]
 
@@ -221,7 +223,28 @@ class Bench:
         outcome = await self.stop()
         assert not outcome.violations, "\n".join(outcome.violations[:5])
         assert sum(outcome.reads) + sum(outcome.writes) > 0 and len(outcome.commands) > 0, "nothing was checked"
+        for pc, count in enumerate(outcome.events):
+            self.account(count, outcome.reads[pc], outcome.writes[pc])
         return outcome
+
+    def account(self, count: Mapping[str, int], reads: int, writes: int) -> None:
+        """M9.1, M9.3: the counts of one PC after all its requests agree with each other, and its causes with time."""
+        columns = count["rd"] + count["wr"]
+        assert count["busy"] == columns == count["row_hit"] + count["row_closed"] + count["row_conflict"], count
+        assert count["rd_req"] == reads and count["wr_req"] == writes == count["wr"], count
+        assert count["rd"] + count["forward"] == reads + count["rmw"], count
+        causes = sum(number for name, number in count.items() if name == "busy" or name.startswith("stall_"))
+        # The counts reach the counters after two cycles, and `cycle` is read a cycle after the counters.
+        now = int(self.blk.cycle.value)
+        assert now - 4 <= causes <= now, f"{causes} cycles have a cause, {now} passed: {count}"
+
+    def events(self) -> list[dict[str, int]]:
+        """Counts of the pulses per PC since the start, those of the last two cycles left out."""
+        counts, size = int(self.blk.counts.value), len(EVENTS)
+        return [
+            {name: counts >> 32 * (size * pc + size - 1 - i) & 0xFFFFFFFF for i, name in enumerate(EVENTS)}
+            for pc in range(2)
+        ]
 
     async def stop(self) -> Outcome:
         """Stop recording, read what was recorded, check it."""
@@ -238,11 +261,6 @@ class Bench:
             f" line {trace.lines[v['seq']]})"
             for v in found
         ]
-        counts = int(blk.counts.value)
-        events = [
-            {name: counts >> 32 * (len(EVENTS) * (pc + 1) - 1 - i) & 0xFFFFFFFF for i, name in enumerate(EVENTS)}
-            for pc in range(2)
-        ]
         for path in Path().glob(f"??[01]_{self.number}.hex"):
             path.unlink()
         if not names:
@@ -253,7 +271,7 @@ class Bench:
             self.array("first"),
             self.array("last"),
             self.array("worst"),
-            events,
+            self.events(),
             trace.commands,
             checker,
             names,
@@ -292,7 +310,8 @@ def random_lists(sizes: Sizes, rng: np.random.Generator, count: int) -> Lists:
             partial = rng.random(n) < rng.choice([0, 0.1, 0.8])
             gap = np.where(slow, rng.integers(0, rng.choice([2, 10, 200]), n), 0)
             strb = np.where(partial, rng.integers(1, FULL_STRB, n), FULL_STRB)
-            lists[direction, pc] = Requests(sid, bg, bank, row, col, gap, strb)
+            qos = rng.integers(0, 16, n)
+            lists[direction, pc] = Requests(sid, bg, bank, row, col, gap, strb, qos=qos)
     return lists
 
 
@@ -313,7 +332,7 @@ def split(requests: Requests, write: npt.NDArray[np.bool_], pc: int) -> Lists:
 def random_policy(rng: random.Random) -> dict[str, int]:
     """Policy registers anywhere in their useful ranges."""
     return dict(
-        page=rng.choice([LOOKAHEAD, LOOKAHEAD, OPEN, CONFLICT, CLOSED]),
+        page=rng.choice([LOOKAHEAD, LOOKAHEAD, OPEN, CONFLICT, CLOSED, ADAPTIVE]),
         ap_allowed=int(rng.random() < 0.9),
         ap_min_ras=rng.choice([0, 0, 40, 70]),
         refresh_all=int(rng.random() < 0.3),
@@ -324,6 +343,10 @@ def random_policy(rng: random.Random) -> dict[str, int]:
         write_high=rng.randrange(1, 33),
         write_low=rng.randrange(16),
         starve_limit=rng.choice([0, 16, 64, 200, 1000]),
+        page_timeout=rng.choice([0, 1, 20, 100]),
+        pull_in=rng.choice([0, 1, 15]),
+        qos_mid=rng.randrange(17),
+        qos_high=rng.randrange(17),
     )
 
 
@@ -495,6 +518,190 @@ async def old_requests_overtake_a_hit_stream(dut: Any) -> None:
 
 
 @cocotb.test()
+async def quality_of_service_shortens_the_wait(dut: Any) -> None:
+    """A read of another row behind hits: qos_high makes it urgent at once, qos_mid saves it one age interval (M4.5)."""
+    bench = Bench(dut)
+    count, every, limit = 6000, 500, 200
+    zero = np.zeros(count, np.int64)
+    rare = np.arange(count) % every == every - 1
+    requests = Requests(zero, zero, zero, rare * 1, np.arange(count) % 32, qos=np.where(rare, 9, 3))
+    worst = {}
+    for name, policy in {
+        "none": {"starve_limit": 0},
+        "aged": {"starve_limit": limit},
+        "mid": {"starve_limit": limit, "qos_mid": 9},
+        "above": {"starve_limit": limit, "qos_mid": 10, "qos_high": 10},
+        "high": {"starve_limit": 0, "qos_high": 9},
+    }.items():
+        await bench.start(
+            bench.sizes.preset(), {("rd", 0): requests}, {"page": OPEN, "refresh_en": 0, "qos_high": 16, **policy}
+        )
+        worst[name] = (await bench.finish()).worst[0]
+    # Entries in front of it, their columns 2 cycles apart at most, and two row cycles.
+    row = bench.sizes.preset().count("RC") + 40 * 3
+    assert worst["high"] <= row and worst["mid"] <= limit + row, worst
+    assert limit + row < worst["aged"] <= 2 * limit + row < worst["none"], worst
+    assert worst["above"] == worst["aged"], worst
+
+
+@cocotb.test()
+@cocotb.parametrize(stream=["rd", "wr"])
+async def a_starved_read_gets_through_a_high_stream(dut: Any, stream: str) -> None:
+    """Endless hits of high class keep their row and direction; a read of another row is champion in the end (M4.7)."""
+    bench = Bench(dut)
+    params, count, every, limit = bench.sizes.preset(), 4000, 400, 32
+    number = np.arange(count)
+    zero = np.zeros(count, np.int64)
+    rare = number % every == every - 1
+    high = np.where(rare, 0, 15)
+    mixed = Requests(zero, zero, zero, rare * 1, number % 32, qos=high)
+    lists: Lists = {("rd", 0): mixed}
+    if stream == "wr":
+        lists = split(mixed, ~rare, 0)
+        lists["wr", 0].qos, lists["rd", 0].qos = high[~rare], high[rare]
+    worst = {}
+    for starve_limit in (limit, 0):
+        # Nothing but age would ever turn to the reads or close the row.
+        policy = {"page": OPEN, "refresh_en": 0, "qos_high": 8, "starve_limit": starve_limit, "write_low": 0}
+        await bench.start(params, lists, policy, ordered=stream == "wr")
+        worst[starve_limit] = (await bench.finish()).worst[0]
+    # Two intervals; then the last write's data, precharge, activate, read; and a champion of the stream before it.
+    row = sum(params.count(key) for key in ("WL", "WR", "RP", "RCDRD", "RL", "WTRL", "RAS"))
+    assert worst[limit] <= 2 * limit + row, worst
+    if stream == "rd":
+        assert worst[0] > 4 * worst[limit], f"the limit has no effect: {worst}"
+
+
+@cocotb.test()
+async def adaptive_page_policy_learns(dut: Any) -> None:
+    """Lone reads of a bank: ACT, PRE, RD and RDA come exactly as the predictor of M4.8 says, in all its states.
+
+    ap_min_ras keeps a row open over its first column, so that another row can close it in every state; the time-out
+    closes it without another row.
+    """
+    bench = Bench(dut)
+    rng = np.random.default_rng(cocotb.RANDOM_SEED & 0xFFFFFFFF)
+    count = 120
+    # Now nearly always another row, now nearly always the same one.
+    row = np.cumsum(rng.random(count) < np.repeat(np.tile([0.9, 0.1], 6), 10)) % 3
+    far = rng.random(count) < 0.25
+    zero = np.zeros(count, np.int64)
+    lone = Requests(zero, zero, zero, row, rng.integers(0, 32, count), gap=np.where(far, 320, 60))
+    policy = {"page": ADAPTIVE, "refresh_en": 0, "ap_min_ras": 66, "page_timeout": 100}
+    await bench.start(bench.sizes.preset(), {("rd", 0): lone}, policy)
+    done = await bench.finish()
+    counter, last, opened, wanted, want, states = 2, -1, -1, False, [], set()
+    for now, late in zip(row.tolist(), far.tolist(), strict=True):
+        if late and opened >= 0:
+            want.append(Cmd.PRE)
+            opened = -1
+        first = opened != now
+        if first:
+            if opened >= 0:
+                want.append(Cmd.PRE)
+                wanted = True
+            want.append(Cmd.ACT)
+            if last == now:
+                counter = min(counter + 1, 3)
+            elif last >= 0 and wanted:
+                counter = max(counter - 1, 0)
+            last, opened, wanted = now, now, False
+        states.add(counter)
+        want.append(Cmd.RDA if counter < 2 and not first else Cmd.RD)
+        if want[-1] == Cmd.RDA:
+            opened = -1
+    seen = [int(command) for command in done.commands["cmd"]]
+    assert seen[: len(want)] == [int(command) for command in want]
+    assert states == {0, 1, 2, 3}, f"the test left out states: {states}"
+
+
+@cocotb.test()
+async def unused_rows_close_after_the_time_out(dut: Any) -> None:
+    """A row that nobody wants is precharged one to two intervals after its last use (M4.8), and never with 0."""
+    bench = Bench(dut)
+    limit, count = 64, 100
+    rng = np.random.default_rng(cocotb.RANDOM_SEED & 0xFFFFFFFF)
+    zero = np.zeros(count, np.int64)
+    # Two reads of a row, then a pause in which it closes: whatever the place in the interval.
+    gap = np.where(np.arange(count) % 2, rng.integers(1, limit, count), 3 * limit + rng.integers(0, limit, count))
+    flat = np.arange(count) // 2 % (bench.sizes.bgs * bench.sizes.banks)
+    lone = Requests(zero, flat % bench.sizes.bgs, flat // bench.sizes.bgs, zero + 7, np.arange(count) % 32, gap=gap)
+    for page_timeout in (limit, 0):
+        policy = {"page": OPEN, "refresh_en": 0, "page_timeout": page_timeout}
+        await bench.start(bench.sizes.preset(), {("rd", 0): lone}, policy)
+        done = await bench.finish()
+        used: dict[tuple[int, int], float] = {}
+        waits = []
+        for c in done.commands:
+            bank, ck = (int(c["bg"]), int(c["bank"])), c["time"] / 2
+            if c["cmd"] == Cmd.PRE:
+                waits.append((ck - used[bank]) / 2)
+            else:
+                used[bank] = ck
+        if not page_timeout:
+            assert not waits
+            continue
+        assert len(waits) >= count // 2 - 1, f"{len(waits)} rows were closed"
+        # Beat in the cycle after the pick, then one interval, pick, offer; or beat in the cycle of the pick and two.
+        assert all(limit + 2 <= wait <= 2 * limit + 4 for wait in waits), sorted(waits)
+        assert min(waits) < 1.25 * limit and max(waits) > 1.75 * limit, "all rows were used at the same beat count"
+
+
+@cocotb.test()
+@cocotb.parametrize(every_bank=[0, 1], pull_in=[0, 1, 3, 15])
+async def refreshes_run_ahead_up_to_the_limit(dut: Any, every_bank: int, pull_in: int) -> None:
+    """Idle, refreshes go early until pull_in are ahead (all-bank: hold and pull at most 8), and not one more (M6.7)."""
+    bench = Bench(dut)
+    params, hold = bench.sizes.preset(), 3
+    policy = {"refresh_all": every_bank, "pull_in": pull_in, "refresh_hold": hold}
+    await bench.start(params, policy=policy)
+    limit = min(pull_in, 8 - hold) if every_bank else pull_in
+    interval = params.count("REFI" if every_bank else "REFISB")
+    cycles = 200 + limit * params.count("RFC") + 4 * interval
+    await Timer(cycles * CYCLE_NS, unit="ns")
+    done = await bench.stop()
+    assert not done.violations, done.violations[:3]
+    assert bench.array("most_early") == [limit] * 2
+    for events in done.events:
+        count, due = events["ref_all" if every_bank else "refsb"], 2 * cycles // interval
+        assert due + limit - 1 <= count <= due + limit + 1, f"{count} refreshes, {due} due, {limit} may be ahead"
+
+
+@cocotb.test()
+@cocotb.parametrize(every_bank=[0, 1])
+async def no_bank_waits_longer_than_nine_intervals(dut: Any, every_bank: int) -> None:
+    """Idle with pull-in, then saturated with the highest hold, again and again: the gaps grow to the bound of M6.5."""
+    bench = Bench(dut)
+    params = bench.sizes.peers()
+    hold, pull, temp = (4, 15, 0b110) if every_bank else (15, 15, 0b010)
+    interval = params.count("REFI") // 4 if every_bank else params.count("REFISB") // 2
+    count = 14_000
+    gap = np.zeros(count, np.int64)
+    gap[:: count // 2] = 4_000
+    number = np.random.default_rng(3).integers(0, 1 << 24, count)
+    lists: Lists = {}
+    for pc in range(2):
+        anywhere = placed(bench.sizes, number)
+        anywhere.gap = gap
+        lists["rd", pc] = anywhere
+    policy = {"refresh_all": every_bank, "refresh_hold": hold, "pull_in": pull}
+    await bench.start(params, lists, policy, temp=temp)
+    done = await bench.finish()
+    banks = bench.sizes.sids * bench.sizes.bgs * bench.sizes.banks
+    most = 9 if every_bank else 2 * banks + hold + 4 + banks // bench.sizes.sids + pull
+    least = 6 if every_bank else banks + hold  # what no controller without debt or pull-in shows
+    longest = 0.0
+    last: dict[tuple[int, ...], float] = {}
+    for c in done.commands[np.isin(done.commands["cmd"], [Cmd.REF, Cmd.REFSB])]:
+        bank = (int(c["pc"]), *(() if every_bank else (int(c["sid"]), int(c["bg"]), int(c["bank"]))))
+        longest = max(longest, (c["time"] / 2 - last.get(bank, c["time"] / 2)) / interval)
+        last[bank] = c["time"] / 2
+    assert least < longest <= most, f"longest gap {longest:.1f} intervals, at most {most}"
+    limit = min(pull, 8 - hold) if every_bank else pull
+    assert bench.array("most_early") == [limit] * 2 and all(debt >= hold for debt in bench.array("most_debt"))
+
+
+@cocotb.test()
 async def writes_drain_without_starving(dut: Any) -> None:
     """Endless reads to open rows and some writes: the direction changes, be it by the rules on age and idle."""
     bench = Bench(dut)
@@ -523,11 +730,14 @@ async def maintenance_closes_and_reopens(dut: Any) -> None:
         if int(blk.closed.value) == 3:
             break
     assert int(blk.closed.value) == 3 and int(blk.idle.value) == 3
-    before = int(blk.counts.value)
+    before = bench.events()
     for _ in range(1500):
         await FallingEdge(blk.clk_i)
         assert int(blk.closed.value) == 3
-    assert int(blk.counts.value) == before, "a command left a closed PC"
+    for pc, events in enumerate(bench.events()):
+        passed = {name: count - before[pc][name] for name, count in events.items()}
+        assert 1495 <= passed.pop("stall_off") <= 1500, passed
+        assert not any(passed.values()), f"a command left a closed PC: {passed}"
     blk.close_drv.value = 0
     blk.run_drv.value = 1
     await bench.finish()

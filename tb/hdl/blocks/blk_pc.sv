@@ -48,6 +48,7 @@ module blk_pc
   logic [NumPcs-1:0][$bits(events_t)-1:0][31:0] counts /* verilator public_flat_rd */;  // pulses of events_t, same bit order
   logic [NumPcs-1:0][31:0] most_debt /* verilator public_flat_rd */;
   logic [NumPcs-1:0][31:0] most_reads /* verilator public_flat_rd */;  // entries of the read queue in use
+  logic [NumPcs-1:0][31:0] most_early /* verilator public_flat_rd */;
 
   initial begin
     {temp_drv, enable_drv, close_drv, load_drv, run_drv, ordered_drv, record_drv, surplus_drv, mute_drv, number_drv, rst_drv} = '0;
@@ -117,12 +118,14 @@ module blk_pc
         missing[p] <= 1'b0;
         most_debt[p] <= '0;
         most_reads[p] <= '0;
+        most_early[p] <= '0;
       end else begin
         if (events != '0) for (int unsigned i = 0; i < $bits(events_t); i++) if (events[i]) counts[p][i] <= counts[p][i] + 32'd1;
         if (rd_surplus) surplus[p] <= 1'b1;
         if (rd_missing) missing[p] <= 1'b1;
         if (32'(status.refresh_debt) > most_debt[p]) most_debt[p] <= 32'(status.refresh_debt);
         if (32'(status.rd_level) > most_reads[p]) most_reads[p] <= 32'(status.rd_level);
+        if (32'(status.refresh_early) > most_early[p]) most_early[p] <= 32'(status.refresh_early);
       end
       // Once, when all is done.
       if (!done[p]) differences[p] <= '1;

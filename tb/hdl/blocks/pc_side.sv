@@ -1,6 +1,6 @@
 // Everything around one pseudo-channel in the block bench: offers requests from two lists, answers as DRAM on the DFI, checks data.
 //
-// Lists are hex files of 128-bit words {strb[31:0], gap[31:0], order[31:0], valid, express, 2'b0, row[15:0], sid[1:0], bg[1:0], ba[2:0], col[4:0]}.
+// Lists are hex files of 128-bit words {strb[31:0], qos[3:0], gap[27:0], order[31:0], valid, express, 2'b0, row[15:0], sid[1:0], bg[1:0], ba[2:0], col[4:0]}.
 // gap: cycles to wait after the request before. order: in ordered mode a request is offered when that many were taken before it.
 // Expected data: the bytes after all writes that were enqueued before the read, those of the same cycle included (M3.2).
 
@@ -267,7 +267,7 @@ module pc_side
         req = reads[rd_idx];
         if (rd_taken) rd_wait = 0;
         else rd_wait++;
-        go = run_i && req[31] && rd_wait >= req[95:64] && (!ordered_i || req[63:32] == order) && !(&tag_busy);
+        go = run_i && req[31] && rd_wait >= 32'(req[91:64]) && (!ordered_i || req[63:32] == order) && !(&tag_busy);
         rd_req_valid_o <= go;
         if (go) begin
           logic [RobWidth-1:0] tag;
@@ -275,7 +275,7 @@ module pc_side
           for (int unsigned t = 0; t < RobSlots; t++) if (!tag_busy[RobSlots-1-t]) tag = RobWidth'(RobSlots - 1 - t);
           tag_busy[tag] = 1'b1;
           rd_req_express_o <= req[30];
-          rd_req_o <= '{addr: addr_of_key(req[27:0]), tag: tag, qos: '0};
+          rd_req_o <= '{addr: addr_of_key(req[27:0]), tag: tag, qos: req[95:92]};
           rd_idx++;
         end
       end
@@ -285,11 +285,11 @@ module pc_side
         req = writes[wr_idx];
         if (wr_taken) wr_wait = 0;
         else wr_wait++;
-        go = run_i && req[31] && wr_wait >= req[95:64] && (!ordered_i || req[63:32] == order) && credits != 0;
+        go = run_i && req[31] && wr_wait >= 32'(req[91:64]) && (!ordered_i || req[63:32] == order) && credits != 0;
         wr_req_valid_o <= go;
         if (go) begin
           credits--;
-          wr_req_o <= '{addr: addr_of_key(req[27:0]), data: write_data(wr_idx), strb: req[127:96], qos: '0};
+          wr_req_o <= '{addr: addr_of_key(req[27:0]), data: write_data(wr_idx), strb: req[127:96], qos: req[95:92]};
           wr_idx++;
         end
       end
