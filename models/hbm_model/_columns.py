@@ -239,9 +239,9 @@ def decide_columns(x: Cells, k: Cells, n: int, pc: int, allowed: bool) -> None:
             if r >= 0:
                 x[C_RANK] = r
                 x[C_CLOSE] = 1 if wants_close(x, k, d, x[E_BANK + d * 64 + r], t) else 0
-    if decide_champion(x, k):
+    # M4.4: not looked at while the champion is served, even if its row was closed by the pick before (it is not ready).
+    if decide_champion(x, k) or x[SERVED]:
         return
-    # M4.4
     mine = x[ALL + d] != 0
     theirs = x[ALL + o] != 0
     turn = False
