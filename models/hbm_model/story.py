@@ -212,11 +212,13 @@ def port_text(channel: Channel, port: int) -> list[str]:
     """What the model believes of a port: what decides its READYs and its next response."""
     x = channel.state[port]
     answer = f"{x[p.R_LEFT]} beats of id {x[p.R_ID]}" if x[p.R_LEFT] else "empty"
-    before = "taken" if x[p.REG] >= 0 else "empty"
+    before, express = ("taken" if x[place] >= 0 else "empty" for place in (p.REG, p.REG_X))
     return [
         f"port {port}: bursts of AR held {x[p.HELD]} of {p.AR_DEPTH}, register before the read queue {before}, "
         f"read queue {x[m.HOST]} of {m.HOST_ENTRIES}, slots {x[p.USED]} of {p.SLOTS}, ready lists D {x[p.D_N]} "
         f"F {x[p.F_N]} E {int(x[p.E_SLOT] >= 0)}, R register {answer} (M2.1, M2.5)",
+        f"  express lane: bursts {x[p.HELD_X]} of {p.EXPRESS_DEPTH}, register {express}, entries {x[m.EXPRESS]} of "
+        f"{m.EXPRESS_ENTRIES}; reads under way by forwarding {x[p.FORWARD_N]} of {p.FORWARDS} (M2.10, M3.6)",
         f"  bursts of AW held {x[p.AWS]} of {p.AW_DEPTH}, between AW and B {x[p.WRITES]} of {p.B_DEPTH}, credits "
         f"{x[p.CREDIT]}, beat register {'taken' if x[p.BEAT] else 'empty'}, B waiting {x[p.B_N]} (M2.2, M2.8)",
     ]
