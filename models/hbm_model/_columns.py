@@ -115,9 +115,9 @@ def find_conflicts(x: Cells, k: Cells) -> None:
             x[CLAIMED] = b
             x[MASKED] = x[B_IN + b]
             x[MASKED_W] = x[B_IN + MAX_BANKS + b]
-        elif x[SERVED]:
-            x[MASKED] = x[ALL] & ~x[CHAMP]
-            x[MASKED_W] = x[ALL_W] & ~x[CHAMP_W]
+        if x[SERVED]:  # also when the pick before has closed its row
+            x[MASKED] |= x[ALL] & ~x[CHAMP]
+            x[MASKED_W] |= x[ALL_W] & ~x[CHAMP_W]
     if x[URGENT] | x[URGENT_W]:
         for d in range(2):
             rest = x[URGENT + d] & x[FREE + d] & ~x[RAW + d] & ~x[HIT + d] & ~x[SHUT + d]
