@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from system_runs import Case, SystemRuns, cases, params
 
-MODULES = ("smoke_tests", "axi_tests", "dram_tests", "control_tests", "random_tests")
+MODULES = ("smoke_tests", "axi_tests", "dram_tests", "control_tests", "policy_tests", "random_tests")
 
 
 @pytest.mark.parametrize(
