@@ -128,6 +128,21 @@ def _by_id(ids: I64, r_ids: I64) -> I64:
     return out
 
 
+def with_rows(commands: CmdArray) -> CmdArray:
+    """A log from the pins, where column commands carry no row: with the row of the last ACT of their bank."""
+    key = commands["pc"].astype(np.int64)
+    for name in ("sid", "bg", "bank"):
+        key = key << 8 | commands[name]
+    order = np.argsort(key, kind="stable")
+    number = np.arange(len(order))
+    last = np.maximum.accumulate(np.where(commands["cmd"][order] == Cmd.ACT, number, -1))
+    column = np.isin(commands["cmd"][order], (Cmd.RD, Cmd.RDA, Cmd.WR, Cmd.WRA)) & (last >= 0)
+    column &= key[order][np.maximum(last, 0)] == key[order]
+    out = commands.copy()
+    out["row"][order[column]] = commands["row"][order[last[column]]]
+    return out
+
+
 def picks(commands: CmdArray, address_map: AddressMap, pc: int, write: bool, addresses: U64) -> I64 | None:
     """Cycle of the column pick of each request; None when there are more or fewer commands than requests.
 
@@ -176,7 +191,8 @@ def longest_waits(ports: list[PortLog], commands: CmdArray, address_map: Address
             longest["wv"] = max(longest["wv"], int((port.b_cycle - np.minimum(port.aw_up, port.w_up)).max()))
             pick = picks(commands, address_map, pc, True, port.aw["addr"])
             if pick is None:
-                raise ValueError("column writes and requests do not match")
+                served = int(np.isin(commands["cmd"][commands["pc"] == pc], (Cmd.WR, Cmd.WRA)).sum())
+                raise ValueError(f"PC{pc}: {served} column writes do not match {len(port.aw)} requests")
             # M2.2: offered two cycles after the later handshake.
             longest["wq"] = max(longest["wq"], int((pick - np.maximum(port.aw_taken, port.w_taken) - 2).max()))
     reads, writes = (sum(len(getattr(port, name)) for port in ports) for name in ("ar", "aw"))

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pyuvm
 from hbm_model.controller import AX_ROW, Policy
-from hbm_model.long_waits import Adversary, PortLog, Waits, longest_waits, together
+from hbm_model.long_waits import Adversary, PortLog, Waits, longest_waits, together, with_rows
 from hbm_model.shared_port import SLOW_ID, Contest, contest
 from hbm_model.unloaded import latency, limit, pin_cycles, probe, stages
 from hbm_tb import records
@@ -205,7 +205,7 @@ class LongWait(PerfTest):
         made = [Adversary(self.config.address_map, port, seed, share) for port in range(2)]
         asked: list[tuple[list[Rows], list[Rows]]] = [([], []), ([], [])]
         self.forget()
-        self.env.checks.kept.clear()
+        before = len(self.env.checks.commands)  # rows may stay open from one segment to the next
 
         def chunks(port: int) -> Iterator[Chunk]:
             rng = self.config.rng("data", port, seed)
@@ -235,4 +235,5 @@ class LongWait(PerfTest):
                 )
             )  # fmt: skip
         lanes = bool(policy.forward or policy.qos_high < 16)
-        return longest_waits(logs, self.env.checks.commands, self.config.address_map, lanes)
+        commands = with_rows(self.env.checks.commands)[before:]
+        return longest_waits(logs, commands, self.config.address_map, lanes)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hbm_model.addrmap import named_map
+from hbm_model.commands import Cmd
 from hbm_model.controller import Channel, Policy, Setup
-from hbm_model.long_waits import Adversary, enqueued, run_model
+from hbm_model.long_waits import Adversary, enqueued, run_model, with_rows
 from hbm_model.presets import preset
 from hbm_model.shared_port import BUSY_ID, SLOW_ID, Contest, contest, slow_addresses, unloaded
 from hbm_model.unloaded import latency, limit, pin_cycles, probe, stages
@@ -108,6 +109,19 @@ def test_the_adversary_offers_both_directions_on_its_port() -> None:
         assert not MAP.outside(MAP.join(1, asked["addr"])).any()
     again = Adversary(MAP, 1, 7, qos_share=0.1)
     assert all(np.array_equal(a, b) for pair in rows for a, b in zip(pair, again.chunk(1000), strict=True))
+
+
+def test_rows_of_a_log_from_the_pins() -> None:
+    """Each column command gets the row of its bank's last ACT again."""
+    made = channel()
+    rows = Adversary(MAP, 0, 3).chunk(0)
+    made.offer_ax(0, False, rows[0] if len(rows[0]) else rows[1])
+    commands = made.step(3000).commands
+    blank = commands.copy()
+    column = (blank["cmd"] >= Cmd.RD) & (blank["cmd"] <= Cmd.WRA)
+    assert column.sum() > 100
+    blank["row"][column] = 0xFFFF
+    assert np.array_equal(with_rows(blank), commands)
 
 
 def test_waits_of_a_run() -> None:
