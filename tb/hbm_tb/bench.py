@@ -4,7 +4,7 @@ Speed: the bare model (same executable model, C++ loop, no Python, no checks), t
 full bench with waves, on the same request records, interleaved; CPU seconds over all processes. The exact model alone:
 patterns as far as they go, one thread. Traffic: patterns and recordings on the two value sets that the public
 simulators were compared with (bench_cases.py), RTL in lock-step, then the exact model alone beside it, then the bound.
-Latency of a lone read, and fairness between two masters on a port: bench_perf.py.
+Latency of a lone read, fairness between two masters on a port, longest waits: bench_perf.py.
 docs/performance.md tells how to read it.
 """
 
@@ -30,7 +30,7 @@ from hbm_model.run_folder import ROOT
 
 from hbm_tb import bench_tables, sim
 from hbm_tb.bench_cases import PRESETS, Case, chosen
-from hbm_tb.bench_perf import LATENCY_PRESETS, READS, PerfError, measure_fairness, measure_latency
+from hbm_tb.bench_perf import LATENCY_PRESETS, READS, PerfError, measure_fairness, measure_latency, measure_waits
 from hbm_tb.config import CK_PER_CYCLE
 from hbm_tb.run_job import (
     FIRST_CYCLE,
@@ -55,12 +55,14 @@ REPEATS = 5
 BATCH = 4096  # cycles between two wake-ups of Python: half of what the rings hold
 QUICK_REQUESTS = 2048
 QUICK_READS = 20
+# Cycles of adversarial traffic: exact model, RTL.
+WAIT_CYCLES = {"full": (10_000_000, 1_000_000), "": (1_000_000, 100_000), "quick": (20_000, 8_000)}
 EXACT_PATTERNS, EXACT_PCS = ("stream", "random"), 1  # of the exact model alone, the public simulators' measure
 CHECK_PASSES = 8  # times that the legality checker is given the same commands
 TIMEOUT_S = 1800.0
 
 
-PARTS = ("speed", "traffic", "latency", "fairness")
+PARTS = ("speed", "traffic", "latency", "fairness", "waits")
 
 
 class BenchError(RuntimeError):
@@ -253,6 +255,19 @@ def measure_contests(options: BenchOptions, folder: Path, say: Callable[[str], N
                 say(f"{preset} slow master beside {name}: mean {mean:.1f} cycles (<= {limit:.1f}), {verdict}")
 
 
+def measure_longest(options: BenchOptions, folder: Path, say: Callable[[str], None], into: dict[str, Any]) -> None:
+    """`waits` of bench.json; a wait beyond the bound is an error."""
+    model, rtl = WAIT_CYCLES["full" if options.full else "quick" if options.quick else ""]
+    for preset in options.presets:
+        into[preset] = measure_waits(preset, folder / f"waits-{preset}", model, rtl, options.settings)
+        bound = into[preset]["bound"]
+        for found in into[preset]["runs"]:
+            text = f"{preset} {found['side']}, {found['cycles']:,} cycles: longest wait {found['read_valid']:,} cycles"
+            say(f"{text} from ARVALID (<= {bound['valid_cycles']:,})")
+            if not found["kept"]:
+                raise BenchError(f"{text}: a request waited longer than the bound of docs/waits.md")
+
+
 # ---------------------------------------------------------------- speed
 
 
@@ -427,7 +442,7 @@ def _parts(options: BenchOptions) -> tuple[tuple[str, ...], list[Case]]:
         return parts, chosen("", options.quick)
     cases = chosen(options.only, False)
     if not cases:
-        raise InputError(f"--only {options.only}: expected {' or '.join(PARTS)}, or the name of a pattern or recording")
+        raise InputError(f"--only {options.only}: expected {', '.join(PARTS)}, or the name of a pattern or recording")
     return ("traffic",), cases
 
 
@@ -452,7 +467,11 @@ def bench_command(options: BenchOptions) -> int:
             if "traffic" in parts:
                 document["traffic"] = {}
                 measure_traffic(options, cases, folder, say, document["traffic"])
-            for part, measure in (("latency", measure_latencies), ("fairness", measure_contests)):
+            for part, measure in (
+                ("latency", measure_latencies),
+                ("fairness", measure_contests),
+                ("waits", measure_longest),
+            ):
                 if part in parts:
                     document[part] = {}
                     measure(options, folder, say, document[part])

@@ -117,3 +117,50 @@ def model_fairness(preset: str, settings: Sequence[str] = (), reads: int = READS
         wait = outcome.latency
         found.append({**asdict(what), "mean_cycles": outcome.mean, "max_cycles": int(wait.max())})
     return judged(params, found)
+
+
+# ---------------------------------------------------------------- longest waits
+
+# Traffic with AxQOS in one of ten requests, and without: (share, whether reads may pass others before the queue).
+QOS_SHARES: Final = (0.0, 0.1)
+
+
+def measure_waits(
+    preset: str, folder: Path, model_cycles: int, rtl_cycles: int, settings: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Longest waits in the exact model and in the RTL under adversarial traffic, and the bound (docs/waits.md)."""
+    from hbm_model.addrmap import named_map
+    from hbm_model.controller import Channel, Policy, Setup
+    from hbm_model.long_waits import run_model
+    from hbm_model.waits import longest_wait
+    from hbm_model.workload import settings_of
+
+    params = values_of(preset)
+    values = {key.rpartition(".")[2]: value for key, value in settings_of(settings)[1].items()}
+    policy = Policy.of(params, **values)
+    lanes = bool(policy.forward or policy.qos_high <= HIGH_QOS)
+    bound = longest_wait(params, policy, merges=False)
+    if bound is None:
+        raise PerfError(f"{preset}: no bound on waits for these registers")
+    address_map = named_map("peers", params.geometry)
+    found: dict[str, Any] = {"bound": bound.as_dict(), "runs": []}
+    for share in QOS_SHARES:
+        channel = Channel(Setup(params, policy))
+        model = run_model(channel, address_map, model_cycles // len(QOS_SHARES), qos_share=share, lanes=lanes)
+        found["runs"].append(
+            {"side": "model", "cycles": model_cycles // len(QOS_SHARES), "qos": share, **asdict(model)}
+        )
+        job = {"cycles": rtl_cycles // len(QOS_SHARES), "qos_share": share}
+        rtl = run_perf("LongWait", config_of(preset, settings, batch=1024), folder / f"qos{share:g}", job)
+        found["runs"].append({"side": "RTL", "cycles": job["cycles"], "qos": share, **rtl})
+    for each in found["runs"]:
+        each["kept"] = keeps(each, found["bound"])
+    return found
+
+
+def keeps(found: Mapping[str, Any], bound: Mapping[str, Any]) -> bool:
+    """Whether the waits of a run are within the bound."""
+    queue = max(found["read_queue"] or 0, found["write_queue"])
+    return bool(
+        queue <= bound["queue_cycles"] and max(found["read_valid"], found["write_valid"]) <= bound["valid_cycles"]
+    )

@@ -148,6 +148,41 @@ def fairness_table(fairness: Mapping[str, Any]) -> Table:
     return table
 
 
+def waits_table(waits: Mapping[str, Any]) -> Table:
+    """Longest waits under adversarial traffic beside the bound."""
+    table = Table(title="Longest wait, cycles, under traffic made for it (in brackets: the bound, docs/waits.md)")
+    table.title_justify = "left"
+    for column in (
+        "preset",
+        "",
+        "cycles",
+        "AxQOS",
+        "requests",
+        "ARVALID to R",
+        "AWVALID to B",
+        "reads queued",
+        "writes",
+    ):
+        table.add_column(column, justify="left" if column in ("preset", "") else "right")
+    for preset, found in waits.items():
+        bound = found["bound"]
+        for run in found["runs"]:
+            colour = "green" if run["kept"] else "red"
+            table.add_row(
+                preset,
+                run["side"],
+                f"{run['cycles']:,}",
+                f"{100 * run['qos']:g} %",
+                f"{run['reads'] + run['writes']:,}",
+                f"[{colour}]{run['read_valid']:,}[/] ({bound['valid_cycles']:,})",
+                f"[{colour}]{run['write_valid']:,}[/] ({bound['valid_cycles']:,})",
+                "-" if run["read_queue"] is None else f"{run['read_queue']:,} ({bound['queue_cycles']:,})",
+                f"{run['write_queue']:,} ({bound['queue_cycles']:,})",
+            )
+        table.add_section()
+    return table
+
+
 WIDTH = 170  # columns, where there is no terminal
 
 
@@ -174,6 +209,8 @@ def print_tables(console: Console, document: Mapping[str, Any]) -> None:
         console.print(latency_table(document["latency"]))
     if document.get("fairness"):
         console.print(fairness_table(document["fairness"]))
+    if document.get("waits"):
+        console.print(waits_table(document["waits"]))
     cases = [found for ports in traffic.values() for port in ports.values() for found in port.values()]
     if cases:
         console.print(

@@ -66,7 +66,7 @@ def bench_command(
     only: Annotated[
         str,
         typer.Option(
-            "--only", help="a part (speed, traffic, latency, fairness), or patterns and recordings: `p1 r*,bfs`"
+            "--only", help="a part (speed, traffic, latency, fairness, waits), or patterns and recordings: `p1 r*,bfs`"
         ),
     ] = "",
     presets: Annotated[list[str] | None, typer.Option("--preset", help="peers_hbm2 or peers_hbm3 (both)")] = None,

@@ -8,9 +8,11 @@ import sys
 
 import pytest
 from hbm_tb import bench, sim
+from hbm_tb.bench_cases import chosen
 
 pytestmark = pytest.mark.sim
-MEASURES = {"efficiency", "mean_latency_ck", "p99_latency_ck", "row_hit_rate"}
+SHOWN = {"efficiency", "mean_latency_ck", "p99_latency_ck", "max_latency_ck", "row_hit_rate"}
+MEASURES = {*SHOWN, "requests", "map", "bound", "share_of_bound", "model", "equal"}
 
 
 def test_a_quick_bench_writes_every_key() -> None:
@@ -19,7 +21,8 @@ def test_a_quick_bench_writes_every_key() -> None:
     done = subprocess.run(command, cwd=sim.ROOT, capture_output=True, text=True, timeout=1500)
     assert done.returncode == 0, done.stdout + done.stderr
     document = json.loads((bench.FOLDER / "quick.json").read_text())
-    assert set(document) == {"speed", "traffic", "about"}
+    assert set(document) == {"speed", "traffic", "latency", "fairness", "waits", "about"}
+    assert document["about"]["complete"] is True
     rates = {f"{name}_cycles_per_s" for name in ("bare", "cosim", "waves")} | {"legality_commands_per_s"}
     exact = document["speed"].pop("exact")
     assert set(document["speed"]) == rates and all(value > 0 for value in document["speed"].values())
@@ -29,10 +32,20 @@ def test_a_quick_bench_writes_every_key() -> None:
         # A request of one PC takes two CK at least.
         assert found["ck_per_s"] >= 2 * found["requests_per_s"]
     assert set(document["traffic"]) == {"peers_hbm2"}  # a quick bench spares the second build
+    cases = {(case.port, case.name): case for case in chosen("", True)}
+    found_cases = set()
     for port, patterns in document["traffic"]["peers_hbm2"].items():
-        assert set(patterns) == set(bench.PATTERNS[int(port[1])])
-        for found in patterns.values():
-            assert set(found) == MEASURES
+        for name, found in patterns.items():
+            found_cases.add((port, name))
+            target = cases[port, name].target("peers_hbm2")
+            assert set(found) == MEASURES | ({"target", "met"} if target else set())
+            assert found["equal"] is True and found["model"] == {key: found[key] for key in SHOWN}
+            assert found.get("met") is None  # too short to tell
             assert 0 < found["efficiency"] <= 1 and 0 <= found["row_hit_rate"] <= 1
-            assert 0 < found["mean_latency_ck"] and 0 < found["p99_latency_ck"]
+            assert 0 < found["efficiency"] <= found["bound"]["in_order"] <= found["bound"]["offline"] <= 1
+            assert 0 < found["share_of_bound"] <= 1
+            assert 0 < found["mean_latency_ck"] and 0 < found["p99_latency_ck"] <= found["max_latency_ck"]
+    assert found_cases == set(cases)
+    assert set(document["latency"]) == set(document["fairness"]) == set(document["waits"]) == {"peers_hbm2"}
+    assert "RTL = exact model in all" in done.stdout and "A lone read" in done.stdout
     assert "co-simulation / bare" in done.stdout and "Exact model alone" in done.stdout

@@ -76,7 +76,7 @@ def test_a_target_can_be_missed(of: str, good: float, bad: float) -> None:
 def test_only_chooses_cases() -> None:
     assert [case.title for case in chosen("p1 random,bfs", False)] == ["p1 random", "traces bfs"]
     assert len(chosen("stride_*", False)) == 11
-    with pytest.raises(InputError, match="--only nope: expected speed or traffic or latency or fairness, or the name"):
+    with pytest.raises(InputError, match="--only nope: expected speed, traffic, latency, fairness, waits, or the name"):
         bench._parts(bench.BenchOptions(only="nope"))
     assert bench._parts(bench.BenchOptions(only="fairness"))[0] == ("fairness",)
 
