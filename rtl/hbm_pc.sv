@@ -339,8 +339,9 @@ module hbm_pc
 
   hbm_stall u_stall (
     .clk_i, .rst_ni, .enable_i, .stop_i(stop), .writing_i(writing), .issue_i(issue), .empty_i(rd_level == '0 && wr_level == '0),
-    .rd_open_i(rd_open), .wr_open_i(wr_open), .rd_able_i(rd_able), .rd_of_bank_i(rd_of_bank), .wr_able_i(wr_able),
-    .wr_of_bank_i(wr_of_bank), .held_i(wish.held), .idle_next1_i(ok.idle_next1), .rfc_next1_i(pc_ok.rfc_next1),
+    .rd_open_i(rd_open), .rd_ok_i(ok.rd_ok), .wr_open_i(wr_open), .wr_ok_i(ok.wr_ok),
+    .rd_able_i(rd_able), .rd_of_bank_i(rd_of_bank), .wr_able_i(wr_able), .wr_of_bank_i(wr_of_bank),
+    .held_i(wish.held), .idle_next1_i(ok.idle_next1), .rfc_next1_i(pc_ok.rfc_next1),
     .act_i(cmd.act), .refsb_i(cmd.refsb), .ref_all_i(cmd.ref_all), .stall_o(stall)
   );
 

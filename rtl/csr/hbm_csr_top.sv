@@ -135,7 +135,8 @@ module hbm_csr_top
   assign commit_o     = regs.ctrl.commit.value;
 
   // ---------------------------------------------------------------- counters
-  // Order, from bit 0: cycles, events of PC0, of PC1, of port 0, of port 1; as the registers are laid out. An event of cycle N comes in N+2;
+  // Order, from bit 0: cycles, events of PC0, of PC1, of port 0, of port 1; as the registers are laid out. An event of cycle N comes in
+  // N+2;
   // so do, with these registers, a snapshot and a clear whose register write ends in N (M9).
   logic [1:0] started_q;   // cycle 0 of the count has come through
   logic       snapshot_q;

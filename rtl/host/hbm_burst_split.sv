@@ -1,4 +1,5 @@
-// Splits the read bursts of a lane into 32-byte requests, takes a reorder slot for each and registers it with its DRAM address (M2.1, M2.4).
+// Splits the read bursts of a lane into 32-byte requests, takes a reorder slot for each and registers it with its DRAM address (M2.1,
+// M2.4).
 //
 // Latency: a burst at the head in cycle N offers its first request in N+1; one request a cycle. An erroneous burst takes one
 // slot for all its beats and offers no request.

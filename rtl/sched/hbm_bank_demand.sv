@@ -1,8 +1,8 @@
 // Sums up, bank by bank, what the queues want: hits, lone hits, conflicts, urgent conflicts.
 //
 // Contract: M3.4, M4.5, M5.2. Only entries that could use an open row speak for it ("able"): one that waits for another entry, or for
-// a reserved read entry, would keep a row that nobody can use. An entry that is not urgent is younger than every urgent one of either direction (age classes are
-// given by time), so masking a bank's "not urgent" hits masks exactly hits that are younger than its urgent conflict.
+// a reserved read entry, would keep a row that nobody can use. Masking a bank's "not urgent" hits masks hits that are younger than its
+// urgent conflict, or of a lower class (AxQOS); what is masked for long becomes champion (M4.7).
 
 module hbm_bank_demand
   import hbm_pkg::*;

@@ -2,9 +2,11 @@
 //
 // Enforces: otherRow.
 //
-// Contract: M3.1 (visible one cycle after the offer), M3.4 (row hit), M4.2 (the champion, then urgent before not urgent, then by age), M4.5 (age class).
+// Contract: M3.1 (visible one cycle after the offer), M3.4 (row hit), M4.2 (the champion, then urgent before not urgent, then by age),
+// M4.5 (age class).
 //
-// Entries: HostDepth for port a, ReservedDepth for port b (read-modify-write), the rest for port a when its own are full (express lane, M3.1).
+// Entries: HostDepth for port a, ReservedDepth for port b (read-modify-write), the rest for port a when its own are full (express lane,
+// M3.1).
 // Slot numbers have no effect outside.
 
 module hbm_req_queue
@@ -67,7 +69,8 @@ module hbm_req_queue
   output logic [Depth-1:0] of_bank_o [NumBanks],
   output logic [LevelWidth-1:0] level_o,
 
-  // The champion, if a set has it, else its oldest urgent entry, else the oldest (aux, turn: the oldest). The column pick gives the entry's fields, the others its place.
+  // The champion, if a set has it, else its oldest urgent entry, else the oldest (aux, turn: the oldest). The column pick gives the entry's
+  // fields, the others its place.
   input  logic [Depth-1:0]    champion_i,     // one-hot or zero
   input  logic [Depth-1:0]    col_set_i,
   output logic [Depth-1:0]    col_pick_o,

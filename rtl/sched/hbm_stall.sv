@@ -16,9 +16,11 @@ module hbm_stall
   input logic issue_i,    // a column command is picked
   input logic empty_i,    // no entry in either queue
 
-  // Ready and not masked.
-  input rd_vec_t rd_open_i,
-  input wr_vec_t wr_open_i,
+  // Ready and not masked; banks whose RCD has passed.
+  input rd_vec_t   rd_open_i,
+  input bank_vec_t rd_ok_i,
+  input wr_vec_t   wr_open_i,
+  input bank_vec_t wr_ok_i,
 
   input rd_vec_t   rd_able_i,
   input rd_vec_t   rd_of_bank_i [NumBanks],
@@ -35,15 +37,15 @@ module hbm_stall
 );
 
   // ---------------------------------------------------------------- n: what holds
-  bank_vec_t able_d, able_q, held_q, idle_q, refreshing_q;
+  bank_vec_t able_d, able_q, rd_go_d, rd_go_q, wr_go_d, wr_go_q, held_q, idle_q, refreshing_q;
   bank_vec_t refreshed_q;  // of REFSB, REF and ACT the bank saw no ACT last
-  logic      valid_q, busy_q, off_q, empty_q, column_q, turn_q, rd_open, wr_open;
+  logic      valid_q, busy_q, off_q, empty_q, writing_q, rd_go, wr_go;
 
   for (genvar b = 0; b < NumBanks; b++) begin : g_bank
     assign able_d[b] = (rd_of_bank_i[b] & rd_able_i) != '0 || (wr_of_bank_i[b] & wr_able_i) != '0;
+    assign rd_go_d[b] = rd_ok_i[b] && (rd_of_bank_i[b] & rd_open_i) != '0;
+    assign wr_go_d[b] = wr_ok_i[b] && (wr_of_bank_i[b] & wr_open_i) != '0;
   end
-  assign rd_open = rd_open_i != '0;
-  assign wr_open = wr_open_i != '0;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -59,8 +61,9 @@ module hbm_stall
     busy_q <= issue_i;
     off_q <= !enable_i || stop_i;
     empty_q <= empty_i;
-    column_q <= writing_i ? wr_open : rd_open;
-    turn_q <= writing_i ? rd_open : wr_open;
+    writing_q <= writing_i;
+    rd_go_q <= rd_go_d;
+    wr_go_q <= wr_go_d;
     able_q <= able_d;
     held_q <= held_i;
     idle_q <= idle_next1_i;
@@ -69,12 +72,15 @@ module hbm_stall
 
   // ---------------------------------------------------------------- n + 1: the first that holds
   stall_t holds, stall_d, stall_q;
+  assign rd_go = rd_go_q != '0;
+  assign wr_go = wr_go_q != '0;
+
   always_comb begin
     holds.busy     = busy_q;
     holds.off      = off_q;
     holds.empty    = empty_q;
-    holds.column   = column_q;
-    holds.turn     = turn_q;
+    holds.column   = writing_q ? wr_go : rd_go;
+    holds.turn     = writing_q ? rd_go : wr_go;
     holds.refresh  = (able_q & (held_q | refreshing_q)) != '0;
     holds.activate = (able_q & idle_q) != '0;
     holds.bank     = able_q != '0;
