@@ -62,7 +62,7 @@ class BenchConfig:
     # Lock-step with the exact model. Off only where a test runs other values than the checkers know, plants a fault for
     # another check, or ends in the wrong way on purpose; its settings say why.
     check_exact: bool = True
-    check_counters: bool = False  # with check_exact: the performance counters at the end and where a test asks for it
+    check_counters: bool = True  # with check_exact: the performance counters at the end and where a test asks for it
     coverage: bool = True
     keep_commands: bool = True
     reproduce: str = ""

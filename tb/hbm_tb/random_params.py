@@ -26,16 +26,13 @@ TEMP_FACTORS: Final[dict[int, Fraction]] = {
     0b011: Fraction(1), 0b001: Fraction(2), 0b010: Fraction(1, 2), 0b110: Fraction(1, 4),
     0b100: Fraction(1), 0b101: Fraction(1), 0b111: Fraction(1),
 }  # fmt: skip
+# With all-bank refresh, refresh_hold 1 and nothing ahead, 000 keeps that limit too.
+ALL_TEMPS: Final[dict[int, Fraction]] = {0b000: Fraction(4), **TEMP_FACTORS}
 # From the first AR on the settings are those of the set; the preset of the build's reset values ran before. A bank's
 # last refresh may be that old, hence a shortest tREFI in relation to the one before.
 SHORTEST_REFI: Final = Fraction(2, 5)
 REFRESH_KEYS: Final = ("RFC", "RFCSB", "REFI", "REFISB")
 LATENCY_LOW: Final = 4  # CK: the device model's shortest RL and WL
-# Policy fields that are still drawn inside a part of their range: (least, most). All of it once RTL and model agree.
-HELD: Final[dict[str, tuple[int, int]]] = {
-    "page.page": (0, 3), "page.page_timeout": (0, 0), "refresh.pull_in": (0, 0), "drain.forward": (0, 0),
-    "qos.qos_mid": (16, 31), "qos.qos_high": (16, 31),
-}  # fmt: skip
 PAGE_POSITION: Final = 7  # of address bit 12 in a mask: rows below a limit are functions of bits 12 and up (M2.6)
 
 Generator = np.random.Generator
@@ -156,7 +153,7 @@ def most_pull(params: Params, every: bool, hold: int, temp: int) -> int:
 
     Where TEMP does not lengthen the interval, the hardware's own limits do (M6.7).
     """
-    factor = TEMP_FACTORS[temp]
+    factor = ALL_TEMPS[temp]
     if every:
         # A bank waits for what was ahead, `hold` owed refreshes and one more interval.
         hold = min(max(hold, 1), 8)
@@ -164,7 +161,7 @@ def most_pull(params: Params, every: bool, hold: int, temp: int) -> int:
     per_set = params.count("bgs") * params.count("banks")
     banks = params.count("sids") * per_set
     # 2N + hold + 4 + n + pull_in intervals are less than 9N of the interval without TEMP.
-    return min(15, math.ceil(9 * banks / max(factor, Fraction(1))) - 1 - 2 * banks - max(hold, 1) - 4 - per_set)
+    return int(min(15, math.ceil(9 * banks / max(factor, Fraction(1))) - 1 - 2 * banks - max(hold, 1) - 4 - per_set))
 
 
 # ------------------------------------------------------------------ draws
@@ -216,8 +213,7 @@ def _policy(rng: Generator, params: Params, temp: int, registers: tuple[str, ...
             small = rng.random() < 0.4
             top = (1 << item.width) - 1
             value = int(item.reset or 0) if near else int(rng.integers(0, min(top, 40) + 1 if small else top + 1))
-            low, high = HELD.get(f"{name}.{item.name}", (0, top))
-            drawn[f"{name}.{item.name}"] = value if low <= value <= high else low + value % (high - low + 1)
+            drawn[f"{name}.{item.name}"] = value
     if "page.page" in drawn:
         _repair_page(drawn, params)
     if "refresh.refresh_en" in drawn:

@@ -275,7 +275,7 @@ class ChampionUnderPressure(PolicyTest):
 
 @pyuvm.test()
 class AdaptivePages(PolicyTest):
-    """Phases of rows that come back and of rows that do not, all adaptive codes: the share of auto-precharge follows."""
+    """Phases of rows that come back and of rows that do not, all adaptive codes: auto-precharge follows."""
 
     settings: ClassVar[dict[str, Any]] = {"policy": {"refresh.refresh_hold": 4}}
 
@@ -302,7 +302,7 @@ class AdaptivePages(PolicyTest):
 
 @pyuvm.test()
 class UnusedPagesTimeOut(PolicyTest):
-    """Rows are left open with pauses of all lengths around the time-out; both kinds of refresh and page policies meet it."""
+    """Rows are left open with pauses of all lengths around the time-out, under several page policies."""
 
     async def body(self) -> None:
         for number, (limit, page) in enumerate(((1, 0), (7, 2), (40, 0), (150, 4), (600, 0), (0, 0))):

@@ -35,6 +35,8 @@ class RandomTraffic(HbmTest):
                 for port in range(2)
             }
             await ChannelSequence("random", self.env, parts).start()
+            if self.config.check_counters:
+                await self.env.compare_counters()  # under traffic: what was offered is not answered yet
         await self.env.drain()
 
 

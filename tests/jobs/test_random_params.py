@@ -53,7 +53,14 @@ def test_the_matrix_reaches_the_ends_of_the_fields() -> None:
         if param.key not in ("RL", "WL", "REFI", "REFISB", "RFC"):
             assert min(drawn) <= 1 and max(drawn) > 20, param.key
         assert len(set(drawn)) > (10 if param.key in ("WL", "CCDS", "RRDS") else 20), param.key
-    assert {one.policy["page.page"] for one in sets} == {0, 1, 2, 3}
+    assert {one.policy["page.page"] for one in sets} == set(range(8))
+    assert {one.policy["refresh.pull_in"] for one in sets} == set(range(16))
+    assert {one.policy["drain.forward"] for one in sets} == {0, 1}
+    for name in ("qos.qos_mid", "qos.qos_high"):
+        limits = [one.policy[name] for one in sets]
+        assert 0 in limits and max(limits) > 16 and len(set(limits)) > 20, name
+    timeouts = [one.policy["page.page_timeout"] for one in sets]
+    assert 0 in timeouts and any(0 < limit < 40 for limit in timeouts) and max(timeouts) > 1000
     assert {one.policy["refresh.refresh_hold"] for one in sets} == set(range(16))
     assert {one.temp for one in sets} >= {1, 2, 3, 6} and {one.rd_delay for one in sets} == set(range(8))
     assert any(one.masks for one in sets) and any(one.row_limit for one in sets)
