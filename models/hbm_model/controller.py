@@ -133,23 +133,23 @@ _FULL: Final = (1 << 32) - 1  # strobes of a whole beat
 class Policy:
     """The policy registers (docs/registers.md); the defaults are their values after reset."""
 
-    page: int = 1
+    page: int = 4
     ap_allowed: int = 1
     ap_min_ras: int = 0
+    page_timeout: int = 40
     refresh_en: int = 1
     refresh_all: int = 0
-    refresh_hold: int = 6
-    switch_low: int = 3
-    switch_gain: int = 2
-    switch_idle: int = 16
-    write_high: int = 24
-    write_low: int = 4
-    starve_limit: int = 1000
-    page_timeout: int = 0
+    refresh_hold: int = 8
     pull_in: int = 0
-    forward: int = 0
-    qos_mid: int = 16
-    qos_high: int = 16
+    switch_low: int = 2
+    switch_gain: int = 4
+    switch_idle: int = 16
+    write_high: int = 8
+    write_low: int = 4
+    forward: int = 1
+    starve_limit: int = 1000
+    qos_mid: int = 4
+    qos_high: int = 8
 
     @staticmethod
     def of(params: Params, **values: int) -> Policy:
@@ -308,7 +308,11 @@ class Channel:
     """
 
     def __init__(self, setup: Setup) -> None:
+        if max(setup.read_entries, setup.write_entries) > m.RANKS:
+            raise InputError(f"the model holds queues of at most {m.RANKS} entries")
         self.setup = setup
+        # Deep queues of studies leave no room for the entries of merges and of the express lane.
+        self._host_only = setup.read_entries + m.RESERVED_ENTRIES + m.EXPRESS_ENTRIES > m.RANKS
         self.k = constants(setup)
         policy = setup.policy
         self.control: I64 = control_at_rest(setup.params, setup.first, policy.starve_limit, policy.page_timeout)
@@ -359,6 +363,8 @@ class Channel:
         """Append bursts (AX_ROW) to AW (`write`) or AR of a port."""
         if len(rows) == 0:
             return
+        if self._host_only:
+            raise InputError(f"a channel with {self.setup.read_entries} read entries takes request traces only")
         if int(rows["id"].max()) >= p.IDS:
             raise InputError(f"id {int(rows['id'].max())}: the model holds ids below {p.IDS}")
         table = np.empty((len(rows), p.AX_COLUMNS), np.int64)
@@ -380,6 +386,8 @@ class Channel:
         self, trace: RequestTrace, address_map: AddressMap, ids: I64 | None = None, partial: I64 | None = None
     ) -> None:
         """Set the requests of both ports: single-beat transactions, each port in the order of the trace."""
+        if self._host_only and (partial is not None or self.setup.policy.qos_high == 0):
+            raise InputError(f"{self.setup.read_entries} read entries leave none for merges and the express lane")
         map_constants(self.k, address_map, address_map.rows)
         pc, address = address_map.split(trace.address)
         write = np.asarray(trace.write, np.bool_)

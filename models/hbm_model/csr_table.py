@@ -127,10 +127,10 @@ REGISTERS: Final = (
         "policy.page",
         0x040,
         (
-            Field("page", 0, 3, "rw", 1),
+            Field("page", 0, 3, "rw", 4),
             Field("ap_allowed", 4, 1, "rw", 1),
             Field("ap_min_ras", 8, 8, "rw", 0, "ap_min_ras"),
-            Field("page_timeout", 16, 12, "rw", 0),
+            Field("page_timeout", 16, 12, "rw", 40),
         ),
     ),
     Register(
@@ -139,7 +139,7 @@ REGISTERS: Final = (
         (
             Field("refresh_en", 0, 1, "rw", 1),
             Field("refresh_all", 1, 1, "rw", 0),
-            Field("refresh_hold", 4, 4, "rw", 6),
+            Field("refresh_hold", 4, 4, "rw", 8),
             Field("pull_in", 8, 4, "rw", 0),
         ),
     ),
@@ -147,8 +147,8 @@ REGISTERS: Final = (
         "policy.turnaround",
         0x048,
         (
-            Field("switch_low", 0, 6, "rw", 3),
-            Field("switch_gain", 8, 6, "rw", 2),
+            Field("switch_low", 0, 6, "rw", 2),
+            Field("switch_gain", 8, 6, "rw", 4),
             Field("switch_idle", 16, 8, "rw", 16),
         ),
     ),
@@ -156,9 +156,9 @@ REGISTERS: Final = (
         "policy.drain",
         0x04C,
         (
-            Field("write_high", 0, 6, "rw", 24),
+            Field("write_high", 0, 6, "rw", 8),
             Field("write_low", 8, 6, "rw", 4),
-            Field("forward", 16, 1, "rw", 0),
+            Field("forward", 16, 1, "rw", 1),
         ),
     ),
     Register(
@@ -170,8 +170,8 @@ REGISTERS: Final = (
         "policy.qos",
         0x054,
         (
-            Field("qos_mid", 0, 5, "rw", 16),
-            Field("qos_high", 8, 5, "rw", 16),
+            Field("qos_mid", 0, 5, "rw", 4),
+            Field("qos_high", 8, 5, "rw", 8),
         ),
     ),
     Register(

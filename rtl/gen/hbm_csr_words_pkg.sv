@@ -15,12 +15,12 @@ package hbm_csr_words_pkg;
     32'h0fffff17  // policy.page
   };
   localparam logic [PolicyWords-1:0][31:0] PolicyReset = {
-    32'd16 | (32'd16 << 8),
+    32'd4 | (32'd8 << 8),
     32'd1000,
-    32'd24 | (32'd4 << 8) | (32'd0 << 16),
-    32'd3 | (32'd2 << 8) | (32'd16 << 16),
-    32'd1 | (32'd0 << 1) | (32'd6 << 4) | (32'd0 << 8),
-    32'd1 | (32'd1 << 4) | (32'(hbm_reset_pkg::ApMinRas) << 8) | (32'd0 << 16)
+    32'd8 | (32'd4 << 8) | (32'd1 << 16),
+    32'd2 | (32'd4 << 8) | (32'd16 << 16),
+    32'd1 | (32'd0 << 1) | (32'd8 << 4) | (32'd0 << 8),
+    32'd4 | (32'd1 << 4) | (32'(hbm_reset_pkg::ApMinRas) << 8) | (32'd40 << 16)
   };
 
   localparam int unsigned MapWords = 33;

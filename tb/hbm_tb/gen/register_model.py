@@ -240,10 +240,10 @@ class hbm_csr_policy__page(uvm_reg):
         self.page_timeout = uvm_reg_field("page_timeout")
 
     def build(self) -> None:
-        self.page.configure(self, 3, 0, "RW", False, 0x1, True, True, False)
+        self.page.configure(self, 3, 0, "RW", False, 0x4, True, True, False)
         self.ap_allowed.configure(self, 1, 4, "RW", False, 0x1, True, True, False)
         self.ap_min_ras.configure(self, 8, 8, "RW", False, 0x0, True, True, False)
-        self.page_timeout.configure(self, 12, 16, "RW", False, 0x0, True, True, False)
+        self.page_timeout.configure(self, 12, 16, "RW", False, 0x28, True, True, False)
 
 
 # Reg - hbm_csr_policy::refresh
@@ -259,7 +259,7 @@ class hbm_csr_policy__refresh(uvm_reg):
     def build(self) -> None:
         self.refresh_en.configure(self, 1, 0, "RW", False, 0x1, True, True, False)
         self.refresh_all.configure(self, 1, 1, "RW", False, 0x0, True, True, False)
-        self.refresh_hold.configure(self, 4, 4, "RW", False, 0x6, True, True, False)
+        self.refresh_hold.configure(self, 4, 4, "RW", False, 0x8, True, True, False)
         self.pull_in.configure(self, 4, 8, "RW", False, 0x0, True, True, False)
 
 
@@ -273,8 +273,8 @@ class hbm_csr_policy__turnaround(uvm_reg):
         self.switch_idle = uvm_reg_field("switch_idle")
 
     def build(self) -> None:
-        self.switch_low.configure(self, 6, 0, "RW", False, 0x3, True, True, False)
-        self.switch_gain.configure(self, 6, 8, "RW", False, 0x2, True, True, False)
+        self.switch_low.configure(self, 6, 0, "RW", False, 0x2, True, True, False)
+        self.switch_gain.configure(self, 6, 8, "RW", False, 0x4, True, True, False)
         self.switch_idle.configure(self, 8, 16, "RW", False, 0x10, True, True, False)
 
 
@@ -288,9 +288,9 @@ class hbm_csr_policy__drain(uvm_reg):
         self.forward = uvm_reg_field("forward")
 
     def build(self) -> None:
-        self.write_high.configure(self, 6, 0, "RW", False, 0x18, True, True, False)
+        self.write_high.configure(self, 6, 0, "RW", False, 0x8, True, True, False)
         self.write_low.configure(self, 6, 8, "RW", False, 0x4, True, True, False)
-        self.forward.configure(self, 1, 16, "RW", False, 0x0, True, True, False)
+        self.forward.configure(self, 1, 16, "RW", False, 0x1, True, True, False)
 
 
 # Reg - hbm_csr_policy::starve
@@ -313,8 +313,8 @@ class hbm_csr_policy__qos(uvm_reg):
         self.qos_high = uvm_reg_field("qos_high")
 
     def build(self) -> None:
-        self.qos_mid.configure(self, 5, 0, "RW", False, 0x10, True, True, False)
-        self.qos_high.configure(self, 5, 8, "RW", False, 0x10, True, True, False)
+        self.qos_mid.configure(self, 5, 0, "RW", False, 0x4, True, True, False)
+        self.qos_high.configure(self, 5, 8, "RW", False, 0x8, True, True, False)
 
 
 # Regfile - hbm_csr_policy
