@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from typing import Final
 
-RANKS: Final = 62  # ranks of a queue before they are dealt anew; 62 keeps every set a positive int64
+from hbm_model._jit import jit_enabled
+
+# Ranks of a queue before they are dealt anew: one bit each of an int64; as plain Python sets must stay positive.
+RANKS: Final = 64 if jit_enabled() else 62
 NEVER: Final = -(1 << 40)  # an instant before everything
 READ: Final = 0
 WRITE: Final = 1

@@ -30,8 +30,8 @@ def sim_command(
         float, typer.Option(help="open loop: requests arrive evenly at this % of peak (0: as the trace says)")
     ] = 0.0,
     ids: Annotated[int, typer.Option(min=1, max=1024, help="AXI ids that the requests of a port use by turns")] = 16,
-    read_entries: Annotated[int, typer.Option(help="entries of the read queue, 4 to 48 (the RTL has 32)")] = 32,
-    write_entries: Annotated[int, typer.Option(help="entries of the write queue, 4 to 48 (the RTL has 32)")] = 32,
+    read_entries: Annotated[int, typer.Option(help="entries of the read queue, 4 to 64 (the RTL has 32)")] = 32,
+    write_entries: Annotated[int, typer.Option(help="entries of the write queue, 4 to 64 (the RTL has 32)")] = 32,
     sweep: Annotated[
         list[str] | None,
         typer.Option("--sweep", help="KEY=A,B,C: one simulation per value; several make a grid. docs/studies.md"),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 PIECE_S: Final = 0.2  # aim for the wall time of a piece
 _FIRST_PIECE: Final = 1 << 14  # cycles
-QUEUE_LIMITS: Final = (4, 48)  # entries; the RTL has 32
+QUEUE_LIMITS: Final = (4, 64)  # entries; the RTL has 32
 QUEUE_ENTRIES: Final = 32
 
 Progress = Callable[[int], None]  # requests answered so far

@@ -249,7 +249,7 @@ def test_axes() -> None:
         (("stream", "--jobs", "2"), "belong to --sweep"),
         (("stream", "--map", "x"), "unknown map"),
         (("stream", "--name", "../x"), "--name ../x"),
-        (("stream", "--read-entries", "3"), "--read-entries 3: expected 4 to 48"),
+        (("stream", "--read-entries", "3"), "--read-entries 3: expected 4 to 64"),
         (("stream", "--load", "-1"), "--load -1"),
         (("stride_33",), "unknown pattern"),
         (("BAD",), "BAD:2: expected"),

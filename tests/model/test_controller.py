@@ -15,9 +15,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from hbm_model._jit import jit_enabled
 from hbm_model.addrmap import DEFAULT_MAP, Location, named_map
 from hbm_model.commands import Cmd, CmdArray, describe
-from hbm_model.controller import Channel, Policy, Prediction, Setup, simulate
+from hbm_model.controller import AX_ROW, Channel, Policy, Prediction, Setup, simulate
+from hbm_model.errors import InputError
 from hbm_model.legality import check_trace
 from hbm_model.params import Params
 from hbm_model.presets import PRESET_NAMES, preset
@@ -251,3 +253,28 @@ def test_the_first_difference_is_told() -> None:
     lost = first_difference(foreseen[:-1], foreseen)
     assert lost is not None
     assert lost.seen is None
+
+
+def test_deep_queues_of_studies() -> None:
+    """64 entries use all bits of a set: legal, complete, reads gain; what such a channel cannot hold is refused."""
+    params = preset("peers_hbm2")
+    count = 6000 if jit_enabled() else 400
+    rng = np.random.default_rng(8)
+    address = rng.integers(0, 1 << 24, count).astype(np.uint64) << np.uint64(5)
+    most = 64 if jit_enabled() else 62
+    for share in (0.3, 0.0):
+        trace = make_trace(rng.random(count) < share, address)
+        cycles = []
+        for entries in (32, most):
+            seen = simulate(Setup(params, Policy.of(params), read_entries=entries, write_entries=entries), trace)
+            assert not len(check_trace(seen.commands, params))
+            assert seen.done.min() > 0
+            cycles.append(seen.cycles)
+    assert cycles[1] < cycles[0]  # of reads alone
+    setup = Setup(params, Policy.of(params, qos_high=0), read_entries=most)
+    with pytest.raises(InputError, match="none for merges and the express lane"):
+        simulate(setup, trace)
+    with pytest.raises(InputError, match="request traces only"):
+        Channel(setup).offer_ax(0, False, np.zeros(1, AX_ROW))
+    with pytest.raises(InputError, match="at most"):
+        Channel(Setup(params, Policy.of(params), write_entries=most + 1))
