@@ -13,8 +13,10 @@ from hbm_model._places import (
     B_IN,
     B_PARTED,
     B_PICKED,
+    B_RD,
     B_REFRESHED,
     B_ROW,
+    B_WR,
     C_BEFORE,
     C_OTHERS,
     C_RANK,
@@ -72,15 +74,28 @@ def part(x: Cells, b: int) -> None:
 
 
 @hot
-def stall_cause(x: Cells, k: Cells, n: int, allowed: bool, stopped: bool) -> int:
+def opened(x: Cells, d: int, ready: int, t: int) -> bool:
+    """True when RCD has passed for one of the ready entries of a direction."""
+    since = B_RD if d == READ else B_WR
+    while ready:
+        b = x[E_BANK + d * 64 + lowest(ready)]
+        if x[since + b] <= t:
+            return True
+        ready &= ~x[B_IN + d * MAX_BANKS + b]
+    return False
+
+
+@hot
+def stall_cause(x: Cells, k: Cells, n: int, pc: int, allowed: bool, stopped: bool) -> int:
     """M9.3 (2) to (9), on S(n): the place of the counter."""
     if not allowed or stopped:
         return N_STALL_OFF
     if (x[ALL] | x[ALL_W]) == 0:
         return N_STALL_EMPTY
-    if x[C_READY]:
+    d = x[DIRECTION]
+    if opened(x, d, x[C_READY], 2 * n + pc):
         return N_STALL_COLUMN
-    if x[C_OTHERS]:
+    if opened(x, 1 - d, x[C_OTHERS], 2 * n + pc):
         return N_STALL_TURN
     able = x[FREE] & ~x[RAW]
     able_w = x[FREE_W] & ~x[RAW_W]
@@ -109,7 +124,7 @@ def stall_cause(x: Cells, k: Cells, n: int, allowed: bool, stopped: bool) -> int
 
 
 @hot
-def count_cycle(x: Cells, k: Cells, n: int, allowed: bool, stopped: bool) -> None:
+def count_cycle(x: Cells, k: Cells, n: int, pc: int, allowed: bool, stopped: bool) -> None:
     """What cycle n counts, seen on S(n) and on its picks and grants."""
     if x[G_ACT]:
         b = x[P_ACT_BANK]
@@ -131,7 +146,7 @@ def count_cycle(x: Cells, k: Cells, n: int, allowed: bool, stopped: bool) -> Non
             x[N_REF_ALL] += 1
     r = x[C_RANK]
     if r < 0:
-        x[stall_cause(x, k, n, allowed, stopped)] += 1
+        x[stall_cause(x, k, n, pc, allowed, stopped)] += 1
     else:
         d = x[DIRECTION]
         b = x[E_BANK + d * 64 + r]

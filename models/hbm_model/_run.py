@@ -109,7 +109,7 @@ def finish(
             x[m.N_RMW] += 1
         if x[m.ALL_W] and count(x[m.ALL_W]) == k[m.K_WRITE_ENTRIES]:
             x[m.N_WR_FULL] += 1
-        count_cycle(x, k, n, allowed, stopped)
+        count_cycle(x, k, n, pc, allowed, stopped)
         watch_rows(x, k, page_beat)
         freed = -x[m.WR_PATH]
         at = apply_pc(x, k, n, pc, out, at)

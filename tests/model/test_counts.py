@@ -67,7 +67,15 @@ def cause(channel: Channel, pc: int, n: int, refreshed: dict[int, tuple[bool, in
         claims = opened(*champion) != at(m.E_ROW, *champion)
         return (claims and b == at(m.E_BANK, *champion)) or (bool(x[m.SERVED]) and (d, r) != champion)
 
-    ready = [d for d, r in able if opened(d, r) == at(m.E_ROW, d, r) and has(m.WHOLE, d, r) and not masked(d, r)]
+    rcd = (m.B_RD, m.B_WR)
+    ready = [
+        d
+        for d, r in able
+        if opened(d, r) == at(m.E_ROW, d, r)
+        and has(m.WHOLE, d, r)
+        and not masked(d, r)
+        and x[rcd[d] + at(m.E_BANK, d, r)] <= 2 * n + pc
+    ]
     if int(x[m.DIRECTION]) in ready:
         return "column"
     if ready:

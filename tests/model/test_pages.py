@@ -30,7 +30,7 @@ def late(trace: RequestTrace, gap: int) -> RequestTrace:
 def rows_of(rows: list[int], gap: int = 60, params: Params = HBM2, **policy: int) -> CmdArray:
     """One read after the other, each alone, of these rows of one bank."""
     trace = late(requests(params, [("R", 0, 1, 2, row) for row in rows]), gap)
-    channel = Channel(Setup(params, Policy.of(params, refresh_en=0, **policy)))
+    channel = Channel(Setup(params, Policy.of(params, **{"refresh_en": 0, "page_timeout": 0, **policy})))
     channel.offer(trace, named_map(DEFAULT_MAP, params.geometry), np.zeros(len(trace), np.int64))
     return channel.run()
 
@@ -54,7 +54,7 @@ def test_adaptive_learns_to_keep() -> None:
 def test_the_predictor_counts_under_every_policy() -> None:
     """Policy open; then adaptive is written: the count is what the traffic before has made of it."""
     trace = late(requests(HBM2, [("R", 0, 1, 2, row) for row in (1, 2, 3, 4)]), 60)
-    channel = Channel(Setup(HBM2, Policy.of(HBM2, refresh_en=0, page=0)))
+    channel = Channel(Setup(HBM2, Policy.of(HBM2, refresh_en=0, page=0, page_timeout=0)))
     channel.offer(trace, named_map(DEFAULT_MAP, HBM2.geometry), np.zeros(len(trace), np.int64))
     channel.events(register(170, c7.PAGE, 4 | 1 << c7.AP_LSB))
     assert kinds(channel.run()) == ["ACT", "RD", "PRE"] * 2 + ["ACT", "RD", "PRE", "ACT", "RDA"]
@@ -74,7 +74,7 @@ def test_time_out() -> None:
 def test_time_out_while_all_is_quiet() -> None:
     """page_timeout written long after the traffic: two beats later the rows go, and skipping does not lose them."""
     trace = requests(HBM2, [("R", 0, 1, 2, 7), ("R", 1, 0, 0, 7)])
-    channel = Channel(Setup(HBM2, Policy.of(HBM2, refresh_en=0, page=0), opens=OPENS))
+    channel = Channel(Setup(HBM2, Policy.of(HBM2, refresh_en=0, page=0, page_timeout=0), opens=OPENS))
     channel.offer(trace, named_map(DEFAULT_MAP, HBM2.geometry), np.zeros(2, np.int64))
     channel.run(5000, to_the_end=False)
     channel.events(register(6000, c7.PAGE, 40 << c7.TIMEOUT_LSB))
