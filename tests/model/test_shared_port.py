@@ -126,8 +126,9 @@ def test_rows_of_a_log_from_the_pins() -> None:
 
 def test_waits_of_a_run() -> None:
     """Ageing shortens the longest wait: the measurement sees what it is about."""
-    seen = run_model(channel(), MAP, 60_000, segment=30_000)
-    unaged = run_model(channel(starve_limit=0), MAP, 60_000, segment=30_000)
+    plain = {"forward": 0, "qos_high": 16, "qos_mid": 16}
+    seen = run_model(channel(**plain), MAP, 60_000, segment=30_000)
+    unaged = run_model(channel(**plain, starve_limit=0), MAP, 60_000, segment=30_000)
     assert seen.reads > 10_000 and seen.writes > 10_000
     assert seen.read_queue is not None and unaged.read_queue is not None
     assert 1_000 < seen.read_queue <= seen.read_valid < 6_000
