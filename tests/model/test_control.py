@@ -24,6 +24,7 @@ START, COMMIT = 1, 2
 OFF = 0x60  # policy.refresh: refresh_hold 6, nothing enabled
 SINGLE, ALL = 0x61, 0x63
 OPEN_PAGE = 0x10
+LOOK_AHEAD = 0x11
 Event = tuple[int, int, int]  # cycle in which the write ends, address, data; address -1: TEMP pins
 
 
@@ -140,7 +141,7 @@ HBM2_MAP = named_map(DEFAULT_MAP, HBM2.geometry)
 
 def test_new_requests_wait_for_the_commit() -> None:
     """AR refused from the first cycle of drain to the last before run; one is taken in run's first cycle, 234."""
-    made = channel((1, REFRESH, OFF), (402, CTRL, COMMIT))
+    made = channel((1, REFRESH, OFF), (1, PAGE, LOOK_AHEAD), (402, CTRL, COMMIT))
     made.offer_ax(0, False, reads(100, 200, 404, 405))
     taken = made.step(900).accepted[0][0]
     # Read of 404: in the queue 407, ACT granted 408 (time 817), RDA at 2m >= 817 + 14, m = 416,

@@ -28,6 +28,11 @@ from hbm_model.story import first_difference, story
 
 HBM2 = preset("hbm2_2000_eng")
 OPENS = 10  # cycle of the first offer
+# The hand cases hold for these policies.
+HAND = {
+    "page": 1, "page_timeout": 0, "refresh_hold": 6, "switch_low": 3, "switch_gain": 2, "switch_idle": 16,
+    "write_high": 24, "write_low": 4, "forward": 0,
+}  # fmt: skip
 
 
 def requests(params: Params, lines: list[tuple[str, int, int, int, int]]) -> RequestTrace:
@@ -40,7 +45,7 @@ def requests(params: Params, lines: list[tuple[str, int, int, int, int]]) -> Req
 
 
 def run(lines: list[tuple[str, int, int, int, int]], params: Params = HBM2, **policy: int) -> Prediction:
-    setup = Setup(params, Policy.of(params, refresh_en=0, **policy), opens=OPENS)
+    setup = Setup(params, Policy.of(params, **{**HAND, "refresh_en": 0, **policy}), opens=OPENS)
     return simulate(setup, requests(params, lines))
 
 
@@ -115,7 +120,7 @@ def test_read_waits_for_the_write_before_it() -> None:
 
 def test_refresh_at_rest() -> None:
     """M6.1, M6.4: due in CK 2 (e + 1) + 243 = 253 (cycle 126), picked in 127, granted in 128, PC0 before PC1."""
-    setup = Setup(HBM2, Policy.of(HBM2), first=4, opens=1000)
+    setup = Setup(HBM2, Policy.of(HBM2, **HAND), first=4, opens=1000)
     seen = simulate(setup, requests(HBM2, [("R", 0, 0, 0, 0)]))
     first = [describe(c) for c in seen.commands[:2]]
     assert first == ["REFSB pc0 sid0 bg0 bank0 at CK 262", "REFSB pc1 sid0 bg0 bank0 at CK 263"]
@@ -145,16 +150,17 @@ POLICIES = [
     {"refresh_all": 1},
     {"refresh_hold": 1, "starve_limit": 100},
     {"ap_allowed": 0, "write_high": 8},
+    {"page": 1, "page_timeout": 0, "write_high": 24},
 ]
 
 
 @pytest.mark.parametrize("name", PRESET_NAMES)
 def test_legal_and_complete(name: str) -> None:
-    """The checker accepts every predicted trace; every request is served exactly once and answered."""
+    """The checker accepts every predicted trace; every request is served exactly once and answered, none forwarded."""
     params = preset(name)
     for seed, policy in enumerate(POLICIES):
         trace, ids, partial = traffic(params, 3000, seed)
-        setup = Setup(params, Policy.of(params, **policy), opens=20)
+        setup = Setup(params, Policy.of(params, **{"forward": 0, **policy}), opens=20)
         seen = simulate(setup, trace, ids=ids, partial=partial)
         assert len(check_trace(seen.commands, params)) == 0, (name, policy)
         assert (seen.done > seen.taken).all()
@@ -230,7 +236,7 @@ def test_the_first_difference_is_told() -> None:
     wrong = HBM2.replaced(RRDL=8)
 
     def begin() -> Channel:
-        channel = Channel(Setup(HBM2, Policy.of(HBM2)))
+        channel = Channel(Setup(HBM2, Policy.of(HBM2, **HAND)))
         channel.offer(trace, address_map, ids)
         return channel
 
@@ -239,7 +245,7 @@ def test_the_first_difference_is_told() -> None:
         channel.run(cycle, to_the_end=False)
         return channel
 
-    seen = simulate(Setup(wrong, Policy.of(wrong)), trace, ids=ids).commands
+    seen = simulate(Setup(wrong, Policy.of(wrong, **HAND)), trace, ids=ids).commands
     foreseen = begin().run()
     assert first_difference(foreseen, begin().run()) is None
     found = first_difference(seen, foreseen)
@@ -266,7 +272,8 @@ def test_deep_queues_of_studies() -> None:
         trace = make_trace(rng.random(count) < share, address)
         cycles = []
         for entries in (32, most):
-            seen = simulate(Setup(params, Policy.of(params), read_entries=entries, write_entries=entries), trace)
+            policy = Policy.of(params, **HAND)
+            seen = simulate(Setup(params, policy, read_entries=entries, write_entries=entries), trace)
             assert not len(check_trace(seen.commands, params))
             assert seen.done.min() > 0
             cycles.append(seen.cycles)

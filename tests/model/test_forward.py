@@ -13,6 +13,7 @@ from hbm_model.presets import preset
 ADDRESS = {register.path: register.address for register in REGISTERS}
 FULL = (1 << 32) - 1
 FAR = 1 << 20  # another row
+QUIET = {"refresh_en": 0, "page": 1, "page_timeout": 0, "forward": 0, "qos_mid": 16, "qos_high": 16}
 
 
 def bursts(*rows: tuple[int, int, int, int, int]) -> npt.NDArray[np.void]:
@@ -43,7 +44,7 @@ def run(
 ) -> tuple[Channel, Foreseen]:
     """Port 0 alone, no refresh, map `peers`."""
     params = preset(name)
-    channel = Channel(Setup(params, Policy.of(params, refresh_en=0, **policy)))
+    channel = Channel(Setup(params, Policy.of(params, **{**QUIET, **policy})))
     channel.offer_ax(0, False, reads)
     if writes is not None and data is not None:
         channel.offer_ax(0, True, writes)
@@ -160,7 +161,7 @@ def test_the_value_of_the_cycle_counts() -> None:
     params = preset("hbm3_6400_eng")
     found = []
     for cycle in (49, 50, 51):
-        channel = Channel(Setup(params, Policy.of(params, refresh_en=0)))
+        channel = Channel(Setup(params, Policy.of(params, **QUIET)))
         channel.offer_ax(0, False, bursts(*slow(36), (50, FAR * 64 + 512, 20, 15, 1)))
         channel.events(np.array([(cycle, EV_REGISTER, ADDRESS["policy.qos"], 8 << 8 | 16)], EV_ROW))
         seen = channel.step(20_000)

@@ -27,7 +27,7 @@ CYCLES = 20 * PIECE
 def rows_of(rows: Records, dtype: np.dtype[np.void], cycle: NDArray[np.int64]) -> Records:
     """What a channel is offered, each with the cycle of its VALID."""
     out = np.zeros(len(rows), dtype)
-    for name in ("addr", "id", "len", "size", "burst", "lock") if dtype == AX_ROW else ("strb", "last"):
+    for name in ("addr", "id", "len", "size", "burst", "lock", "qos") if dtype == AX_ROW else ("strb", "last"):
         out[name] = rows[name]
     out["cycle"] = cycle
     return out
