@@ -53,7 +53,7 @@ class Coverage:
         self.classes = np.zeros((2, len(CLASSES)), np.int64)  # direction x class
         self.moments = np.zeros((2, len(MOMENTS)), np.int64)  # PC x moment: batches that ended in it
         self.counters = np.zeros(len(COUNTERS), np.int64)  # of the last snapshot
-        self._limits = np.array([16, 16], np.int64)  # qos_mid, qos_high
+        self._limits = np.array([QOS.field(name).reset or 0 for name in ("qos_mid", "qos_high")], np.int64)
 
     # ------------------------------------------------------------ sampling
 

@@ -120,7 +120,7 @@ class Checks(uvm_scoreboard):  # type: ignore[misc]
         self.board = Scoreboard(settings, self.legality)
         self.exact = LockStep(reset_params(config.geometry), config.reproduce) if config.check_exact else None
         self.kept: list[Records] = []
-        self.forwarding = False  # policy.drain.forward was ever set
+        self.forwarding = bool(DRAIN.field("forward").reset)  # policy.drain.forward was ever set
         self.clears = 0  # of the counters, by software
         self._ports: dict[int, PortBatch] = {}
         self._commands: CommandBatch | None = None

@@ -22,7 +22,7 @@ from hbm_model.csr import MASKS
 from hbm_model.csr_table import REGISTERS
 from hbm_model.errors import InputError
 from hbm_model.params import PARAM, Params
-from hbm_tb import axi, records, traffic
+from hbm_tb import axi, counters, records, traffic
 from hbm_tb.agents import PortBatch
 from hbm_tb.command_log import COLUMNS, READS, WRITES, CommandLog
 from hbm_tb.config import BenchConfig, reset_params
@@ -96,7 +96,11 @@ FAST = {
     "CCDR": 2, "WTRS": 2, "WTRL": 2, "RTP": 2, "WR": 2, "RTW": 4, "RFC": 20, "RFCSB": 20, "RREFD": 4, "REFI": 65535,
     "REFISB": 65535, "PPD": 1,
 }  # fmt: skip
-QUIET_POLICY = {"page": 0, "refresh_en": 0}
+# The simplest behaviour, whatever the values after reset are.
+QUIET_POLICY = {
+    "page": 0, "page_timeout": 0, "refresh_en": 0, "refresh_hold": 6, "pull_in": 0, "switch_low": 3, "switch_gain": 2,
+    "switch_idle": 16, "write_high": 24, "write_low": 4, "forward": 0, "starve_limit": 1000, "qos_mid": 16, "qos_high": 16,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -643,7 +647,8 @@ async def status_shows_the_temperature(test: EffectTest) -> None:
 
 
 @effect(
-    *(f"load[{pc}].{name}" for pc in range(2) for name in ("rd_level", "wr_level", "refresh_debt", "writing"))
+    *(f"load[{pc}].{name}" for pc in range(2) for name in ("rd_level", "wr_level", "refresh_debt", "writing",
+      "refresh_early"))
 )  # fmt: skip
 async def load_of_each_pc(test: EffectTest) -> None:
     """Queued requests that wait for a row count exactly; the debt counts held refreshes; writing follows WR."""
@@ -677,6 +682,18 @@ async def load_of_each_pc(test: EffectTest) -> None:
         debt = await registers.read_field(f"load[{port}].refresh_debt")
         assert debt in (4, 5), f"load[{port}].refresh_debt is {debt} after five intervals"
         assert await registers.read_field(f"{other}.refresh_debt") == 0, "an idle PC owes refreshes"
+        # The PC that is idle runs ahead; the one with a read in its queue does not.
+        for pull in (3, 6):
+            await test.apply({"pull_in": pull}, REFISB=400, RCDRD=250)
+            for number in range(8):
+                await test.play({port: test.read([Place(n) for n in range(8)])}, drain=False)
+                await cycles(100)
+                if not number:
+                    await registers.write_field("policy.refresh.refresh_en", 1)
+                    test.words.pop("policy.refresh")
+            early = [await registers.read_field(f"load[{pc}].refresh_early") for pc in range(2)]
+            assert early[port] == 0 and early[1 - port] in (pull - 1, pull), f"pull_in {pull}: {early} of PCs 0 and 1"
+            await test.env.drain()
 
 
 @pyuvm.test()
@@ -708,6 +725,32 @@ def _names(log: CommandLog) -> list[str]:
     return [Cmd(int(code)).name for code in log.of(*COLUMNS).rows["cmd"]]
 
 
+async def _adaptive(test: EffectTest, port: int, page: int) -> None:
+    """The predictor learns from rows that come back or do not; below 2 the last hit closes its row (M4.3, M4.8)."""
+    bank = Place(bank=2)
+
+    async def one(row: int) -> list[str]:
+        return _names(await test.run(port, test.read([Place(row, bank.bank)])))
+
+    await test.apply({"page": 0})
+    for row in range(1, 6):  # five rows in turn, each closed for the next: down to 0
+        await one(row)
+    await test.write_words(policy_words(**{**QUIET_POLICY, "page": page}))
+    found = await one(20)
+    assert found == ["RDA"], f"page {page}, PC {port}: {found} after rows that did not come back"
+    await test.write_words(policy_words(**{**QUIET_POLICY, "page": 3}))
+    for _ in range(5):  # the same row, closed each time: up to 3
+        await one(20)
+    await test.write_words(policy_words(**{**QUIET_POLICY, "page": page}))
+    found = await one(20)
+    assert found == ["RD"], f"page {page}, PC {port}: {found} after a row that came back"
+    await test.apply({"page": page}, RCDRD=40)
+    found = _names(
+        await test.run(port, test.read([Place(20, bank.bank), Place(20, bank.bank, col=1), Place(21, bank.bank)]))
+    )
+    assert found[:2] == ["RD", "RDA"], f"page {page}, PC {port}: {found} before another row"
+
+
 @effect("policy.page.page", "policy.page.ap_allowed")
 async def page_policies(test: EffectTest) -> None:
     """Two hits of a row, alone and before another row of the bank: who gets the auto-precharge."""
@@ -730,6 +773,32 @@ async def page_policies(test: EffectTest) -> None:
                 writes = _names(await test.run(port, test.write([Place(7, bank=1)])))
                 auto = allowed and page in (1, 3)
                 assert writes == ["WRA" if auto else "WR"], f"page {page}, ap_allowed {allowed}: {writes}"
+    for page in (4, 7):
+        for port in range(2):
+            await _adaptive(test, port, page)
+
+
+@effect("policy.page.page_timeout")
+async def unused_rows_are_closed(test: EffectTest) -> None:
+    """An open row without use is precharged after one to two intervals; never with 0."""
+    for port in range(2):
+        for limit in (0, 100, 240):
+            await test.apply({"page": 0, "page_timeout": limit})
+            log = await test.run(port, test.read([Place(1), Place(1, col=1), Place(3, bg=1)]))
+            used = {int(row["bg"]): int(ck) for row, ck in zip(log.of(*READS).rows, log.of(*READS).ck, strict=True)}
+            start = test.now_ck()
+            await cycles(800)
+            test.env.collect()
+            closed = test.log.after(min(used.values())).of(Cmd.PRE, pc=port)
+            if not limit:
+                assert not len(closed.ck), f"PC {port}: PRE without page_timeout"
+                continue
+            assert len(closed.ck) == 2, (
+                f"page_timeout {limit}, PC {port}: {len(closed.ck)} PRE of two rows from {start}"
+            )
+            for row, ck in zip(closed.rows, closed.ck, strict=True):
+                waited = (int(ck) - used[int(row["bg"])]) / 2
+                assert limit - 1 <= waited <= 2 * limit + 6, f"page_timeout {limit}, PC {port}: closed after {waited}"
 
 
 @effect("policy.page.ap_min_ras")
@@ -782,6 +851,25 @@ async def refresh_waits_up_to_hold(test: EffectTest) -> None:
             assert abs(first - 600 * hold) < 60, (
                 f"refresh_hold {hold}, PC {port}: first REFSB after {first} CK of 600 each"
             )
+
+
+@effect("policy.refresh.pull_in")
+async def refreshes_run_ahead(test: EffectTest) -> None:
+    """An idle PC sends pull_in refreshes more than fall due, of either kind; 8 - refresh_hold at most of all banks."""
+    for everything, command, given in ((0, Cmd.REFSB, (0, 4, 9)), (1, Cmd.REF, (0, 3, 9))):
+        for pull in given:
+            policy = {"refresh_en": 1, "refresh_all": everything, "refresh_hold": 4, "pull_in": pull}
+            await test.apply(policy, REFI=400 if everything else FAST["REFI"], REFISB=200)
+            start = test.now_ck()
+            await cycles(1600)
+            test.env.collect()
+            due = 3200 // (400 if everything else 200)
+            ahead = min(pull, 4) if everything else pull
+            for pc in range(2):
+                found = test.log.after(start).count(command, pc=pc)
+                assert abs(found - due - ahead) <= 1, (
+                    f"pull_in {pull}, PC {pc}: {found} {command.name}, {due} fell due and {ahead} run ahead"
+                )
 
 
 # ---------------------------------------------------------------- turn-around and age
@@ -890,21 +978,76 @@ async def old_requests_become_urgent(test: EffectTest) -> None:
                 assert before == 180, f"limit 0, PC {port}: {before} of 180 hits went first"
 
 
+@effect("policy.drain.forward")
+async def reads_take_queued_data(test: EffectTest) -> None:
+    """A read behind a write of all its bytes that waits for its row: answered before the write, without RD."""
+    for port in range(2):
+        for forward in (1, 0):
+            await test.apply({"forward": forward}, RCDWR=250)
+            log = await test.run(port, test.write([Place(3)]) + test.read([Place(3)], at=30))
+            answered = 2 * int(test.rows("r", port)["cycle"][0])
+            early = answered < log.of(*WRITES).ck[0]
+            found = (log.count(*READS), early)
+            assert found == (1 - forward, bool(forward)), f"forward {forward}, PC {port}: {found[0]} RD, early {early}"
+
+
+async def _wait_behind_hits(test: EffectTest, port: int, qos: int, **policy: int) -> tuple[int, int]:
+    """A read of another row behind a stream of hits: cycles from its AR to its row's ACT, and hits served before."""
+    await test.apply({**NEVER, **policy}, CCDL=8)
+    chunk = test.read([Place(col=n % 32) for n in range(180)])
+    chunk.ar["id"] %= 32
+    other = test.read([Place(2)], qos=qos)
+    other.ar["id"] = 60
+    chunk.ar = np.insert(chunk.ar, 60, other.ar[0])
+    log = await test.run(port, chunk)
+    taken = test.rows("acc", port)
+    since = int(taken["cycle"][taken["id"] == 60][0])
+    opened = log.of(Cmd.ACT)
+    served = opened.ck[opened.rows["row"] == 2][0]
+    return int(served / 2 - since), log.before(served).count(*READS)
+
+
+@effect("policy.qos.qos_mid")
+async def middle_qos_enters_as_aged(test: EffectTest) -> None:
+    """From qos_mid on a request is urgent at the next beat of starve_limit; one below waits for one more."""
+    for port in range(2):
+        for qos, low, high in ((5, 0, 240), (6, 0, 240), (4, 240, 480)):
+            waited, _ = await _wait_behind_hits(test, port, qos, starve_limit=240, qos_mid=5)
+            assert low <= waited <= high + 40, f"AxQOS {qos}, qos_mid 5, PC {port}: {waited} cycles"
+
+
+@effect("policy.qos.qos_high")
+async def high_qos_is_urgent_at_once(test: EffectTest) -> None:
+    """From qos_high on a request goes before all hits; one below, without a starvation limit, after them."""
+    for port in range(2):
+        for qos, limit in ((9, 9), (15, 9), (8, 9), (15, 16)):
+            waited, before = await _wait_behind_hits(test, port, qos, qos_high=limit)
+            if qos >= limit:
+                assert waited <= 40, f"AxQOS {qos}, qos_high {limit}, PC {port}: {waited} cycles"
+            else:
+                assert before == 180, f"AxQOS {qos}, qos_high {limit}, PC {port}: {before} of 180 hits went first"
+
+
 @pyuvm.test()
 class PolicyEffects(EffectTest):
     """Page, refresh, turn-around, draining, age."""
 
     checks = (
         page_policies,
+        unused_rows_are_closed,
         auto_precharge_waits_for_ras,
         kinds_of_refresh,
         refresh_waits_up_to_hold,
+        refreshes_run_ahead,
         hits_left_at_a_turn,
         gain_of_a_turn,
         idle_cycles_before_a_turn,
         queued_writes_end_reading,
         too_few_writes_do_not_end_reading,
         old_requests_become_urgent,
+        reads_take_queued_data,
+        middle_qos_enters_as_aged,
+        high_qos_is_urgent_at_once,
     )
 
 
@@ -1080,17 +1223,10 @@ class InterruptEffects(EffectTest):
 
 async def counts(test: EffectTest) -> dict[str, int]:
     """All counters after a snapshot; names without `counters.` and `_lo`."""
-    await test.env.registers.pulse("ctrl.snapshot")
-    return await held(test)
-
-
-async def held(test: EffectTest) -> dict[str, int]:
-    """All counters of the last snapshot."""
-    return {
-        register.path.removeprefix("counters.").removesuffix("_lo"): await test.env.registers.read(register.path)
-        for register in REGISTERS
-        if register.path.startswith("counters.") and register.path.endswith("_lo")
-    }
+    found = await counters.take_snapshot(test.env.registers)
+    wrong = counters.contradictions(found, idle=False)
+    assert not wrong, "; ".join(wrong)
+    return found
 
 
 async def counted(
@@ -1107,6 +1243,7 @@ async def counted(
     other = {
         name: count for name, count in found.items() if name.startswith((f"pc{1 - port}", f"port{1 - port}")) and count
     }
+    assert other.pop(f"pc{1 - port}_stall_empty", 0) == found["cycles"], f"PC {1 - port} is not empty all the time"
     assert not other, f"traffic on port {port} counts elsewhere: {other}"
     mine = {name.split("_", 1)[1]: n for name, n in found.items() if name.startswith((f"pc{port}", f"port{port}"))}
     return mine, log
@@ -1114,11 +1251,19 @@ async def counted(
 
 def per_unit(*names: str) -> list[str]:
     """Counter fields of both ports or PCs."""
-    unit = {"rob_full": "port", "excl_fail": "port", "decerr": "port", "slverr": "port", "aw": "port", "ar": "port"}
-    return [f"counters.{unit.get(name, 'pc')}{n}_{name}_lo.count" for n in range(2) for name in names]
+    return [
+        f"counters.{unit}{n}_{name}_lo.count"
+        for n in range(2)
+        for name in names
+        for unit in ("pc", "port")
+        if f"{unit}{n}_{name}" in counters.COUNTERS
+    ]
 
 
-@effect(*per_unit("act", "pre", "rd", "wr", "row_hit", "row_closed", "row_conflict", "turnaround", "ar", "aw"))
+@effect(
+    *per_unit("act", "pre", "rd", "wr", "row_hit", "row_closed", "row_conflict", "turnaround", "ar", "aw", "busy",
+              "rd_req", "wr_req")
+)  # fmt: skip
 async def counters_of_commands(test: EffectTest) -> None:
     """Two hits and a row change, writes and a read after it: exact counts, and those of the command record."""
     for port in range(2):
@@ -1132,7 +1277,7 @@ async def counters_of_commands(test: EffectTest) -> None:
         wanted = {
             "act": 5, "pre": 1, "rd": 6, "wr": 2, "row_hit": 3, "row_closed": 4, "row_conflict": 1, "turnaround": 2,
             "ar": 6, "aw": 2, "refsb": 0, "ref_all": 0, "rmw": 0, "rd_full": 0, "wr_full": 0, "rob_full": 0,
-            "excl_fail": 0, "decerr": 0, "slverr": 0,
+            "excl_fail": 0, "decerr": 0, "slverr": 0, "busy": 8, "rd_req": 6, "wr_req": 2, "forward": 0, "stall_off": 0,
         }  # fmt: skip
         wrong = {name: (count, found[name]) for name, count in wanted.items() if found[name] != count}
         assert not wrong, f"PC {port}: expected and counted {wrong}"
@@ -1157,11 +1302,12 @@ async def counters_of_errors(test: EffectTest) -> None:
 async def counters_of_refreshes(test: EffectTest) -> None:
     """The counts are those of the record."""
     for everything, name, command in ((0, "refsb", Cmd.REFSB), (1, "ref_all", Cmd.REF)):
-        await test.apply({"refresh_all": everything}, REFI=300 if everything else FAST["REFI"], REFISB=300)
+        interval = 800 if everything else 300  # counters are read within 9 x tREFI
+        await test.apply({"refresh_all": everything}, REFI=800 if everything else FAST["REFI"], REFISB=300)
         await test.env.registers.pulse("ctrl.clear")
         start = test.now_ck()
         await test.env.registers.write_field("policy.refresh.refresh_en", 1)
-        await cycles(1300)
+        await cycles(interval * 4)
         await test.env.registers.write_field("policy.refresh.refresh_en", 0)
         await cycles(64)
         found = await counts(test)
@@ -1210,20 +1356,144 @@ async def snapshot_and_clear(test: EffectTest) -> None:
     await test.apply()
     first, start = await counts(test), test.env.rings.cycle()
     await test.run(0, test.read([Place(3)]))
-    assert await held(test) == first, "counters change without a snapshot"
+    assert await counters.read_snapshot(test.env.registers) == first, "counters change without a snapshot"
     await test.env.registers.pulse("ctrl.snapshot")
     passed = test.env.rings.cycle() - start
-    second = await held(test)
+    second = await counters.read_snapshot(test.env.registers)
     assert second["port0_ar"] == first["port0_ar"] + 1, "a snapshot does not bring the new counts"
-    # `start` was taken after all counters were read, some ten cycles each.
-    assert passed < second["cycles"] - first["cycles"] < passed + 20 * len(first), f"{passed} cycles passed"
+    # `start` was taken after all counters were read, two accesses each.
+    assert passed < second["cycles"] - first["cycles"] < passed + 40 * len(first), f"{passed} cycles passed"
     begin = test.env.rings.cycle()
     await test.env.registers.pulse("ctrl.clear")
     await test.env.registers.pulse("ctrl.snapshot")
     passed = test.env.rings.cycle() - begin
-    third = await held(test)
+    third = await counters.read_snapshot(test.env.registers)
     assert 0 < third["cycles"] <= passed, f"{third['cycles']} cycles after a clear {passed} cycles ago"
-    assert not any(count for name, count in third.items() if name != "cycles"), f"counts after a clear: {third}"
+    quiet = {name: count for name, count in third.items() if name != "cycles" and not name.endswith("stall_empty")}
+    assert not any(quiet.values()), f"counts after a clear: {quiet}"
+
+
+@effect(*per_unit("forward"))
+async def counters_of_forwarding(test: EffectTest) -> None:
+    """Reads behind a full write of their bytes count once each, others do not."""
+    for port in range(2):
+
+        def chunk() -> Chunk:
+            places = [Place(col=n) for n in range(3)]
+            return test.write(places) + test.read([*places, Place(col=0), Place(col=9)], at=24)
+
+        for forward, wanted in ((1, 4), (0, 0)):
+            found, log = await counted(test, port, chunk, policy={"forward": forward}, RCDWR=200, RCDRD=200)
+            assert (found["forward"], found["rd_req"], found["rd"]) == (wanted, 5, 5 - wanted), f"PC {port}: {found}"
+            assert log.count(*READS) == 5 - wanted
+
+
+def latency_classes(test: EffectTest, port: int) -> dict[str, int]:
+    """Classes of M9.4 of single reads, each of its own id, that found a free slot and RREADY high at once.
+
+    The slot is given in the cycle after the AR handshake; data moves into the R register in the one before R's.
+    """
+    taken, data = test.rows("acc", port), test.rows("r", port)
+    asked = {int(row["id"]): int(row["cycle"]) + 1 for row in taken[taken["kind"] == records.ACC_AR]}
+    waits = np.array([int(row["cycle"]) - 1 - asked[int(row["id"])] for row in data])
+    assert len(asked) == len(data)
+    ends = [int(name) for name in counters.LATENCIES[:-1]]
+    found = np.bincount(np.searchsorted(ends, waits, side="right"), minlength=len(counters.LATENCIES))
+    return {f"lat_{name}": int(count) for name, count in zip(counters.LATENCIES, found, strict=True)}
+
+
+@effect(*per_unit(*(f"lat_{name}" for name in counters.LATENCIES)))
+async def counters_of_latency(test: EffectTest) -> None:
+    """One read alone in a closed bank, hits after it, and thirty rows of one bank: classes as the handshakes tell."""
+    for port in range(2):
+        seen = dict.fromkeys((f"lat_{name}" for name in counters.LATENCIES), 0)
+        for rcd, places, step in (
+            (6, [Place(), Place(col=1), Place(col=2)], 200),
+            (60, [Place(), Place(bank=1)], 200),
+            (200, [Place(), Place(bank=1)], 300),
+            (6, [Place(row) for row in range(30)], 0),
+        ):
+            # Forwarded reads are the fastest: a write of their bytes waits for its row.
+            quick = test.config.params.count("RL") > 16 and rcd == 60
+
+            def chunk(places: list[Place] = places, step: int = step, quick: bool = quick) -> Chunk:
+                reads_ = test.read(places)
+                reads_.ar["at"] += np.arange(len(places), dtype=np.uint64) * np.uint64(step)
+                if not quick:
+                    return reads_
+                late = test.read([Place(9, 2)], at=1024)
+                late.ar["id"] = 50
+                return reads_ + test.write([Place(9, 2)], at=1000) + late
+
+            found, _ = await counted(test, port, chunk, policy={"forward": 1}, RCDRD=rcd, RCDWR=200, RC=255, RAS=200)
+            wanted = latency_classes(test, port)
+            wrong = {name: (count, found[name]) for name, count in wanted.items() if found[name] != count}
+            assert not wrong, f"port {port}: expected and counted {wrong}"
+            seen = {name: count + wanted[name] for name, count in seen.items()}
+        missed = [name for name, count in seen.items() if not count]
+        assert not missed, f"port {port}: no read in {', '.join(missed)}"
+
+
+@effect(*per_unit(*(name for name in counters.CAUSES if name != "busy")))
+async def counters_of_stalls(test: EffectTest) -> None:
+    """Each cause alone for a time that a register sets; the nine add up to all cycles (`counts`)."""
+    amap = test.config.address_map
+    one = [Place()]
+    hits, partial = [Place(col=n) for n in range(20)], [Place(col=n) for n in range(6)]
+    groups = [Place(bg=n % amap.bgs, bank=n // amap.bgs) for n in range(8)]
+
+    def turn() -> Chunk:
+        # A write hits an open row while a read of another bank waits for its row; reading goes on until it was idle.
+        waits = test.read([Place(bg=1)]) + test.read([Place(bg=1, col=1), Place(1, bg=2)], at=200)
+        return waits + test.write([Place(bg=1, col=5)], at=206)
+
+    def alone() -> Chunk:
+        chunk = test.write(partial, shape=traffic.ONE_BYTE)
+        chunk.aw["at"] += np.arange(6, dtype=np.uint64) * np.uint64(200)
+        return chunk
+
+    def between(least: int, most: int) -> Callable[[int], bool]:
+        return lambda count: least <= count <= most
+
+    for port in range(2):
+        cases: list[tuple[str, Callable[[], Chunk], dict[str, Any], Callable[[int], bool]]] = [
+            # 19 times the 8 cycles of CCDL, one of which is the pick.
+            ("stall_column", lambda: test.read(hits), {"CCDL": 16}, between(125, 140)),
+            # From ACT to RD.
+            ("stall_bank", lambda: test.read(one), {"RCDRD": 200}, between(95, 106)),
+            # ACT 5 to 8 wait for the window.
+            ("stall_activate", lambda: test.read(groups), {"FAW": 240, "RRDS": 2}, between(90, 130)),
+            ("stall_turn", turn, {"policy": {**NEVER, "switch_idle": 90}, "RCDRD": 255}, between(40, 120)),
+        ]  # fmt: skip
+        for name, make, how, right in cases:
+            found, _ = await counted(test, port, make, **how)
+            assert right(found[name]), f"PC {port}: {name} {found[name]}, of {found}"
+        # A read of a bank that is being refreshed.
+        await test.apply({"refresh_en": 0, "refresh_all": 1, "refresh_hold": 1}, RFC=900, REFI=4000)
+        await test.env.registers.pulse("ctrl.clear")
+        start = test.now_ck()
+        await test.env.registers.write_field("policy.refresh.refresh_en", 1)
+        while not test.log.after(start).count(Cmd.REF, pc=port):
+            await cycles(16)
+            test.env.collect()
+        await test.env.registers.write_field("policy.refresh.refresh_en", 0)
+        test.words.pop("policy.refresh")
+        await test.run(port, test.read(one))
+        found = await counts(test)
+        assert 300 <= found[f"pc{port}_stall_refresh"] <= 450, f"PC {port}: RFC 900, {found}"
+        assert found[f"pc{1 - port}_stall_refresh"] == 0, f"PC {1 - port} has no request, {found}"
+        # A partial write without mask pins is unstarted for one cycle, and nothing else is there (M3.3).
+        found, _ = await counted(test, port, alone)
+        wanted = 0 if test.config.base.geometry.has_data_mask else 6
+        assert found["stall_hazard"] == wanted, f"PC {port}: stall_hazard {found['stall_hazard']}, expected {wanted}"
+        # An idle channel, then a commit: commands are off at least for its settle time.
+        await test.apply(RFC=2000)
+        await test.env.registers.pulse("ctrl.clear")
+        found = await counts(test)
+        assert found[f"pc{port}_stall_empty"] == found["cycles"] > 0, f"PC {port}: {found}"
+        await test.commit()
+        found = await counts(test)
+        assert 1000 <= found[f"pc{port}_stall_off"] <= found["cycles"], f"PC {port}: RFC 2000, {found}"
 
 
 @pyuvm.test()
@@ -1235,5 +1505,8 @@ class CounterEffects(EffectTest):
         counters_of_errors,
         counters_of_refreshes,
         counters_of_full_queues,
+        counters_of_forwarding,
+        counters_of_latency,
+        counters_of_stalls,
         snapshot_and_clear,
     )

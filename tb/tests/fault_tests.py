@@ -43,6 +43,8 @@ EXPECTED: dict[str, str] = {
     "ModelMissesTheTemperature": r"channel and exact model differ in cycle \d+ .*decided by M6, refresh",
     "PausedReady": r"AR handshake of port 0: taken in cycle \d+, foreseen in cycle \d+\n.*decided by M2\.1 and M2\.9",
     "ProgrammedTooLong": r"channel and exact model differ in cycle \d+ [^\n]*; seen: RD[^\n]*; foreseen: RD",
+    "ModelMissesAClear": r"counters, snapshot of cycle [\d,]+ of the count:\n  counters\.cycles: [\d,]+ in the reg",
+    "ForwardedTooOften": r"port 0: 0 RD commands are missing, but 1 reads were forwarded",
     "ResponseMissing": r"B of port 0; seen: .*; foreseen: id \d+ OKAY in cycle \d+\n.*decided by M2\.8",
 }
 # Of the lock-step: the story names all of these.
@@ -364,3 +366,26 @@ class ResponseMissing(ModelFault):
     async def body(self) -> None:
         ids = np.arange(16)
         await self.play(traffic.write(self.config.rng(), PLACE + ids * 32, axi_id=ids))
+
+
+@pyuvm.test()
+class ModelMissesAClear(ModelFault):
+    """The model is not told that software cleared the counters: everything is as foreseen but the next snapshot."""
+
+    async def body(self) -> None:
+        await super().body()
+        await self.env.clear_counters()
+        self.retell(lambda rows: rows[rows["kind"] != EV_REGISTER])
+        await self.env.registers.pulse("ctrl.clear")
+        self.env.collect()
+        del self.env.checks.exact.channel.events  # it hears of the snapshot
+
+
+@pyuvm.test()
+class ForwardedTooOften(FaultTest):
+    """One more read of port 0 is said to be forwarded than RD are missing."""
+
+    async def body(self) -> None:
+        await self.env.registers.write_field("policy.drain.forward", 1)
+        await super().body()
+        self.env.forwarded[0] += 1

@@ -277,7 +277,7 @@ class ChampionUnderPressure(PolicyTest):
 class AdaptivePages(PolicyTest):
     """Phases of rows that come back and of rows that do not, all adaptive codes: auto-precharge follows."""
 
-    settings: ClassVar[dict[str, Any]] = {"policy": {"refresh.refresh_hold": 4}}
+    settings: ClassVar[dict[str, Any]] = {"policy": {"refresh.refresh_hold": 4, "page.page_timeout": 0}}
 
     async def body(self) -> None:
         share = {}

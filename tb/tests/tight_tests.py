@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyuvm
 from dram_tests import DramTest
-from effect_tests import policy_words
+from effect_tests import QUIET_POLICY, policy_words
 from hbm_model.commands import Cmd
 from hbm_model.csr import ap_min_ras
 from hbm_model.tightness import TightnessMeter
@@ -79,7 +79,7 @@ class TightRun(DramTest):
         # The kind of refresh changes while nothing is owed (M6.1).
         if "policy.refresh" in self.words:
             await self.write_words({"policy.refresh": self.words["policy.refresh"] & ~1})
-        policy = {**trial.policy, "refresh_en": 0, "ap_min_ras": ap_min_ras(trial.params)}
+        policy = {**QUIET_POLICY, **trial.policy, "refresh_en": 0, "ap_min_ras": ap_min_ras(trial.params)}
         late = {key: trial.params.count(key) + more for key, more in self.config.job.get("late", {}).items()}
         words = {f"timing.{name}": value for name, value in trial.params.replaced(**late).timing.items()}
         await self.write_words({**policy_words(**policy), **words})
