@@ -273,7 +273,8 @@ def test_deep_queues_of_studies() -> None:
         cycles = []
         for entries in (32, most):
             policy = Policy.of(params, **HAND)
-            seen = simulate(Setup(params, policy, read_entries=entries, write_entries=entries), trace)
+            setup = Setup(params, policy, read_entries=entries, write_entries=entries)
+            seen = simulate(setup, trace, ids=np.arange(count) % 16)
             assert not len(check_trace(seen.commands, params))
             assert seen.done.min() > 0
             cycles.append(seen.cycles)
