@@ -218,7 +218,7 @@ def measure_traffic(
 
     def one(job: tuple[str, Case]) -> tuple[str, Case, dict[str, Any]]:
         preset, case = job
-        made = measure_case(case, preset, options, builds[preset], folder / f"{preset}.{case.port}.{case.name}")
+        made = measure_case(case, preset, options, builds[preset], folder / f"{preset}.{case.port}.{case.key}")
         verdict = {True: ", met", False: ", MISSED", None: ""}[made.get("met")]
         share, of_bound = 100 * made["efficiency"], 100 * made["share_of_bound"]
         say(f"{preset} {case.title}: {share:.2f} % of peak, {of_bound:.1f} % of its bound, RTL = exact model{verdict}")
@@ -227,7 +227,7 @@ def measure_traffic(
     pool = ThreadPoolExecutor(options.jobs or sim.default_jobs())
     try:
         for preset, case, made in pool.map(one, jobs):
-            traffic[preset][case.port][case.name] = made
+            traffic[preset][case.port][case.key] = made
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -32,7 +32,7 @@ def test_a_quick_bench_writes_every_key() -> None:
         # A request of one PC takes two CK at least.
         assert found["ck_per_s"] >= 2 * found["requests_per_s"]
     assert set(document["traffic"]) == {"peers_hbm2"}  # a quick bench spares the second build
-    cases = {(case.port, case.name): case for case in chosen("", True)}
+    cases = {(case.port, case.key): case for case in chosen("", True)}
     found_cases = set()
     for port, patterns in document["traffic"]["peers_hbm2"].items():
         for name, found in patterns.items():

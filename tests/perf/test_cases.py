@@ -55,6 +55,17 @@ def test_targets(key: tuple[str, int]) -> None:
         assert target is not None and (target.of, target.value) == (of, pytest.approx(value))
 
 
+def test_a_case_on_another_map_is_reported() -> None:
+    """The hot row of `hotrow` is one row with `peers_hashed`, which has the target; another map stands beside it."""
+    both = {case.key: case for case in all_cases() if case.name == "hotrow" and case.pcs == 1}
+    assert {key: case.map_name for key, case in both.items()} == {
+        "hotrow": "peers_hashed",
+        "hotrow@bg0_col_bg1": "bg0_col_bg1",
+    }
+    assert both["hotrow"].target("peers_hbm2") is not None
+    assert both["hotrow@bg0_col_bg1"].target("peers_hbm2") is None
+
+
 def test_a_conflict_must_reach_the_best_simulator() -> None:
     target = Case("conflict", 1).target("peers_hbm2")
     assert target is not None and target.value == 3.89
