@@ -1,7 +1,8 @@
 """`hbm exact`: the matrix in which RTL and exact model must not differ once (docs/exact.md).
 
 Groups: `trace` (every recording), `pattern` (the patterns of the public comparison), `soak` (random traffic on random
-settings; tb/tests/exact_tests.py). Every run is in lock-step; a difference is a failure of its run.
+settings; tb/tests/exact_tests.py), `refresh` (how long a bank waits at most). Every run is in lock-step; a difference
+is a failure of its run.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+from hbm_model.csr import ap_min_ras
+from hbm_model.params import Params
 
 from hbm_tb import sim
 from hbm_tb.job_list import ListOptions, run_list
@@ -28,6 +32,7 @@ SOAK_PRESETS = tuple(
 SEEDS = 20
 TRANSACTIONS = 20_000
 SLICES = 4
+REFRESH_CYCLES = 300_000
 TIMEOUT_S = 3600.0
 BENCH: dict[str, Any] = {"check_exact": True}
 COUNTS = ("transactions", "exact_commands", "exact_handshakes", "exact_responses", "cycles")
@@ -44,6 +49,9 @@ class Size:
     trace_presets: Sequence[str] = TRACE_PRESETS
     pattern_presets: Sequence[str] = PATTERN_PRESETS
     trace_requests: int = 0  # 0: all of the recording
+    refresh_cycles: int = REFRESH_CYCLES
+    refresh_presets: Sequence[str] = TRACE_PRESETS
+    refresh_temps: Sequence[int] = tuple(range(8))
 
 
 # About a minute on two processors, on the builds that `make test` has.
@@ -55,6 +63,9 @@ QUICK = Size(
     trace_presets=("hbm3_6400_eng",),
     trace_requests=5_000,
     pattern_presets=("peers_hbm2",),
+    refresh_cycles=40_000,
+    refresh_presets=("hbm2_2000_eng",),
+    refresh_temps=(0b001,),
 )
 
 
@@ -92,6 +103,65 @@ def soak_job(preset: str, seed: int, transactions: int, options: ListOptions, ag
     )
 
 
+def refresh_policy(params: Params, every: bool, temp: int) -> dict[str, int] | None:
+    """The longest postponement and then the most refreshes ahead with which no bank waits longer than 9 x tREFI.
+
+    None where no setting keeps that limit (single-bank refresh at 4 x the interval) or refresh cannot keep up (M6.5).
+    """
+    from hbm_tb.random_params import ALL_TEMPS, most_pull, shortest_interval, shortest_refi
+
+    factor = ALL_TEMPS[temp]
+    if every and factor <= 1 and 2 * params["REFI"] < shortest_refi(params, temp):
+        return None  # REF takes more than the interval; twice that is what leaves time for traffic
+    if not every and factor <= 1 and params["REFISB"] < shortest_interval(params, temp):
+        return None
+    # All banks at once: postponed and ahead are eight together, so that each gets half.
+    most = (4 if factor <= 1 else 2) if every else 15
+    holds = [hold for hold in range(most, 0, -1) if most_pull(params, every, hold, temp) >= 0]
+    if not holds:
+        return None
+    return {
+        "refresh.refresh_en": 1,
+        "refresh.refresh_all": int(every),
+        "refresh.refresh_hold": holds[0],
+        "refresh.pull_in": most_pull(params, every, holds[0], temp),
+        "page.ap_min_ras": ap_min_ras(params),
+    }
+
+
+def refresh_jobs(size: Size, options: ListOptions, again: Sequence[str] = ()) -> list[Job]:
+    """Long runs that find the longest wait of a bank: every TEMP code, both kinds of refresh, limits at their end."""
+    from hbm_model.presets import preset
+
+    from hbm_tb.config import BenchConfig
+    from hbm_tb.sim_job import sim_job
+
+    jobs = []
+    for name in size.refresh_presets:
+        for every in (False, True):
+            for temp in size.refresh_temps:
+                policy = refresh_policy(preset(name), every, temp)
+                if policy is None:
+                    continue
+                job = {"cycles": size.refresh_cycles}
+                how: dict[str, Any] = {**BENCH, "batch": 1024, "keep_commands": False, "coverage": False, "job": job}
+                config = BenchConfig(preset=name, policy=policy, temp=temp, seed=1, **how)
+                title = f"refresh/{name}/{'all' if every else 'single'}/temp_{temp:03b}"
+                jobs.append(
+                    sim_job(
+                        title,
+                        "exact_tests",
+                        "RefreshSoak",
+                        config,
+                        timeout_s=TIMEOUT_S,
+                        cost=3.0 * size.refresh_cycles,
+                        reproduce=shlex.join(["hbm", "exact", *again, "--only", title, "--waves"]),
+                        waves=options.window,
+                    )
+                )
+    return jobs
+
+
 def exact_jobs(size: Size, options: ListOptions, again: Sequence[str] = ()) -> list[Job]:
     """The matrix. `again`: words of the command line that gives this list."""
     from hbm_model.patterns import STANDARD
@@ -102,6 +172,7 @@ def exact_jobs(size: Size, options: ListOptions, again: Sequence[str] = ()) -> l
 
     base = RunOptions(waves=options.waves, waves_from=options.waves_from, waves_to=options.waves_to)
     jobs = [soak_job(preset, seed, size.transactions, options, again) for seed in size.seeds for preset in size.presets]
+    jobs += refresh_jobs(size, options, again)
     for preset in size.trace_presets:
         for entry in recordings():
             run = replace(base, trace=entry.name, preset=preset, count=size.trace_requests)
@@ -139,6 +210,9 @@ def exact_command(
         base.trace_presets,
         base.pattern_presets,
         base.trace_requests,
+        base.refresh_cycles,
+        base.refresh_presets,
+        base.refresh_temps,
     )
     again = ["--quick"] if quick else []
     again += ["--seed", str(seed)] if seed != 1 else []

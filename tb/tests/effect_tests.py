@@ -99,7 +99,8 @@ FAST = {
 # The simplest behaviour, whatever the values after reset are.
 QUIET_POLICY = {
     "page": 0, "page_timeout": 0, "refresh_en": 0, "refresh_hold": 6, "pull_in": 0, "switch_low": 3, "switch_gain": 2,
-    "switch_idle": 16, "write_high": 24, "write_low": 4, "forward": 0, "starve_limit": 1000, "qos_mid": 16, "qos_high": 16,
+    "switch_idle": 16, "write_high": 24, "write_low": 4, "forward": 0, "starve_limit": 1000, "qos_mid": 16,
+    "qos_high": 16,
 }  # fmt: skip
 
 

@@ -8,14 +8,19 @@ transactions, changes (policy fields of each slice) and second (`timing` and `rd
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import cocotb
 import numpy as np
 import pyuvm
+from hbm_model.commands import Cmd
 from hbm_model.presets import preset
 from hbm_tb import port_kernel as k
 from hbm_tb import traffic
+from hbm_tb.agents import CommandBatch
+from hbm_tb.env import Sink
 from hbm_tb.link import cycles
+from hbm_tb.random_params import ALL_TEMPS
 from hbm_tb.sequences import ChannelSequence, SliceSequence
 from hbm_tb.test_base import HbmTest
 from hbm_tb.traffic import Chunk, Deck, RandomShape
@@ -65,6 +70,8 @@ class ExactSoak(HbmTest):
             await cycles(int(rng.integers(1, 3000)))
             for path, value in change.items():
                 await self.env.registers.write_field(f"policy.{path}", value)
+            if self.config.check_counters:
+                await self.env.compare_counters()
             if second and number == len(changes) // 2:
                 params = preset(self.config.preset).replaced(**second["timing"])
                 params = params.replaced(rows=self.config.row_limit) if self.config.row_limit else params
@@ -114,3 +121,65 @@ class ExactSoak(HbmTest):
             self.given[port] += chunk.transactions
             left -= now
             yield chunk
+
+
+@pyuvm.test()
+class RefreshSoak(ExactSoak):
+    """Idle stretches, in which refreshes run ahead, and load, in which they are put off, for `job["cycles"]` cycles.
+
+    The legality checker holds every bank to 9 x tREFI; the longest wait of a bank is printed, and each bank must have
+    been refreshed, with as many refreshes ahead as pull_in allows.
+    """
+
+    def build_phase(self) -> None:
+        super().build_phase()
+        amap = self.config.address_map
+        self.banks = amap.sids * amap.bgs * amap.banks
+        self.last = np.zeros((2, self.banks), np.int64)  # CK of the last refresh, 0: none yet
+        self.longest = np.zeros((2, self.banks), np.int64)
+
+    def connect_phase(self) -> None:
+        super().connect_phase()
+        self.seen = Sink("refreshes", self, self.refreshed)
+        self.env.command_monitor.ap.connect(self.seen)
+
+    def refreshed(self, batch: CommandBatch) -> None:
+        """Waits of banks from refresh to refresh."""
+        amap = self.config.address_map
+        rows = batch.cmd[np.isin(batch.cmd["cmd"], (Cmd.REF, Cmd.REFSB))]
+        for row in rows:
+            pc, ck = int(row["pc"]), int(row["time"]) // 2
+            one = (int(row["sid"]) * amap.bgs + int(row["bg"])) * amap.banks + int(row["bank"])
+            which = slice(None) if row["cmd"] == Cmd.REF else slice(one, one + 1)
+            waited = np.where(self.last[pc, which] > 0, ck - self.last[pc, which], 0)
+            self.longest[pc, which] = np.maximum(self.longest[pc, which], waited)
+            self.last[pc, which] = ck
+
+    async def body(self) -> None:
+        await self.set_up()
+        config = self.config
+        every = bool(config.policy["refresh.refresh_all"])
+        factor = float(ALL_TEMPS[config.temp])
+        interval = int(config.params.count("REFI" if every else "REFISB") * factor) // 2
+        pull = min(config.policy["refresh.pull_in"], 8 - config.policy["refresh.refresh_hold"] if every else 15)
+        rng = config.rng("phases")
+        early, number, given = [0, 0], 0, 0
+        while self.env.rings.cycle() < int(config.job["cycles"]):
+            shape = replace(self.shape(rng), single_share=0.9, long_share=0.0, error_share=0.0)
+            for port in ((0, 1), (0,), (0, 1), (1,))[number % 4]:
+                chunk = traffic.random_chunk(rng, int(rng.choice((50, 500, 4000))), shape)
+                given += chunk.transactions
+                await self.play({port: chunk}, drain=False)
+            await self.env.drain()
+            # Short and long silence; in the longest all that may run ahead does.
+            await cycles(int(rng.choice((10, 36, interval, (pull + 2) * interval + 100))))
+            for pc in range(2):
+                early[pc] = max(early[pc], await self.env.registers.read_field(f"load[{pc}].refresh_early"))
+            number += 1
+        self.env.collect()
+        assert early == [pull, pull], f"{early} refreshes were ahead at most, pull_in is {pull}"
+        assert self.longest.all(), f"banks that were not refreshed twice: {np.argwhere(self.longest == 0).tolist()}"
+        worst = float(self.longest.max()) / config.params.count("REFI")
+        assert worst <= 9, f"a bank waited for {worst:.2f} x tREFI"
+        print(f"longest wait of a bank: {worst:.2f} x tREFI", flush=True)
+        print(f"HBM_TB_COUNTS transactions={given}", flush=True)
