@@ -34,7 +34,7 @@ _SIGNS: tuple[tuple[str, str], ...] = (
     (r"^the timed side reports(.|\n)*?: (write data is due|data lanes driven|two bursts meet)", "data"),
     (r"^the timed side reports", "device"),
     (r"^DRAM command rules violated|^not a command trace", "legality"),
-    (r"^channel and exact model differ", "exactness"),
+    (r"^channel and exact model differ|^counters, snapshot of cycle", "exactness"),
     (r"^wrong read data|^beats of one 32-byte|^device memory differs", "data"),
     (r"answers to no (read|write) request|^surplus|^RLAST is|^RRESP is|^B has id|^BRESP is|^B before", "protocol"),
     (r"^[AW][RW]? handshake|names bank|^handshake with id", "protocol"),
@@ -90,6 +90,8 @@ def _detail(check: str, message: str) -> str:
     decided = re.search(r"^\s*decided by (.*?)(?: \(docs/.*)?$", message, re.MULTILINE)
     if check == "exactness" and decided:
         return decided[1][:100]
+    if lines[0].startswith("counters, snapshot") and len(lines) > 1:
+        return f"M9, {lines[1].split(':')[0]}"
     if lines[0].startswith("the timed side") and len(lines) > 1:
         return re.sub(r"^CK [\d.]+: ", "", lines[1])[:80]
     return lines[0][:80]

@@ -171,6 +171,10 @@ def test_choice_by_name() -> None:
         ("B has id 3, expected 4: responses ...", "protocol"),
         ("RD at CK 20 to PC 0 answers to no read request", "protocol"),
         ("the test ended with open work:\n  port 0: read ...: response lost", "end of test"),
+        (
+            "counters, snapshot of cycle 9 of the count:\n  counters.pc0_rd: 1 in the registers, 2 in the exact model",
+            "exactness",
+        ),
         ("something of which nobody thought", CRASH),
     ],
 )
