@@ -30,6 +30,7 @@ from hbm_model._places import (
     FREE_W,
     G_RD,
     G_WR,
+    GAP,
     HELD,
     HIT,
     K_AP,
@@ -224,7 +225,7 @@ def decide_columns(x: Cells, k: Cells, n: int, pc: int, allowed: bool) -> None:
         t = 2 * n + pc
         path = True
         if d == READ:
-            if x[RD_PICKED + (x[RD_PATH] & 63)] + k[K_RD_DATA + pc] >= n:
+            if x[RD_PICKED + (x[RD_PATH] & 63)] + k[K_RD_DATA + pc] >= n or x[GAP] == n:  # M3.5, M3.6
                 path = False
         elif x[WR_PICKED + (x[WR_PATH] & 15)] + k[K_WR_DATA + pc] >= n:
             path = False

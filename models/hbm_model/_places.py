@@ -192,8 +192,9 @@ K_SIZE: Final = K_TABLE + 4 * 256
     C_BEFORE,  # M9.1: direction of the last pick
     REF_UNTIL,  # CK from which no bank is refreshing (M9.3 (6)): of all, and of REF
     RFC_UNTIL,
+    GAP,  # M3.6: cycle in which no read is eligible
     SCALARS,
-) = range(97)
+) = range(98)
 
 MAX_BANKS: Final = 64
 B_ROW: Final = 128  # open row, -1: closed

@@ -587,6 +587,7 @@ def _reset(x: I64, k: I64) -> None:
     x[m.RD_PICKED : m.RD_PICKED + 64] = m.NEVER
     x[m.WR_PICKED : m.WR_PICKED + 16] = m.NEVER
     x[m.LAST] = -1
+    x[m.GAP] = -1
     x[m.CHAMP_QUEUE] = m.WRITE  # M4.7: the read queue goes first
     x[m.LEFT] = (1 << k[m.K_PER_SID]) - 1
     x[m.DUE] = NO_REFRESH
