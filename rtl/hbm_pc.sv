@@ -87,7 +87,7 @@ module hbm_pc
   logic [RobWidth-1:0]   rd_col_tag;
   logic                  wr_no_space, wr_no_tag;
   logic [WrIdxWidth-1:0] rmw_idx;
-  logic                  forward_room, forward_claim, forward, same;  // reads from queued writes
+  logic                  forward_room, forward_claim, forward_hold, forward, same;  // reads from queued writes
 
   assign rd_loc        = loc_of(rd_req_i.addr);
   assign wr_loc        = loc_of(wr_req_i.addr);
@@ -243,7 +243,7 @@ module hbm_pc
     .writing_i(writing),
     .rd_bank_ok_i(ok.rd_ok & banks_of_groups(group_rd_ok) & banks_of_sids(pc_ok.rd_sid)),
     .wr_bank_ok_i(ok.wr_ok & banks_of_groups(group_wr_ok)),
-    .rd_ok_i(pc_ok.rd & rd_path_ready & enable_i), .wr_ok_i(pc_ok.wr & wr_path_ready & enable_i),
+    .rd_ok_i(pc_ok.rd & rd_path_ready & enable_i & ~forward_hold), .wr_ok_i(pc_ok.wr & wr_path_ready & enable_i),
     .masked_i(wish.held | ~ok.open | claimed), .urgent_only_i(demand.urgent_conflict),
     .rd_close_i(page_close & ok.rda_ok), .wr_close_i(page_close & ok.wra_ok),
     .rd_ready_i(rd_hit & rd_free), .rd_urgent_i(rd_urgent), .rd_of_bank_i(rd_of_bank),
@@ -329,7 +329,7 @@ module hbm_pc
     .wr_ins_i(wr_ins), .wr_slot_i(wr_slot), .wr_full_i(&wr_req_i.strb), .wr_match_wr_i(wr_cam[1]), .wr_issue_i(wr_pick),
     .rd_take_i(rd_ins), .rd_tag_i(rd_req_i.tag), .rd_match_wr_i(wr_cam[0]), .same_i(same),
     .room_o(forward_room), .claim_o(forward_claim), .forward_o(forward),
-    .copy_slot_o(copy_slot), .copy_data_i(copy_data), .rsp_i(path_rsp), .merge_i(merge), .rsp_o(rd_rsp_o)
+    .copy_slot_o(copy_slot), .copy_data_i(copy_data), .rsp_i(path_rsp), .merge_i(merge), .rsp_o(rd_rsp_o), .hold_o(forward_hold)
   );
 
   hbm_credit_return u_credit_return (.clk_i, .rst_ni, .free_i(wr_pick != '0), .credit_o(wr_credit_o));

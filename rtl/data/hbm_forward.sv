@@ -1,7 +1,8 @@
 // Answers a read from the youngest queued write to its bytes (M3.6).
 //
 // Cycle N: the read is accepted and takes no entry. N+1: its data are copied out of the write buffer. From N+2 on they wait for a cycle in
-// which the DRAM returns no read of the PC, its turn among at most ForwardDepth of them.
+// which the DRAM returns no read of the PC, its turn among at most ForwardDepth of them. One that finds no such cycle in N+2 keeps back the
+// column of a read in N+3: that leaves a cycle free on the way back.
 //
 // Which write is the youngest needs no age: a write that is enqueued takes the mark `last_q` from those to the same bytes. That one is
 // picked after all older ones (M3.2); so when it is picked in cycle N there is nothing left that the read could wait for, and `claim_o`
@@ -39,7 +40,8 @@ module hbm_forward
   // Responses: from the DRAM first.
   input  rd_rsp_t rsp_i,
   input  logic    merge_i,   // the DRAM returns a read of a partial write
-  output rd_rsp_t rsp_o
+  output rd_rsp_t rsp_o,
+  output logic    hold_o     // no read may be picked
 );
 
   localparam int unsigned CountWidth = $clog2(ForwardDepth + 1);
@@ -72,6 +74,8 @@ module hbm_forward
   logic [PtrWidth-1:0]   in_q, out_q;
   logic [CountWidth-1:0] under_way_q, waiting_q;
   logic                  send;
+  logic                  fresh_q;  // the youngest word may leave from this cycle on
+  logic                  hold_q;
 
   function automatic logic [PtrWidth-1:0] after(input logic [PtrWidth-1:0] place);
     return (place == PtrWidth'(ForwardDepth - 1)) ? '0 : place + PtrWidth'(1);
@@ -80,6 +84,7 @@ module hbm_forward
   assign room_o      = under_way_q != CountWidth'(ForwardDepth);
   assign copy_slot_o = slot_q;
   assign send        = waiting_q != '0 && !rsp_i.valid && !merge_i;
+  assign hold_o      = hold_q;
   assign rsp_o       = send ? '{valid: 1'b1, tag: word_q[out_q].tag, data: word_q[out_q].data} : rsp_i;
 
   always_ff @(posedge clk_i) begin
@@ -93,12 +98,16 @@ module hbm_forward
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       copy_q <= 1'b0;
+      fresh_q <= 1'b0;
+      hold_q <= 1'b0;
       in_q <= '0;
       out_q <= '0;
       under_way_q <= '0;
       waiting_q <= '0;
     end else begin
       copy_q <= forward_o;
+      fresh_q <= copy_q;
+      hold_q <= fresh_q && !(send && waiting_q == CountWidth'(1));
       if (copy_q) in_q <= after(in_q);
       if (send) out_q <= after(out_q);
       under_way_q <= under_way_q + CountWidth'(forward_o) - CountWidth'(send);
