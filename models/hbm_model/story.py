@@ -196,6 +196,7 @@ def queue_text(channel: Channel, pc: int) -> list[str]:
             notes += ["bank claimed by the champion (M4.7)"] if x[m.CLAIMED] == bank else []
             notes += ["bank held (M6)"] if is_held(x, channel.k, bank) else []
             notes += ["other direction (M4.4)"] if hits and x[m.DIRECTION] != d else []
+            notes += ["a forwarded read takes the place (M3.6)"] if hits and d == m.READ and x[m.GAP] == n else []
             notes += ["row kept by hits (M5.2)"] if opened >= 0 and not hits and is_kept(x, bank) else []
             notes += [
                 f"{rule} until CK {since + 2 * PIPE}"

@@ -32,7 +32,7 @@ def test_a_lone_read_takes_its_stages(name: str) -> None:
     params = preset(name)
     address_map = named_map("peers", params.geometry)
     for port in range(2):
-        what = Channel(Setup(params, Policy.of(params, page=0, refresh_en=0)))
+        what = Channel(Setup(params, Policy.of(params, page=0, page_timeout=0, refresh_en=0)))
         asked = probe(address_map, port, 10)
         what.offer_ax(port, False, asked.rows)
         seen = what.step(asked.end)
