@@ -6,8 +6,9 @@ import pytest
 from hbm_model.csr import ap_min_ras
 from hbm_model.params import REGISTERS
 from hbm_model.presets import PRESET_NAMES, preset
-from hbm_tb.exact import SOAK_PRESETS
-from hbm_tb.random_params import policy_changes, problems, random_set, second_set
+from hbm_tb.exact import SOAK_PRESETS, TRACE_PRESETS, Size, refresh_jobs, refresh_policy
+from hbm_tb.job_list import ListOptions
+from hbm_tb.random_params import ALL_TEMPS, most_pull, policy_changes, problems, random_set, second_set
 
 SEEDS = range(1, 41)
 
@@ -60,7 +61,7 @@ def test_the_matrix_reaches_the_ends_of_the_fields() -> None:
         limits = [one.policy[name] for one in sets]
         assert 0 in limits and max(limits) > 16 and len(set(limits)) > 20, name
     timeouts = [one.policy["page.page_timeout"] for one in sets]
-    assert 0 in timeouts and any(0 < limit < 40 for limit in timeouts) and max(timeouts) > 1000
+    assert any(limit < 40 for limit in timeouts) and max(timeouts) > 1000
     assert {one.policy["refresh.refresh_hold"] for one in sets} == set(range(16))
     assert {one.temp for one in sets} >= {1, 2, 3, 6} and {one.rd_delay for one in sets} == set(range(8))
     assert any(one.masks for one in sets) and any(one.row_limit for one in sets)
@@ -104,3 +105,22 @@ def test_refreshes_ahead_are_part_of_the_wait() -> None:
     every = {"refresh.refresh_all": 1, "refresh.refresh_hold": 2}
     assert problems(params, {**every, "refresh.pull_in": 1}, 1) == []
     assert problems(params, {**every, "refresh.pull_in": 2}, 1)
+
+
+def test_long_refresh_runs_are_at_the_limit() -> None:
+    """Every TEMP code has a run, in both kinds where the limit can be kept; one refresh more ahead would break it."""
+    runs = {}
+    for name in TRACE_PRESETS:
+        params = preset(name)
+        for every in (False, True):
+            for temp in ALL_TEMPS:
+                if policy := refresh_policy(params, every, temp):
+                    hold, pull = policy["refresh.refresh_hold"], policy["refresh.pull_in"]
+                    assert 0 <= pull <= most_pull(params, every, hold, temp) < max(pull + 1, 16)
+                    runs[name, every, temp] = policy
+        assert {temp for one, every, temp in runs if one == name and every} == set(range(8))
+        assert (name, False, 0) not in runs, "4 x the interval cannot be kept with single-bank refresh"
+    assert len(runs) == len(refresh_jobs(Size(), ListOptions()))
+    assert runs["hbm2_2000_eng", False, 1]["refresh.pull_in"] == 4
+    slow = runs["hbm2_2000_eng", True, 0]
+    assert (slow["refresh.refresh_hold"], slow["refresh.pull_in"]) == (1, 0)
