@@ -63,7 +63,7 @@ module hbm_pc
   logic [RowWidth-1:0] rows [NumBanks];
   bank_vec_t           page_close;
   group_vec_t          group_rd_ok, group_wr_ok, group_ok0, group_ok1, group_next1;
-  logic                writing, age_tick, set_end, stop, short_gnt, row_pending, ap, quiet;
+  logic                writing, age_tick, set_end, stop, short_gnt, row_pending, quiet;
   logic [7:0]          debt;
   logic [3:0]          early;
   logic [NumSids-1:0]  set_sid;
@@ -74,6 +74,12 @@ module hbm_pc
            rd_aux_pick, rd_turn_set, rd_turn_pick, rd_champion;
   wr_vec_t wr_valid, wr_hit, wr_aged, wr_starved, wr_urgent, wr_slot, wr_no_slot, wr_col_set, wr_pick, wr_act_set, wr_pre_set, rmw_set,
            rmw_pick, wr_turn_set, wr_turn_pick, wr_champion;
+  rd_vec_t rd_next_urgent, rd_act_wait, rd_act_match;
+  wr_vec_t wr_next_urgent, wr_act_wait, wr_act_match;
+  arrival_t arrival [3];
+  bank_vec_t rd_bank, wr_bank, ap_bank;  // of the column picks; of the one that closes its row
+  bank_vec_t act_bank;  // of the ACT that may be granted
+  logic any_rd, any_wr;
   rd_vec_t rd_of_bank [NumBanks];
   wr_vec_t wr_of_bank [NumBanks];
   rd_vec_t rd_cam [1];
@@ -85,7 +91,7 @@ module hbm_pc
   logic                  rd_act_champion, rd_pre_champion, wr_act_champion, wr_pre_champion;
   logic [LevelWidth-1:0] rd_level, wr_level;
   logic [RobWidth-1:0]   rd_col_tag;
-  logic                  wr_no_space, wr_no_tag;
+  logic                  wr_no_space, wr_no_tag, wr_no_hit;
   logic [WrIdxWidth-1:0] rmw_idx;
   logic                  forward_room, forward_claim, forward_hold, forward, same;  // reads from queued writes
 
@@ -115,10 +121,11 @@ module hbm_pc
     .ins_b_i(rmw_start), .loc_b_i(rmw_loc), .tag_b_i(RobWidth'(rmw_idx)), .aged_b_i(rmw_aged), .starved_b_i(rmw_starved),
     .urgent_b_i(rmw_urgent), .slot_b_o(rd_rmw_slot), .space_b_o(rmw_space),
     .issue_i(rd_pick),
-    .rows_i(rows), .act_i(cmd.act), .act_row_i(cmd.act_row), .age_tick_i(age_tick),
+    .rows_i(rows), .act_bank_i(act_bank), .act_row_i(act_o.addr.row), .act_gnt_i, .age_tick_i(age_tick),
     .cam_loc_i(rd_cam_loc), .cam_match_o(rd_cam),
     .valid_o(rd_valid), .hit_o(rd_hit), .aged_o(rd_aged), .starved_o(rd_starved), .urgent_o(rd_urgent), .of_bank_o(rd_of_bank),
-    .level_o(rd_level),
+    .level_o(rd_level), .next_urgent_o(rd_next_urgent), .act_wait_o(rd_act_wait), .act_match_o(rd_act_match),
+    .hit_a_o(arrival[0].hit), .hit_b_o(arrival[1].hit),
     .col_set_i(rd_col_set), .col_pick_o(rd_pick), .col_loc_o(rd_col_loc), .col_tag_o(rd_col_tag),
     .act_set_i(rd_act_set), .act_loc_o(rd_act_loc), .act_any_o(rd_act_any), .act_urgent_o(rd_act_urgent),
     .act_champion_o(rd_act_champion),
@@ -135,10 +142,11 @@ module hbm_pc
     .ins_b_i(1'b0), .loc_b_i('0), .tag_b_i(1'b0), .aged_b_i(1'b0), .starved_b_i(1'b0), .urgent_b_i(1'b0),
     .slot_b_o(wr_no_slot), .space_b_o(wr_no_space),
     .issue_i(wr_pick),
-    .rows_i(rows), .act_i(cmd.act), .act_row_i(cmd.act_row), .age_tick_i(age_tick),
+    .rows_i(rows), .act_bank_i(act_bank), .act_row_i(act_o.addr.row), .act_gnt_i, .age_tick_i(age_tick),
     .cam_loc_i(wr_cam_loc), .cam_match_o(wr_cam),
     .valid_o(wr_valid), .hit_o(wr_hit), .aged_o(wr_aged), .starved_o(wr_starved), .urgent_o(wr_urgent), .of_bank_o(wr_of_bank),
-    .level_o(wr_level),
+    .level_o(wr_level), .next_urgent_o(wr_next_urgent), .act_wait_o(wr_act_wait), .act_match_o(wr_act_match),
+    .hit_a_o(arrival[2].hit), .hit_b_o(wr_no_hit),
     .col_set_i(wr_col_set), .col_pick_o(wr_pick), .col_loc_o(wr_col_loc), .col_tag_o(wr_no_tag),
     .act_set_i(wr_act_set), .act_loc_o(wr_act_loc), .act_any_o(wr_act_any), .act_urgent_o(wr_act_urgent),
     .act_champion_o(wr_act_champion),
@@ -155,8 +163,9 @@ module hbm_pc
   // ---------------------------------------------------------------- order of requests to the same bytes
   rd_vec_t rd_free;
   wr_vec_t wr_free, wr_free_of_wr, wr_started, wr_complete;
-  rd_vec_t rd_able;  // could use an open row
-  wr_vec_t wr_able;
+  rd_vec_t rd_able, rd_frees, rd_frees_urgent;  // able: could use an open row
+  wr_vec_t wr_able, wr_frees, wr_frees_urgent;
+  logic    rd_ins_free, wr_ins_free;
   logic    merge;
   logic [WrIdxWidth-1:0]   merge_idx;
   logic [AxiDataWidth-1:0] merge_data;
@@ -166,6 +175,9 @@ module hbm_pc
     .rd_ins_i(rd_ins), .rd_slot_i(rd_slot), .rd_match_wr_i(wr_cam[0] & {WrDepth{~forward_claim}}),
     .wr_ins_i(wr_ins), .wr_slot_i(wr_slot), .wr_match_rd_i(rd_cam[0]), .wr_match_wr_i(wr_cam[1]), .same_i(same & ~forward_claim),
     .rd_issue_i(rd_pick), .wr_issue_i(wr_pick),
+    .rd_urgent_i(rd_next_urgent), .wr_urgent_i(wr_next_urgent), .wr_started_i(wr_valid & (wr_started | rmw_pick)),
+    .rd_ins_free_o(rd_ins_free), .wr_ins_free_o(wr_ins_free), .rd_frees_o(rd_frees), .rd_frees_urgent_o(rd_frees_urgent),
+    .wr_frees_o(wr_frees), .wr_frees_urgent_o(wr_frees_urgent),
     .rd_free_o(rd_free), .wr_free_o(wr_free), .wr_free_of_wr_o(wr_free_of_wr)
   );
 
@@ -180,6 +192,20 @@ module hbm_pc
 
   assign rd_able = rd_valid & rd_free;
   assign wr_able = wr_valid & wr_free & wr_started;
+
+  // New entries: a read of the host, the read of a merge, a write.
+  assign arrival[0].valid  = rd_ins & ~forward;
+  assign arrival[0].bank   = rd_loc.bank;
+  assign arrival[0].able   = rd_ins_free;
+  assign arrival[0].urgent = rd_high;
+  assign arrival[1].valid  = rmw_start;
+  assign arrival[1].bank   = rmw_loc.bank;
+  assign arrival[1].able   = 1'b1;
+  assign arrival[1].urgent = rmw_urgent;
+  assign arrival[2].valid  = wr_ins;
+  assign arrival[2].bank   = wr_loc.bank;
+  assign arrival[2].able   = wr_ins_free & (HasDataMask | (&wr_req_i.strb));
+  assign arrival[2].urgent = wr_high;
 
   // ---------------------------------------------------------------- banks and timers
   hbm_gaps u_gaps (.clk_i, .rst_ni, .timing_i, .ap_min_ras_i(policy_i.ap_min_ras), .gaps_o(gaps));
@@ -196,8 +222,13 @@ module hbm_pc
   );
 
   hbm_bank_demand u_bank_demand (
-    .open_i(ok.open), .rd_able_i(rd_able), .rd_hit_i(rd_hit), .rd_urgent_i(rd_urgent), .rd_of_bank_i(rd_of_bank),
-    .wr_able_i(wr_able), .wr_hit_i(wr_hit), .wr_urgent_i(wr_urgent), .wr_of_bank_i(wr_of_bank), .demand_o(demand)
+    .clk_i, .rst_ni, .open_i(ok.open), .rd_able_i(rd_able), .rd_hit_i(rd_hit), .rd_urgent_i(rd_urgent), .rd_of_bank_i(rd_of_bank),
+    .wr_able_i(wr_able), .wr_hit_i(wr_hit), .wr_urgent_i(wr_urgent), .wr_of_bank_i(wr_of_bank),
+    .rd_next_urgent_i(rd_next_urgent), .wr_next_urgent_i(wr_next_urgent), .wr_next_able_i(wr_able | (rmw_pick & wr_free)),
+    .arrival_i(arrival), .act_bank_i(act_bank), .rd_act_wait_i(rd_act_wait), .rd_act_match_i(rd_act_match),
+    .wr_act_wait_i(wr_act_wait), .wr_act_match_i(wr_act_match), .act_gnt_i, .rd_pick_i(rd_pick), .wr_pick_i(wr_pick),
+    .col_bank_i(rd_bank | wr_bank), .rd_frees_i(rd_frees), .rd_frees_urgent_i(rd_frees_urgent), .wr_frees_i(wr_frees),
+    .wr_frees_urgent_i(wr_frees_urgent), .demand_o(demand)
   );
 
   // ---------------------------------------------------------------- the one that everything makes way for
@@ -223,9 +254,8 @@ module hbm_pc
   // ---------------------------------------------------------------- columns
   rd_vec_t   rd_open;
   wr_vec_t   wr_open;
-  bank_vec_t rd_bank, wr_bank;
   logic      rd_path_ready, wr_path_ready, rd_path_empty, wr_path_empty, issue;
-  assign issue = (rd_bank | wr_bank) != '0;
+  assign issue = any_rd | any_wr;
 
   bank_vec_t page_early, stale;
   logic      short_wanted;
@@ -251,7 +281,7 @@ module hbm_pc
     .rd_champion_i(rd_champion), .wr_champion_i(wr_champion), .served_i(served),
     .rd_open_o(rd_open), .wr_open_o(wr_open),
     .rd_set_o(rd_col_set), .rd_pick_i(rd_pick), .wr_set_o(wr_col_set), .wr_pick_i(wr_pick),
-    .rd_bank_o(rd_bank), .wr_bank_o(wr_bank), .close_o(ap)
+    .rd_bank_o(rd_bank), .wr_bank_o(wr_bank), .any_rd_o(any_rd), .any_wr_o(any_wr), .close_o(ap_bank)
   );
 
   hbm_direction u_direction (
@@ -282,12 +312,14 @@ module hbm_pc
     .wr_act_champion_i(wr_act_champion),
     .wr_pre_set_o(wr_pre_set), .wr_pre_bank_i(wr_pre_bank), .wr_pre_any_i(wr_pre_any), .wr_pre_urgent_i(wr_pre_urgent),
     .wr_pre_champion_i(wr_pre_champion),
-    .act_o, .short_o, .short_a_ok_o, .short_wanted_o(short_wanted), .act_gnt_i, .short_gnt_i(short_gnt), .pending_o(row_pending)
+    .act_o, .short_o, .short_a_ok_o, .short_wanted_o(short_wanted), .act_gnt_i, .short_gnt_i(short_gnt),
+    .act_bank_o(act_bank), .pending_o(row_pending)
   );
 
   hbm_pc_commit u_pc_commit (
     .clk_i, .rst_ni, .act_i(act_o), .short_i(short_o), .act_gnt_i, .short_gnt_a_i, .short_gnt_b_i,
-    .rd_bank_i(rd_bank), .rd_loc_i(rd_col_loc), .wr_bank_i(wr_bank), .wr_loc_i(wr_col_loc), .ap_i(ap),
+    .rd_bank_i(rd_bank), .rd_loc_i(rd_col_loc), .wr_bank_i(wr_bank), .wr_loc_i(wr_col_loc),
+    .any_rd_i(any_rd), .any_wr_i(any_wr), .ap_i(ap_bank),
     .cmd_o(cmd), .short_gnt_o(short_gnt), .col_o
   );
 
@@ -313,12 +345,12 @@ module hbm_pc
   );
 
   hbm_wr_path #(.Pc(Pc)) u_wr_path (
-    .clk_i, .rst_ni, .wl_i(timing_i.wl), .pick_i(wr_pick != '0), .ready_o(wr_path_ready),
+    .clk_i, .rst_ni, .wl_i(timing_i.wl), .pick_i(any_wr), .ready_o(wr_path_ready),
     .valid_i(wr_word_valid), .data_i(wr_word_data), .strb_i(wr_word_strb), .dfi_o(dfi_wr_o), .empty_o(wr_path_empty)
   );
 
   hbm_rd_path #(.Pc(Pc)) u_rd_path (
-    .clk_i, .rst_ni, .rl_i(timing_i.rl), .pick_i(rd_pick != '0), .rmw_i(|rd_pick[RdDepth+:RmwDepth]), .tag_i(rd_col_tag),
+    .clk_i, .rst_ni, .rl_i(timing_i.rl), .pick_i(any_rd), .rmw_i(|rd_pick[RdDepth+:RmwDepth]), .tag_i(rd_col_tag),
     .ready_o(rd_path_ready), .rddata_en_o, .dfi_i(dfi_rd_i), .rsp_o(path_rsp),
     .merge_o(merge), .merge_idx_o(merge_idx), .merge_data_o(merge_data),
     .empty_o(rd_path_empty), .surplus_o(rd_surplus_o), .missing_o(rd_missing_o)
@@ -332,7 +364,7 @@ module hbm_pc
     .copy_slot_o(copy_slot), .copy_data_i(copy_data), .rsp_i(path_rsp), .merge_i(merge), .rsp_o(rd_rsp_o), .hold_o(forward_hold)
   );
 
-  hbm_credit_return u_credit_return (.clk_i, .rst_ni, .free_i(wr_pick != '0), .credit_o(wr_credit_o));
+  hbm_credit_return u_credit_return (.clk_i, .rst_ni, .free_i(any_wr), .credit_o(wr_credit_o));
 
   // ---------------------------------------------------------------- what others see
   stall_t stall;
@@ -356,6 +388,6 @@ module hbm_pc
 
   // Second requests, tags and age classes that only one of the two queues needs.
   logic unused_wires;
-  assign unused_wires = ^{rd_aged, rd_rmw_slot, rd_aux_pick, rd_aux_loc, wr_no_slot, wr_no_space, wr_no_space_x, wr_no_tag};
+  assign unused_wires = ^{rd_aged, rd_rmw_slot, rd_aux_pick, rd_aux_loc, wr_no_slot, wr_no_space, wr_no_space_x, wr_no_tag, wr_no_hit};
 
 endmodule

@@ -28,10 +28,9 @@ module hbm_banks
   localparam logic [1:0] PreDelay = (Generation >= 3) ? 2'd1 : 2'd0;
 
   // ---------------------------------------------------------------- rows
-  bank_vec_t           open_q, close, auto_close;
+  bank_vec_t           open_q, close;
   logic [RowWidth-1:0] rows_q [NumBanks];
-  assign auto_close = {NumBanks{cmd_i.ap}} & (cmd_i.rd | cmd_i.wr);
-  assign close      = cmd_i.pre | auto_close;
+  assign close = cmd_i.pre | cmd_i.ap;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) open_q <= '0;
@@ -86,7 +85,7 @@ module hbm_banks
   );
   hbm_idle_timer #(.ColOffset(ColOffset), .PreDelay(PreDelay)) u_idle (
     .clk_i, .rst_ni, .pre_gap_i(12'(gaps_i.pre_act)), .refsb_gap_i(gaps_i.rfc_sb), .rda_gap_i(12'(gaps_i.rda_act)),
-    .wra_gap_i(12'(gaps_i.wra_act)), .pre_i(cmd_i.pre), .refsb_i(cmd_i.refsb), .col_close_i(auto_close), .wr_i(cmd_i.wr != '0),
+    .wra_gap_i(12'(gaps_i.wra_act)), .pre_i(cmd_i.pre), .refsb_i(cmd_i.refsb), .rda_i(cmd_i.ap & cmd_i.rd), .wra_i(cmd_i.ap & cmd_i.wr),
     .late_i(cmd_i.late), .ok0_o(idle0), .ok1_o(idle1), .next1_o(idle_next1)
   );
 

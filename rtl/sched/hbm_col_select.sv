@@ -40,54 +40,66 @@ module hbm_col_select
 
   output bank_vec_t rd_bank_o,  // bank of the pick, one-hot
   output bank_vec_t wr_bank_o,
-  output logic      close_o     // the pick carries auto-precharge
+  output logic      any_rd_o,   // a read is picked
+  output logic      any_wr_o,
+  output bank_vec_t close_o     // bank of the pick, if it carries auto-precharge
 );
 
-  rd_vec_t rd_blocked, rd_timed, rd_elig;
-  wr_vec_t wr_blocked, wr_timed, wr_elig;
+  // Entries of banks that take columns, and of those without an urgent conflict; what the timers of the bank allow comes beside it, so
+  // that the sets are one AND-OR over the banks deep.
+  rd_vec_t rd_unmasked, rd_calm, rd_timed;
+  wr_vec_t wr_unmasked, wr_calm, wr_timed;
 
   always_comb begin
-    rd_blocked = '0;
-    wr_blocked = '0;
-    if ((masked_i | urgent_only_i) != '0) begin
+    rd_unmasked = '0;
+    rd_calm = '0;
+    rd_timed = '0;
+    if (rd_ready_i != '0) begin
       for (int unsigned b = 0; b < NumBanks; b++) begin
-        if (masked_i[b]) rd_blocked |= rd_of_bank_i[b];
-        else if (urgent_only_i[b]) rd_blocked |= rd_of_bank_i[b] & ~rd_urgent_i;
-        if (masked_i[b]) wr_blocked |= wr_of_bank_i[b];
-        else if (urgent_only_i[b]) wr_blocked |= wr_of_bank_i[b] & ~wr_urgent_i;
+        rd_unmasked |= rd_of_bank_i[b] & {RdEntries{~masked_i[b]}};
+        rd_calm |= rd_of_bank_i[b] & {RdEntries{~urgent_only_i[b]}};
+      end
+      if (!writing_i) begin
+        for (int unsigned b = 0; b < NumBanks; b++) rd_timed |= rd_of_bank_i[b] & {RdEntries{rd_bank_ok_i[b]}};
       end
     end
-    rd_open_o = rd_ready_i & ~rd_blocked & (rd_champion_i | {RdEntries{!served_i}});
-    wr_open_o = wr_ready_i & ~wr_blocked & (wr_champion_i | {WrDepth{!served_i}});
   end
 
   always_comb begin
-    rd_timed = '0;
+    wr_unmasked = '0;
+    wr_calm = '0;
     wr_timed = '0;
-    if (!writing_i && rd_ok_i && rd_open_o != '0) begin
-      for (int unsigned b = 0; b < NumBanks; b++) rd_timed |= rd_of_bank_i[b] & {RdEntries{rd_bank_ok_i[b]}};
-    end
-    if (writing_i && wr_ok_i && wr_open_o != '0) begin
-      for (int unsigned b = 0; b < NumBanks; b++) wr_timed |= wr_of_bank_i[b] & {WrDepth{wr_bank_ok_i[b]}};
+    if (wr_ready_i != '0) begin
+      for (int unsigned b = 0; b < NumBanks; b++) begin
+        wr_unmasked |= wr_of_bank_i[b] & {WrDepth{~masked_i[b]}};
+        wr_calm |= wr_of_bank_i[b] & {WrDepth{~urgent_only_i[b]}};
+      end
+      if (writing_i) begin
+        for (int unsigned b = 0; b < NumBanks; b++) wr_timed |= wr_of_bank_i[b] & {WrDepth{wr_bank_ok_i[b]}};
+      end
     end
   end
 
-  assign rd_elig  = rd_open_o & rd_timed;
-  assign wr_elig  = wr_open_o & wr_timed;
-  assign rd_set_o = rd_elig;
-  assign wr_set_o = wr_elig;
+  assign rd_open_o = rd_ready_i & rd_unmasked & (rd_calm | rd_urgent_i) & (rd_champion_i | {RdEntries{!served_i}});
+  assign wr_open_o = wr_ready_i & wr_unmasked & (wr_calm | wr_urgent_i) & (wr_champion_i | {WrDepth{!served_i}});
+  assign rd_set_o  = rd_open_o & rd_timed & {RdEntries{rd_ok_i}};
+  assign wr_set_o  = wr_open_o & wr_timed & {WrDepth{wr_ok_i}};
+
+  // A set that is not empty gives a pick.
+  assign any_rd_o = rd_set_o != '0;
+  assign any_wr_o = wr_set_o != '0;
 
   always_comb begin
     rd_bank_o = '0;
     wr_bank_o = '0;
-    if (rd_pick_i != '0) begin
+    if (any_rd_o) begin
       for (int unsigned b = 0; b < NumBanks; b++) rd_bank_o[b] = (rd_pick_i & rd_of_bank_i[b]) != '0;
     end
-    if (wr_pick_i != '0) begin
+    if (any_wr_o) begin
       for (int unsigned b = 0; b < NumBanks; b++) wr_bank_o[b] = (wr_pick_i & wr_of_bank_i[b]) != '0;
     end
   end
 
-  assign close_o = ((rd_bank_o & rd_close_i) != '0) || ((wr_bank_o & wr_close_i) != '0);
+  assign close_o = (rd_bank_o & rd_close_i) | (wr_bank_o & wr_close_i);
 
 endmodule

@@ -3,7 +3,9 @@
 // Convention (M1.4): a command stands `offset` CK after p0 of its cycle. A start in cycle n with offset s0 loads gap + s0 - 2 for
 // cycle n+1; the count falls by 2 a cycle; a command with offset s is legal while the count is at most s. The answers are flops.
 
-module hbm_gap_timer #(
+module hbm_gap_timer
+  import hbm_sched_pkg::SkipQuiet;
+#(
   /// Width of the distance in bits, at least 3.
   parameter int unsigned Width = 8,
   /// Independent counts with one distance.
@@ -49,7 +51,7 @@ module hbm_gap_timer #(
       ok0_q <= '1;
       ok1_q <= '1;
       next1_q <= '1;
-    end else if (start_i != '0 || ok0_q != '1) begin
+    end else if (!SkipQuiet || start_i != '0 || ok0_q != '1) begin
       counts_t          count_d;
       logic [Lanes-1:0] ok0_d, ok1_d, next1_d;
       for (int unsigned i = 0; i < Lanes; i++) begin

@@ -21,7 +21,17 @@ module hbm_hazard
 
   input rd_vec_t rd_issue_i,
   input wr_vec_t wr_issue_i,
+  input rd_vec_t rd_urgent_i,   // in the next cycle
+  input wr_vec_t wr_urgent_i,
+  input wr_vec_t wr_started_i,  // able in the next cycle if it waits for nothing
 
+  output logic    rd_ins_free_o,    // the new read will wait for nothing
+  output logic    wr_ins_free_o,
+  // Entries whose pick makes another one, or an urgent one, able. Known before the pick is.
+  output rd_vec_t rd_frees_o,
+  output rd_vec_t rd_frees_urgent_o,
+  output wr_vec_t wr_frees_o,
+  output wr_vec_t wr_frees_urgent_o,
   output rd_vec_t rd_free_o,        // waits for nothing
   output wr_vec_t wr_free_o,
   output wr_vec_t wr_free_of_wr_o   // waits for no write
@@ -49,15 +59,15 @@ module hbm_hazard
     rd_waits_d = rd_waits_q;
     wr_waits_rd_d = wr_waits_rd_q;
     wr_waits_wr_d = wr_waits_wr_q;
-    if (wr_issue_i != '0) begin
-      if (rd_waits_q != '0) begin
+    if (!SkipQuiet || wr_issue_i != '0) begin
+      if (!SkipQuiet || rd_waits_q != '0) begin
         for (int unsigned e = 0; e < RdEntries; e++) rd_waits_d[e] = |(rd_on_wr_q[e] & ~wr_issue_i);
       end
-      if (wr_waits_wr_q != '0) begin
+      if (!SkipQuiet || wr_waits_wr_q != '0) begin
         for (int unsigned e = 0; e < WrDepth; e++) wr_waits_wr_d[e] = |(wr_on_wr_q[e] & ~wr_issue_i);
       end
     end
-    if (rd_issue_i != '0 && wr_waits_rd_q != '0) begin
+    if (!SkipQuiet || (rd_issue_i != '0 && wr_waits_rd_q != '0)) begin
       for (int unsigned e = 0; e < WrDepth; e++) wr_waits_rd_d[e] = |(wr_on_rd_q[e] & ~rd_issue_i);
     end
     if (rd_ins_i) rd_waits_d |= {RdEntries{|rd_new}} & rd_slot_i;
@@ -80,26 +90,59 @@ module hbm_hazard
       rd_waits_q <= rd_waits_d;
       wr_waits_rd_q <= wr_waits_rd_d;
       wr_waits_wr_q <= wr_waits_wr_d;
-      if ((rd_ins_i && rd_new != '0) || (wr_issue_i != '0 && rd_waits_q != '0)) begin
+      if (!SkipQuiet || (rd_ins_i && rd_new != '0) || (wr_issue_i != '0 && rd_waits_q != '0)) begin
         rd_on_wr_t next;
         for (int unsigned e = 0; e < RdEntries; e++) begin
           next[e] = (rd_on_wr_q[e] & ~wr_issue_i) | ({WrDepth{rd_ins_i & rd_slot_i[e]}} & rd_new);
         end
         rd_on_wr_q <= next;
       end
-      if ((wr_ins_i && wr_new_rd != '0) || (rd_issue_i != '0 && wr_waits_rd_q != '0)) begin
+      if (!SkipQuiet || (wr_ins_i && wr_new_rd != '0) || (rd_issue_i != '0 && wr_waits_rd_q != '0)) begin
         wr_on_rd_t next;
         for (int unsigned e = 0; e < WrDepth; e++) begin
           next[e] = (wr_on_rd_q[e] & ~rd_issue_i) | ({RdEntries{wr_ins_i & wr_slot_i[e]}} & wr_new_rd);
         end
         wr_on_rd_q <= next;
       end
-      if ((wr_ins_i && wr_new_wr != '0) || (wr_issue_i != '0 && wr_waits_wr_q != '0)) begin
+      if (!SkipQuiet || (wr_ins_i && wr_new_wr != '0) || (wr_issue_i != '0 && wr_waits_wr_q != '0)) begin
         wr_on_wr_t next;
         for (int unsigned e = 0; e < WrDepth; e++) begin
           next[e] = (wr_on_wr_q[e] & ~wr_issue_i) | ({WrDepth{wr_ins_i & wr_slot_i[e]}} & wr_new_wr);
         end
         wr_on_wr_q <= next;
+      end
+    end
+  end
+
+  assign rd_ins_free_o = rd_new == '0;
+  assign wr_ins_free_o = wr_new_rd == '0 && wr_new_wr == '0;
+
+  // Who waits for exactly one entry is freed by its pick.
+  rd_vec_t rd_last;                  // waits for one write
+  wr_vec_t wr_last_rd, wr_last_wr;   // waits for one read only, one write only
+  always_comb begin
+    rd_last = '0;
+    wr_last_rd = '0;
+    wr_last_wr = '0;
+    rd_frees_o = '0;
+    rd_frees_urgent_o = '0;
+    wr_frees_o = '0;
+    wr_frees_urgent_o = '0;
+    if (rd_waits_q != '0) begin
+      for (int unsigned e = 0; e < RdEntries; e++) begin
+        rd_last[e] = rd_waits_q[e] & ((rd_on_wr_q[e] & (rd_on_wr_q[e] - 1'b1)) == '0);
+        wr_frees_o |= rd_on_wr_q[e] & {WrDepth{rd_last[e]}};
+        wr_frees_urgent_o |= rd_on_wr_q[e] & {WrDepth{rd_last[e] & rd_urgent_i[e]}};
+      end
+    end
+    if ((wr_waits_rd_q | wr_waits_wr_q) != '0) begin
+      for (int unsigned e = 0; e < WrDepth; e++) begin
+        wr_last_rd[e] = ~wr_waits_wr_q[e] & wr_started_i[e] & ((wr_on_rd_q[e] & (wr_on_rd_q[e] - 1'b1)) == '0);
+        wr_last_wr[e] = ~wr_waits_rd_q[e] & wr_started_i[e] & ((wr_on_wr_q[e] & (wr_on_wr_q[e] - 1'b1)) == '0);
+        rd_frees_o |= wr_on_rd_q[e] & {RdEntries{wr_last_rd[e]}};
+        rd_frees_urgent_o |= wr_on_rd_q[e] & {RdEntries{wr_last_rd[e] & wr_urgent_i[e]}};
+        wr_frees_o |= wr_on_wr_q[e] & {WrDepth{wr_last_wr[e]}};
+        wr_frees_urgent_o |= wr_on_wr_q[e] & {WrDepth{wr_last_wr[e] & wr_urgent_i[e]}};
       end
     end
   end

@@ -23,8 +23,8 @@ module hbm_idle_timer
   input logic [11:0] wra_gap_i,
   input bank_vec_t   pre_i,         // closed by a short row command of this cycle
   input bank_vec_t   refsb_i,
-  input bank_vec_t   col_close_i,   // closed by the column command of this cycle
-  input logic        wr_i,          // which is a write
+  input bank_vec_t   rda_i,         // closed by the column command of this cycle
+  input bank_vec_t   wra_i,
   input logic        late_i,        // the short row command stands in slot B
 
   output bank_vec_t ok0_o,
@@ -57,10 +57,11 @@ module hbm_idle_timer
   endfunction
 
   // Commands come late in the cycle: the sums that they choose from are ready by then.
-  load_t pre_load, refsb_load, col_load;
+  load_t pre_load, refsb_load, rda_load, wra_load;
   assign pre_load   = late_i ? load_of(pre_gap_i, 2'd1 + PreDelay) : load_of(pre_gap_i, PreDelay);
   assign refsb_load = late_i ? load_of(refsb_gap_i, 2'd1) : load_of(refsb_gap_i, 2'd0);
-  assign col_load   = wr_i ? load_of(wra_gap_i, ColOffset) : load_of(rda_gap_i, ColOffset);
+  assign rda_load   = load_of(rda_gap_i, ColOffset);
+  assign wra_load   = load_of(wra_gap_i, ColOffset);
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -68,7 +69,7 @@ module hbm_idle_timer
       ok0_q <= '1;
       ok1_q <= '1;
       next1_q <= '1;
-    end else if (pre_i != '0 || refsb_i != '0 || col_close_i != '0 || ok0_q != '1) begin
+    end else if (!SkipQuiet || pre_i != '0 || refsb_i != '0 || (rda_i | wra_i) != '0 || ok0_q != '1) begin
       counts_t   count_d;
       bank_vec_t ok0_d, ok1_d, next1_d;
       for (int unsigned b = 0; b < NumBanks; b++) begin
@@ -79,7 +80,8 @@ module hbm_idle_timer
         };
         if (pre_i[b]) run = pre_load;
         else if (refsb_i[b]) run = refsb_load;
-        else if (col_close_i[b]) run = col_load;
+        else if (rda_i[b]) run = rda_load;
+        else if (wra_i[b]) run = wra_load;
         count_d[b] = run.count;
         ok0_d[b] = run.ok0;
         ok1_d[b] = run.ok1;

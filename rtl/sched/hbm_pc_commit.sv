@@ -20,7 +20,9 @@ module hbm_pc_commit
   input loc_t      rd_loc_i,
   input bank_vec_t wr_bank_i,
   input loc_t      wr_loc_i,
-  input logic      ap_i,
+  input logic      any_rd_i,    // a read is picked
+  input logic      any_wr_i,
+  input bank_vec_t ap_i,        // bank of the pick, if the command closes its row
 
   output bank_cmd_t cmd_o,
   output logic      short_gnt_o,
@@ -49,24 +51,25 @@ module hbm_pc_commit
     cmd_o.late = short_gnt_b_i;
     cmd_o.rd = rd_bank_i;
     cmd_o.wr = wr_bank_i;
+    cmd_o.any_rd = any_rd_i;
+    cmd_o.any_wr = any_wr_i;
     cmd_o.ap = ap_i;
   end
 
   col_cmd_t col_q;
-  logic     rd, wr;
-  assign rd = rd_bank_i != '0;
-  assign wr = wr_bank_i != '0;
+  logic     ap;
+  assign ap = ap_i != '0;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) col_q <= '0;
     else begin
-      col_q.valid <= rd | wr;
-      if (rd) begin
-        col_q.cmd <= ap_i ? CmdRda : CmdRd;
+      col_q.valid <= any_rd_i | any_wr_i;
+      if (any_rd_i) begin
+        col_q.cmd <= ap ? CmdRda : CmdRd;
         col_q.addr <= addr_of(rd_loc_i);
       end
-      if (wr) begin
-        col_q.cmd <= ap_i ? CmdWra : CmdWr;
+      if (any_wr_i) begin
+        col_q.cmd <= ap ? CmdWra : CmdWr;
         col_q.addr <= addr_of(wr_loc_i);
       end
     end

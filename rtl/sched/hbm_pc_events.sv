@@ -35,8 +35,8 @@ module hbm_pc_events
     events_d = '0;
     events_d.act          = cmd_i.act != '0;
     events_d.pre          = cmd_i.pre != '0;
-    events_d.rd           = cmd_i.rd != '0;
-    events_d.wr           = cmd_i.wr != '0;
+    events_d.rd           = cmd_i.any_rd;
+    events_d.wr           = cmd_i.any_wr;
     events_d.refsb        = cmd_i.refsb != '0;
     events_d.ref_all      = cmd_i.ref_all;
     events_d.row_hit      = (column & used_q) != '0;
@@ -61,7 +61,7 @@ module hbm_pc_events
     end else begin
       used_q <= (used_q | column) & ~cmd_i.act;
       replaced_q <= (replaced_q & ~first) | (cmd_i.pre & conflict_i);
-      if (column != '0) last_wr_q <= cmd_i.wr != '0;
+      if (cmd_i.any_rd || cmd_i.any_wr) last_wr_q <= cmd_i.any_wr;
       events_q <= events_d;
       events_late_q <= events_q;
     end

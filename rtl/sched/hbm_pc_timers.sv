@@ -28,8 +28,8 @@ module hbm_pc_timers
   logic       act, rd, wr, pre, refsb;
   logic [1:0] short_offset;
   assign act   = |cmd_i.act;
-  assign rd    = |cmd_i.rd;
-  assign wr    = |cmd_i.wr;
+  assign rd    = cmd_i.any_rd;
+  assign wr    = cmd_i.any_wr;
   assign pre   = |cmd_i.pre;
   assign refsb = |cmd_i.refsb;
   assign short_offset = 2'(cmd_i.late);

@@ -52,8 +52,9 @@ module hbm_req_queue
 
   // Row state, and what changes it in this cycle.
   input logic [RowWidth-1:0] rows_i [NumBanks],
-  input bank_vec_t           act_i,
+  input bank_vec_t           act_bank_i,  // bank and row of the ACT that may be granted; zero without one
   input logic [RowWidth-1:0] act_row_i,
+  input logic                act_gnt_i,   // late
 
   input logic age_tick_i,  // end of an age interval
 
@@ -67,6 +68,12 @@ module hbm_req_queue
   output logic [Depth-1:0] starved_o,
   output logic [Depth-1:0] urgent_o,  // starved or high
   output logic [Depth-1:0] of_bank_o [NumBanks],
+  // What the next cycle will show.
+  output logic [Depth-1:0] next_urgent_o,  // the entries of this cycle that are urgent then
+  output logic [Depth-1:0] act_wait_o,     // entries of the bank of the ACT ...
+  output logic [Depth-1:0] act_match_o,    // ... of its row
+  output logic             hit_a_o,        // the entries that are new hit an open bank
+  output logic             hit_b_o,
   output logic [LevelWidth-1:0] level_o,
 
   // The champion, if a set has it, else its oldest urgent entry, else the oldest (aux, turn: the oldest). The column pick gives the entry's
@@ -118,7 +125,7 @@ module hbm_req_queue
   // ---------------------------------------------------------------- row hit
   // A row that closes leaves the bits of its bank as they are; every user asks for an open bank, and ACT sets them anew.
   function automatic logic hits(input logic [BankWidth-1:0] bank, input logic [RowWidth-1:0] row);
-    return act_i[bank] ? row == act_row_i : row == rows_i[bank];
+    return (act_gnt_i && act_bank_i[bank]) ? row == act_row_i : row == rows_i[bank];
   endfunction
 
   function automatic logic [IdxWidth-1:0] index_of(input logic [Depth-1:0] onehot);
@@ -134,14 +141,26 @@ module hbm_req_queue
   always_comb begin
     act_mask = '0;
     row_match = '0;
-    if (act_i != '0) begin
-      for (int unsigned b = 0; b < NumBanks; b++) act_mask |= of_bank_q[b] & {Depth{act_i[b]}};
+    if (act_bank_i != '0) begin
+      for (int unsigned b = 0; b < NumBanks; b++) act_mask |= of_bank_q[b] & {Depth{act_bank_i[b]}};
       for (int unsigned e = 0; e < Depth; e++) row_match[e] = loc_q[e].row == act_row_i;
     end
-    hit_d = (hit_q & ~act_mask) | (act_mask & row_match);
-    if (ins_a_i) hit_d = (hit_d & ~slot_a_o) | ({Depth{hits(loc_a_i.bank, loc_a_i.row)}} & slot_a_o);
-    if (ins_b_i) hit_d = (hit_d & ~slot_b_o) | ({Depth{hits(loc_b_i.bank, loc_b_i.row)}} & slot_b_o);
+    hit_d = act_gnt_i ? ((hit_q & ~act_mask) | (act_mask & row_match)) : hit_q;
+    hit_a_o = 1'b0;
+    hit_b_o = 1'b0;
+    if (ins_a_i) begin
+      hit_a_o = hits(loc_a_i.bank, loc_a_i.row);
+      hit_d = (hit_d & ~slot_a_o) | ({Depth{hit_a_o}} & slot_a_o);
+    end
+    if (ins_b_i) begin
+      hit_b_o = hits(loc_b_i.bank, loc_b_i.row);
+      hit_d = (hit_d & ~slot_b_o) | ({Depth{hit_b_o}} & slot_b_o);
+    end
   end
+
+  assign act_wait_o    = act_mask & valid_q;
+  assign act_match_o   = act_mask & row_match & valid_q;
+  assign next_urgent_o = (urgent_q | ({Depth{age_tick_i}} & aged_q)) & valid_q;
 
   // ---------------------------------------------------------------- entries
   logic [Depth-1:0] new_a, new_b;
@@ -164,7 +183,7 @@ module hbm_req_queue
     starved_q <= ((starved_q | ({Depth{age_tick_i}} & aged_q)) & ~new_a & ~new_b) | ({Depth{starved_b_i}} & new_b);
     urgent_q <= ((urgent_q | ({Depth{age_tick_i}} & aged_q)) & ~new_a & ~new_b) | ({Depth{high_a_i}} & new_a)
                 | ({Depth{urgent_b_i}} & new_b);
-    if (ins_a_i || ins_b_i || issue_i != '0) begin
+    if (!SkipQuiet || ins_a_i || ins_b_i || issue_i != '0) begin
       of_bank_t of_bank_d;
       for (int unsigned b = 0; b < NumBanks; b++) begin
         of_bank_d[b] = (of_bank_q[b] & ~issue_i & ~new_a & ~new_b)

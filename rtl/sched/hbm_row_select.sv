@@ -62,7 +62,8 @@ module hbm_row_select
   input  logic     act_gnt_i,
   input  logic     short_gnt_i,
 
-  output logic pending_o  // a pick is waiting or offered
+  output bank_vec_t act_bank_o,  // bank of the ACT that is picked, zero without one; early
+  output logic      pending_o    // a pick is waiting or offered
 );
 
   // ---------------------------------------------------------------- offers of this cycle
@@ -73,7 +74,7 @@ module hbm_row_select
   cmd_e      short_cmd_q;
   logic [BankWidth-1:0] short_idx_q;
   bank_vec_t short_bank;  // one-hot, zero for PREA and REF
-  logic      act_offer, short_ok0, short_ok1, short_first;
+  logic      act_offer, short_ok0, short_ok1, must_refsb, urgent_pre;
 
   assign act_bank   = bank_onehot(act_loc_q.bank);
   assign short_bank = (short_cmd_q == CmdPre || short_cmd_q == CmdRefsb) ? bank_onehot(short_idx_q) : '0;
@@ -112,16 +113,20 @@ module hbm_row_select
     short_ok1 &= short_valid_q;
   end
 
-  // A refresh that must happen, or the PRE of an urgent request, silences this PC's own ACT where they cannot share a cycle.
-  assign short_first = short_ok1 && ((short_cmd_q == CmdRefsb) ? (short_bank & wish_i.held) != '0
-                                     : (short_cmd_q == CmdPre) ? (Generation < 3) && short_urgent_q && !act_urgent_q
-                                     : 1'b1);
-  assign act_offer = act_valid_q && pc_ok_i.act && (act_bank & ok_i.idle_ok1 & group_ok1 & ~wish_i.held) != '0 && !short_first;
+  // A refresh that must happen, or the PRE of an urgent request, silences this PC's own ACT where they cannot share a cycle. PREA and REF
+  // come while all banks are held, which is asked of the ACT itself.
+  assign must_refsb  = short_valid_q && short_cmd_q == CmdRefsb && pc_ok_i.refsb1 && wish_i.due
+                       && (short_bank & wish_i.left & wish_i.held & ok_i.idle_ok1 & group_ok1) != '0;
+  assign urgent_pre  = (Generation < 3) && short_valid_q && short_cmd_q == CmdPre && short_urgent_q && !act_urgent_q && pc_ok_i.pre1
+                       && (short_bank & may_pre & ok_i.pre_ok1) != '0;
+  assign act_offer   = act_valid_q && pc_ok_i.act && (act_bank & ok_i.idle_ok1 & group_ok1 & ~wish_i.held) != '0
+                       && !must_refsb && !urgent_pre;
 
   assign act_o        = '{valid: act_offer, cmd: CmdAct, addr: addr_of(act_loc_q)};
   assign short_o      = '{valid: short_ok1, cmd: short_cmd_q, addr: addr_of('{bank: short_idx_q, row: '0, col: '0})};
   assign short_a_ok_o = short_ok0;
   assign short_wanted_o = short_wanted_q;
+  assign act_bank_o   = act_valid_q ? act_bank : '0;
   assign pending_o    = act_valid_q | short_valid_q;
 
   // ---------------------------------------------------------------- picks for the next cycle
@@ -148,7 +153,7 @@ module hbm_row_select
     wr_act_out = '0;
     rd_pre = '0;
     wr_pre = '0;
-    if ((act_banks & demand_i.queued) != '0) begin
+    if (!SkipQuiet || (act_banks & demand_i.queued) != '0) begin
       for (int unsigned b = 0; b < NumBanks; b++) begin
         rd_act |= rd_of_bank_i[b] & {RdEntries{act_banks[b]}};
         wr_act |= wr_of_bank_i[b] & {WrDepth{act_banks[b]}};
@@ -156,7 +161,7 @@ module hbm_row_select
         wr_act_out |= wr_of_bank_i[b] & {WrDepth{act_left_out[b]}};
       end
     end
-    if ((pre_banks & demand_i.conflict) != '0) begin
+    if (!SkipQuiet || (pre_banks & demand_i.conflict) != '0) begin
       for (int unsigned b = 0; b < NumBanks; b++) begin
         rd_pre |= rd_of_bank_i[b] & {RdEntries{pre_banks[b]}};
         wr_pre |= wr_of_bank_i[b] & {WrDepth{pre_banks[b]}};
@@ -237,11 +242,11 @@ module hbm_row_select
   end
 
   always_ff @(posedge clk_i) begin
-    if (!act_keep && act_pick) begin
+    if (!act_keep && (!SkipQuiet || act_pick)) begin
       act_loc_q <= act_loc_d;
       act_urgent_q <= act_urgent;
     end
-    if (!short_keep && short_pick) begin
+    if (!short_keep && (!SkipQuiet || short_pick)) begin
       short_cmd_q <= short_cmd_d;
       short_idx_q <= short_idx_d;
       short_urgent_q <= short_urgent_d;

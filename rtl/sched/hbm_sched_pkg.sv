@@ -9,6 +9,12 @@ package hbm_sched_pkg;
   localparam int unsigned NBl = 2;          // CK that one access occupies the data bus, all generations
   localparam int unsigned WrPathDepth = 16; // picked writes whose data has not yet been sent
   localparam int unsigned RdPathDepth = 64; // picked reads whose data has not yet returned
+  // A simulator leaves out work that changes nothing. In gates the question whether it would is on the longest paths, and not asked.
+`ifdef SYNTHESIS
+  localparam bit SkipQuiet = 1'b0;
+`else
+  localparam bit SkipQuiet = 1'b1;
+`endif
   localparam int unsigned ForwardDepth = 3; // forwarded reads under way
 
   typedef logic [NumBanks-1:0]  bank_vec_t;   // one bit a bank
@@ -63,7 +69,9 @@ package hbm_sched_pkg;
     logic                late;      // the short row command stands in slot B
     bank_vec_t           rd;
     bank_vec_t           wr;
-    logic                ap;        // the column command precharges its bank
+    logic                any_rd;    // a read is picked: known before its bank is
+    logic                any_wr;
+    bank_vec_t           ap;        // the bank that the column command precharges
   } bank_cmd_t;
 
   // Legality of row commands at the level of a bank, one bit a bank. ok0/ok1: in slot A/slot B (or ACT) of this cycle;
@@ -109,6 +117,15 @@ package hbm_sched_pkg;
     bank_vec_t urgent_conflict;  // ... and is urgent: younger (not urgent) hits are masked
     bank_vec_t keep_open;        // an able entry hits, and is not masked
   } demand_t;
+
+  // A new entry, as it is in its first cycle.
+  typedef struct packed {
+    logic                 valid;
+    logic [BankWidth-1:0] bank;
+    logic                 hit;
+    logic                 able;
+    logic                 urgent;
+  } arrival_t;
 
   // Wishes of the refresh unit.
   typedef struct packed {
