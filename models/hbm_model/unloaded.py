@@ -85,7 +85,7 @@ def latency(params: Params, pc: int, hit: bool, rd_delay: int = 0) -> int:
 class Probe:
     """Lone reads of one port: for each bank one that finds it closed, then one that hits.
 
-    Measure with page policy `open` and without refresh, on a PC whose banks are all closed.
+    Measure with page policy `open`, without time-out and without refresh, on a PC whose banks are all closed.
     """
 
     rows: Rows  # AX_ROW

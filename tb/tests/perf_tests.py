@@ -103,7 +103,7 @@ class PerfTest(HbmTest):
 class UnloadedLatency(PerfTest):
     """A lone read, on both PCs: the contract's stages, cycle by cycle, at the host and on the pins."""
 
-    settings = {"policy": {"page.page": 0, "refresh.refresh_en": 0}}
+    settings = {"policy": {"page.page": 0, "page.page_timeout": 0, "refresh.refresh_en": 0}}
 
     async def body(self) -> None:
         params, amap = self.config.params, self.config.address_map
