@@ -56,7 +56,7 @@ from hbm_model._places import (
     PRE,
     PREA,
     READ,
-    REF_UNTIL,
+    REFRESHING,
     REFSB,
     RFC_UNTIL,
     S_RD,
@@ -181,14 +181,15 @@ def did_short(x: Cells, k: Cells, cmd: int, b: int, t: int) -> None:
             raise_to(x, B_ACT + each, late + k[K_RP])
             if x[B_ROW + each] >= 0:
                 shut_bank(x, each)
-        raise_to(x, REF_UNTIL, late + k[K_RP])  # idle banks too wait for RP
+            if x[B_REFRESHED + each]:
+                x[REFRESHING + (each >> 5)] |= 1 << (each & 31)  # idle banks too wait for RP
         raise_to(x, T_PRE, t + k[K_PPD])
     elif cmd == REFSB:
         raise_to(x, B_ACT + b, t + k[K_RFCSB])
         raise_to(x, T_ACT, t + k[K_RREFD])
         raise_to(x, T_PREA, t + k[K_RFCSB])
         x[B_REFRESHED + b] = 1
-        raise_to(x, REF_UNTIL, t + k[K_RFCSB])
+        x[REFRESHING + (b >> 5)] |= 1 << (b & 31)
         raise_to(x, T_REF, t + k[K_RFCSB])
         window_push(x, t)
         x[LEFT] &= ~(1 << (b % k[K_PER_SID]))
@@ -201,7 +202,7 @@ def did_short(x: Cells, k: Cells, cmd: int, b: int, t: int) -> None:
         raise_to(x, T_REF, t + k[K_RFC])
         for each in range(k[K_BANKS]):
             x[B_REFRESHED + each] = 1
-        raise_to(x, REF_UNTIL, t + k[K_RFC])
+            x[REFRESHING + (each >> 5)] |= 1 << (each & 31)
         x[RFC_UNTIL] = t + k[K_RFC]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hbm_model._columns import is_held
 from hbm_model._hot import Cells, hot, lowest
 from hbm_model._places import (
     ALL,
@@ -29,6 +28,7 @@ from hbm_model._places import (
     G_SHORT,
     HELD,
     K_BANKS,
+    K_PER_SID,
     MAX_BANKS,
     N_ACTS,
     N_BUSY,
@@ -56,9 +56,10 @@ from hbm_model._places import (
     RAW,
     RAW_W,
     READ,
-    REF_UNTIL,
+    REFRESHING,
     REFSB,
     RFC_UNTIL,
+    SET,
     SHUT,
 )
 
@@ -104,23 +105,30 @@ def stall_cause(x: Cells, k: Cells, n: int, pc: int, allowed: bool, stopped: boo
     if x[ALL_HELD]:
         return N_STALL_REFRESH
     t = 2 * n + 3
-    refreshing = x[REF_UNTIL] > t
-    cause = N_STALL_BANK
+    rest = x[HELD]
+    while rest:
+        b = x[SET] * k[K_PER_SID] + lowest(rest)
+        rest &= rest - 1
+        if (x[B_IN + b] & able) | (x[B_IN + MAX_BANKS + b] & able_w):
+            return N_STALL_REFRESH
+    for half in range(2):
+        rest = x[REFRESHING + half]
+        while rest:
+            i = lowest(rest)
+            rest &= rest - 1
+            b = 32 * half + i
+            if x[B_REFRESHED + b] == 0 or (x[B_ACT + b] <= t and x[RFC_UNTIL] <= t):
+                x[REFRESHING + half] &= ~(1 << i)
+            elif (x[B_IN + b] & able) | (x[B_IN + MAX_BANKS + b] & able_w):
+                return N_STALL_REFRESH
     for d in range(2):
-        rest = (able if d == READ else able_w) & (x[ALL + d] if x[HELD] else x[SHUT + d])
+        rest = (able if d == READ else able_w) & x[SHUT + d]
         while rest:
             b = x[E_BANK + d * 64 + lowest(rest)]
+            if x[B_ACT + b] <= t:
+                return N_STALL_ACTIVATE
             rest &= ~x[B_IN + d * MAX_BANKS + b]
-            if x[HELD] and is_held(x, k, b):
-                return N_STALL_REFRESH
-            if x[B_ROW + b] < 0:
-                if refreshing and x[B_REFRESHED + b] and (x[B_ACT + b] > t or x[RFC_UNTIL] > t):
-                    return N_STALL_REFRESH
-                if x[B_ACT + b] <= t:
-                    cause = N_STALL_ACTIVATE
-                    if not refreshing and not x[HELD]:
-                        return cause
-    return cause
+    return N_STALL_BANK
 
 
 @hot

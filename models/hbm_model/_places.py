@@ -190,11 +190,12 @@ K_SIZE: Final = K_TABLE + 4 * 256
     C_READY,  # entries of the direction, and of the other one, that are ready and not masked (M4.1)
     C_OTHERS,
     C_BEFORE,  # M9.1: direction of the last pick
-    REF_UNTIL,  # CK from which no bank is refreshing (M9.3 (6)): of all, and of REF
-    RFC_UNTIL,
+    RFC_UNTIL,  # M9.3 (6): CK at which RFC of the last REF is over
     GAP,  # M3.6: cycle in which no read is eligible
+    REFRESHING,  # M9.3 (6): sets of banks, 32 each, that may be refreshing
+    REFRESHING1,
     SCALARS,
-) = range(98)
+) = range(99)
 
 MAX_BANKS: Final = 64
 B_ROW: Final = 128  # open row, -1: closed
