@@ -193,5 +193,6 @@ def responses(x: Cells, t: Cells, n: int, pc: int) -> None:
         x[FORWARD_AT] = (at + 1) & 3
         x[FORWARD_N] -= 1
         arrive(x, x[FORWARD_SLOT + at], n, room)
-    if x[FORWARD_N] and x[FORWARD_FROM + ((x[FORWARD_AT] + x[FORWARD_N] - 1) & 3)] == n:
-        x[m.GAP] = n + 1  # the youngest did not arrive in its first cycle
+    for i in range(x[FORWARD_N]):
+        if x[FORWARD_FROM + ((x[FORWARD_AT] + i) & 3)] == n:
+            x[m.GAP] = n + 1  # did not arrive in its first cycle; younger ones may be under way already
