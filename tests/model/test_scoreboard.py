@@ -323,7 +323,7 @@ def test_commands_must_answer_to_requests() -> None:
 
 
 def test_forwarded_reads_need_no_command() -> None:
-    """M3.6: as many RD may be missing as the channel says that it forwarded, no more and no fewer, and on its own PC."""
+    """M3.6: as many RD may be missing as the channel says that it forwarded, no more, no fewer, on its own PC."""
     chunks, out = full_width()
     at, gone = next((i, row) for i, row in enumerate(out.cmd) if row[1] == mock.RDA)
     out.cmd.pop(at)
