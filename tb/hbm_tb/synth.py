@@ -1,8 +1,12 @@
 """Synthesis check with Yosys and its slang front end: gates, flops, latches, loops, undriven nets, longest path.
 
 The work is done in a child process that announces every step and its end; a step that is missing, an end that is
-missing or a mapping that did not take place fails. Depth counts two-input gates from flop, macro or port to flop,
-macro or port.
+missing or a mapping that did not take place fails.
+
+A level is one two-input gate or inverter (NAND, NOR, AND, OR, XOR, XNOR, ANDNOT, ORNOT, NOT), each counted as one,
+from flop, macro or port to flop, macro or port, after mapping for depth; wires, fan-out and flops count nothing. Carry
+chains are built as Kogge-Stone prefixes, as a timing-driven tool builds them. With sizes of the queues given, the same
+logic is mapped once more to static CMOS cells (inverting NAND, NOR, AOI, OAI with up to four inputs).
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from graphlib import TopologicalSorter
 from importlib import metadata
 from pathlib import Path
 
@@ -27,12 +32,16 @@ from hbm_tb.sim import ROOT, rtl_files
 TOP = "hbm_channel"
 OUT = ROOT / "build" / "synth"
 TIME_LIMIT = 3600  # seconds
+_LAST_FILES = ("netlist.json", "cells.json", "yosys.log")
 STEP, END = "@@HBM_STEP", "@@HBM_SYNTH_END"
 
 # Arrays that a flow would build as memory macros: big enough, few ports. They are counted apart and end paths.
 _MACROS = "t:$mem_v2 r:SIZE>=16 %i r:WIDTH>=32 %i r:RD_PORTS<=2 %i r:WR_PORTS<=2 %i"
 # Two-input gates only, restructured for depth.
 _ABC = "abc -g gates -script +strash;if,-g;dc2;if,-g;if,-g;map"
+_ABC_CELLS = "abc -g cmos -script +strash;if,-g;dc2;if,-g;if,-g;map"
+_TECHMAP = "techmap -map +/techmap.v -map +/choices/kogge-stone.v"
+_TO_FLOPS = "chtype -set hbm_flop t:$_DFF* t:$_ALDFF*"
 _GATES = {f"$_{name}_" for name in ("NOT", "AND", "NAND", "OR", "NOR", "XOR", "XNOR", "ANDNOT", "ORNOT", "BUF")}
 
 # (name, Yosys commands). Checks come first, on what the front end gives, before anything can be optimised away.
@@ -45,13 +54,17 @@ _STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("memories", (f"select -set macros {_MACROS}", "tee -q -o {folder}/macros.txt dump @macros",
                   "memory_map t:$mem_v2 @macros %d")),  # fmt: skip
     ("logic", ("opt_expr", "opt_merge", "opt_muxtree", "opt_dff", "opt_clean", "alumacc", "opt_expr", "opt_clean")),
-    ("gates", ("techmap", "opt_expr", "opt_merge", "opt_clean", "dffunmap", "opt_clean")),
+    ("gates", (_TECHMAP, "opt_expr", "opt_merge", "opt_clean", "dffunmap", "opt_clean")),
     ("flops", ("tee -q -o {folder}/flops.txt dump t:$_DFF* t:$_ALDFF* t:$_SDFF* t:$_DLATCH*",)),
     # Flops become black boxes for the mapper, so that it sees the logic as one piece whatever their resets.
-    ("map", ("chtype -set hbm_flop t:$_DFF* t:$_ALDFF*", _ABC)),
+    ("map", (_TO_FLOPS, "design -save gates", _ABC)),
     ("count", ("tee -q -o {folder}/stat.json stat -json",)),
-    ("path", ("tee -q -o {folder}/ends.txt dump t:hbm_flop", "ltp * t:$mem_v2 t:hbm_flop %u %d")),
+    ("path", ("tee -q -o {folder}/ends.txt dump t:hbm_flop", "ltp * t:$mem_v2 t:hbm_flop %u %d",
+              "write_json {folder}/netlist.json")),  # fmt: skip
 )  # fmt: skip
+# Further step with sizes of the queues: static CMOS cells.
+_CELLS = ("cells", ("design -load gates", _ABC_CELLS, "tee -q -o {folder}/cells.json stat -json",
+                    "ltp * t:$mem_v2 t:hbm_flop %u %d"))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,6 +84,7 @@ class Report:
 
     top: str
     geometry: str
+    entries: int = 0  # of the read and of the write queue; 0: as the sources say
     seconds: float = 0.0
     yosys: str = ""
     steps: list[str] = field(default_factory=list)
@@ -81,6 +95,9 @@ class Report:
     undriven: int = -1
     levels: int = -1  # two-input gates on the longest path
     path: list[str] = field(default_factory=list)  # named signals along it
+    cells: int = -1  # static CMOS cells; -1: not mapped to them
+    cell_levels: int = -1  # such cells on the longest path
+    ends: dict[str, int] = field(default_factory=dict)  # levels of the longest path into each instance, deepest first
     macros: list[Macro] = field(default_factory=list)
     flops_by_instance: dict[str, int] = field(default_factory=dict)
     gates_by_type: dict[str, int] = field(default_factory=dict)
@@ -95,6 +112,11 @@ class Report:
     def macro_bits(self) -> int:
         """Bits in arrays kept as memories."""
         return sum(macro.words * macro.width for macro in self.macros)
+
+
+def _steps(cells: bool) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The steps of one run."""
+    return (*_STEPS, _CELLS) if cells else _STEPS
 
 
 # ---------------------------------------------------------------- child process
@@ -113,8 +135,8 @@ def _worker(spec_path: str) -> None:
         yosys.log_flush()
         print(f"\n{STEP} {name}", flush=True)
 
-    step("read", ("read_slang --top {top} -DSYNTHESIS {files}",))
-    for name, commands in _STEPS:
+    step("read", ("read_slang --top {top} -DSYNTHESIS {defines} {files}",))
+    for name, commands in _steps(spec["cells"]):
         step(name, commands)
     print(f"\n{END}", flush=True)
 
@@ -163,6 +185,33 @@ def _path(text: str, flops: str) -> list[str]:
     return [name for name in names if name]
 
 
+def _ends(netlist: Path) -> dict[str, int]:
+    """Levels of the longest path into the flops of each instance, deepest first."""
+    module = next(iter(json.loads(netlist.read_text())["modules"].values()))
+    inputs: dict[int, list[int]] = {}  # of the gate that drives a net
+    for cell in module["cells"].values():
+        if cell["type"] in _GATES:
+            nets = {port: bits[0] for port, bits in cell["connections"].items()}
+            out = nets.pop("Y")
+            inputs[out] = [net for net in nets.values() if isinstance(net, int)]
+    levels: dict[int, int] = {}
+    for net in TopologicalSorter(inputs).static_order():
+        levels[net] = 1 + max((levels[each] for each in inputs[net]), default=0) if net in inputs else 0
+    names: dict[int, str] = {}
+    for name, wire in module["netnames"].items():
+        if not wire["hide_name"]:
+            for bit in wire["bits"]:
+                if isinstance(bit, int) and (bit not in names or name.count(".") > names[bit].count(".")):
+                    names[bit] = name
+    found: Counter[str] = Counter()
+    for cell in module["cells"].values():
+        if cell["type"] == "hbm_flop":
+            data, state = cell["connections"]["D"][0], cell["connections"]["Q"][0]
+            where = _instance(names.get(state, ""))
+            found[where] = max(found[where], levels.get(data, 0))
+    return dict(found.most_common())
+
+
 def _section(log: str, name: str) -> str:
     """Log text of one step."""
     head, found, _ = log.partition(f"{STEP} {name}\n")
@@ -172,7 +221,7 @@ def _section(log: str, name: str) -> str:
 def _read_results(report: Report, log: str, folder: Path) -> None:
     """Fill the report; anything that does not look as expected becomes a problem."""
     report.steps = re.findall(rf"^{STEP} (\w+)$", log, re.MULTILINE)
-    wanted = ["read", *(name for name, _ in _STEPS)]
+    wanted = ["read", *(name for name, _ in _steps(report.entries > 0))]
     missing = [name for name in wanted if name not in report.steps]
     errors = [line for line in log.splitlines() if re.match(r"ERROR:|.*: error: ", line)]
     if missing or END not in log.splitlines():
@@ -204,6 +253,14 @@ def _read_results(report: Report, log: str, folder: Path) -> None:
     lengths = re.findall(r"Longest topological path in \S+ \(length=(-?\d+)\)", _section(log, "path"))
     report.levels = int(lengths[-1]) if lengths else -1
     report.path = _path(_section(log, "path"), (folder / "ends.txt").read_text())
+    report.ends = _ends(folder / "netlist.json")
+    if report.entries:
+        counts_of_cells = json.loads((folder / "cells.json").read_text())["design"]["num_cells_by_type"]
+        report.cells = sum(n for name, n in counts_of_cells.items() if name.startswith("$_"))
+        found = re.findall(r"Longest topological path in \S+ \(length=(-?\d+)\)", _section(log, "cells"))
+        report.cell_levels = int(found[-1]) if found else -1
+        if report.cell_levels < 0:
+            report.problems.append("no longest path of cells could be found")
 
     if report.latches:
         report.problems.append(f"{report.latches} latches")
@@ -231,17 +288,35 @@ def _read_results(report: Report, log: str, folder: Path) -> None:
 
 
 def synthesize(
-    files: Sequence[Path], top: str, geometry: str = "", folder: Path | None = None, console: Console | None = None
+    files: Sequence[Path],
+    top: str,
+    geometry: str = "",
+    folder: Path | None = None,
+    console: Console | None = None,
+    entries: int = 0,
 ) -> Report:
-    """Synthesise ``top``; log and intermediate results stay in ``folder`` (a temporary one without it)."""
+    """Synthesise ``top``; log and intermediate results stay in ``folder`` (a temporary one without it).
+
+    With ``entries``, both queues of a PC have that many and the cells are counted too.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         where = folder or Path(scratch)
         where.mkdir(parents=True, exist_ok=True)
         spec = {"top": top, "folder": str(where), "files": " ".join(str(file) for file in files)}
+        spec |= {"defines": f"-DHBM_QUEUE_ENTRIES={entries}" if entries else "", "cells": "1" if entries else ""}
         (where / "spec.json").write_text(json.dumps(spec))
-        for stale in ("stat.json", "macros.txt", "buffers.txt", "flops.txt", "ends.txt", "yosys.log"):
+        for stale in (
+            "stat.json",
+            "macros.txt",
+            "buffers.txt",
+            "flops.txt",
+            "ends.txt",
+            "netlist.json",
+            "cells.json",
+            "yosys.log",
+        ):
             (where / stale).unlink(missing_ok=True)
-        report = Report(top, geometry)
+        report = Report(top, geometry, entries)
         start = time.monotonic()
         log = _run_worker(where, console)
         report.seconds = round(time.monotonic() - start, 1)
@@ -301,6 +376,13 @@ def show(report: Report, console: Console) -> None:
         for name, count in list(report.flops_by_instance.items())[:12]:
             table.add_row(name, f"{count:,}")
         console.print(table)
+    if report.ends:
+        table = Table(title="levels into the flops of each instance")
+        table.add_column("instance")
+        table.add_column("levels", justify="right")
+        for name, count in list(report.ends.items())[:12]:
+            table.add_row(name, str(count))
+        console.print(table)
     if report.path:
         console.print("longest path: " + " -> ".join(dict.fromkeys(report.path)), markup=False)
     for problem in report.problems:
@@ -308,19 +390,46 @@ def show(report: Report, console: Console) -> None:
     console.print(f"{'passed' if report.ok else 'failed'} in {report.seconds} s, {report.yosys}")
 
 
-def main(geometry: str = "hbm2_s1", top: str = TOP) -> int:
-    """Synthesise a module of the RTL, print the tables, write build/synth/<top>_<geometry>.json; 0 when all is well."""
+def show_sizes(reports: Sequence[Report], console: Console) -> None:
+    """Print one line a size of the queues, and the growth of the longest path from each size to the next."""
+    table = Table(title=f"{reports[0].top} {reports[0].geometry} by queue entries")
+    for name in ("entries", "gates", "flops", "levels", "more", "cells", "cell levels"):
+        table.add_column(name, justify="right")
+    table.add_column("longest path")
+    before = None
+    for report in reports:
+        more = "" if before is None else f"{report.levels - before.levels:+d}"
+        ends = " -> ".join([*report.path[:1], *report.path[-1:]])
+        figures = (report.gates, report.flops, report.levels, more, report.cells, report.cell_levels)
+        shown = [f"{figure:,}" if isinstance(figure, int) else figure for figure in figures]
+        table.add_row(str(report.entries), *shown, ends)
+        before = report
+    console.print(table)
+
+
+def main(geometry: str = "hbm2_s1", top: str = TOP, *, entries: Sequence[int] = ()) -> int:
+    """Synthesise a module of the RTL, print the tables, write build/synth/<top>_<geometry>.json; 0 when all is well.
+
+    With ``entries``, once for each of these sizes of the queues, with _<entries> in the name of the file.
+    """
     console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(f"synthesis of {top} for {geometry}; the channel takes some minutes")
-    report = synthesize(rtl_files(geometry), top, geometry, OUT / f"{top}_{geometry}", console)
-    show(report, console)
-    text = json.dumps(asdict(report) | {"ok": report.ok, "macro_bits": report.macro_bits}, indent=1)
-    (OUT / f"{top}_{geometry}.json").write_text(text + "\n")
-    return 0 if report.ok else 1
+    reports = []
+    for size in entries or (0,):
+        name = f"{top}_{geometry}" + (f"_{size}" if size else "")
+        words = f" with {size} entries" if size else ""
+        console.print(f"synthesis of {top} for {geometry}{words}; the channel takes some minutes")
+        report = synthesize(rtl_files(geometry), top, geometry, OUT / name, console, size)
+        show(report, console)
+        text = json.dumps(asdict(report) | {"ok": report.ok, "macro_bits": report.macro_bits}, indent=1)
+        (OUT / f"{name}.json").write_text(text + "\n")
+        reports.append(report)
+    if len(reports) > 1:
+        show_sizes(reports, console)
+    return 0 if all(report.ok for report in reports) else 1
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--worker"]:
         _worker(sys.argv[2])
     else:
-        sys.exit(main(*sys.argv[1:3]))
+        sys.exit(main(*sys.argv[1:3], entries=[int(size) for size in sys.argv[3:]]))

@@ -205,3 +205,32 @@ def test_every_geometry_is_linted() -> None:
     assert count >= 3
     assert len(lint.checks("verilator")) == len(lint.checks("slang")) == count
     assert len(lint.checks()) == 2 * count + 4
+
+
+SIZED = """
+// The oldest of a set as a chain: as deep as the queue is long.
+module sized (
+  input  logic clk_i,
+  input  logic [`HBM_QUEUE_ENTRIES-1:0] set_i,
+  output logic [`HBM_QUEUE_ENTRIES-1:0] pick_o
+);
+  logic [`HBM_QUEUE_ENTRIES-1:0] set_q;
+  always_ff @(posedge clk_i) begin
+    set_q  <= set_i;
+    pick_o <= set_q & -set_q;
+  end
+endmodule
+"""
+
+
+def test_sizes_of_the_queues_are_compared(tmp_path: Path) -> None:
+    """Each size is built with its own macro; levels by instance and cells are there; a prefix grows by logarithm."""
+    file = tmp_path / "sized.sv"
+    file.write_text(SIZED)
+    small, large = (synth.synthesize([file], "sized", folder=tmp_path / str(size), entries=size) for size in (16, 64))
+    assert small.problems == large.problems == []
+    assert (small.flops, large.flops) == (32, 128)
+    assert small.levels < large.levels <= small.levels + 8
+    assert large.cells > small.cells > 0
+    assert large.cell_levels > 0
+    assert max(large.ends.values()) == large.levels
