@@ -301,7 +301,7 @@ module hbm_pc
   hbm_row_select u_row_select (
     .clk_i, .rst_ni, .enable_i, .writing_i(writing), .rrd_l_long_i(gaps.rrd_l_long),
     .ok_i(ok), .pc_ok_i(pc_ok), .group_ok0_i(group_ok0), .group_ok1_i(group_ok1), .group_next1_i(group_next1),
-    .demand_i(demand_unclaimed), .wish_i(wish), .stale_i(stale),
+    .demand_i(demand_unclaimed), .wish_i(wish), .stale_i(stale), .claimed_i(claimed),
     .rd_able_i(rd_able), .rd_hit_i(rd_hit), .rd_of_bank_i(rd_of_bank),
     .wr_able_i(wr_able), .wr_hit_i(wr_hit), .wr_of_bank_i(wr_of_bank),
     .rd_act_set_o(rd_act_set), .rd_act_loc_i(rd_act_loc), .rd_act_any_i(rd_act_any), .rd_act_urgent_i(rd_act_urgent),

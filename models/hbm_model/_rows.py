@@ -17,6 +17,7 @@ from hbm_model._places import (
     B_STALE,
     CHAMP,
     CHAMP_W,
+    CLAIMED,
     DIRECTION,
     E_BANK,
     E_ROW,
@@ -90,7 +91,8 @@ def decide_offers(x: Cells, k: Cells, n: int, due: bool, stopped: bool) -> None:
             held = is_held(x, k, b)
             since = x[B_PRE + b] if x[B_PRE + b] > x[T_PRE] else x[T_PRE]
             wanted = x[B_ROW + b] >= 0 and (held or not is_kept(x, b))
-            overriding = k[K_GEN] == 2 and x[P_SHORT_URGENT] == 1 and x[P_ACT_URGENT] == 0
+            ahead = x[P_SHORT_URGENT] == 1 and x[P_ACT_URGENT] == 0
+            overriding = k[K_GEN] == 2 and (ahead or held or x[CLAIMED] == b)
         elif cmd == PREA:
             since = prea_from(x, k)
             wanted = (x[ALL_HELD] == 1 and due) or (stopped and x[OPEN] > 0)

@@ -23,6 +23,7 @@ module hbm_row_select
   input demand_t    demand_i,
   input ref_wish_t  wish_i,
   input bank_vec_t  stale_i,  // open without use for long
+  input bank_vec_t  claimed_i,  // by the champion, which does not hit there
 
   // Entries that could use an open row: they wait for no other entry.
   input rd_vec_t rd_able_i,
@@ -74,7 +75,7 @@ module hbm_row_select
   cmd_e      short_cmd_q;
   logic [BankWidth-1:0] short_idx_q;
   bank_vec_t short_bank;  // one-hot, zero for PREA and REF
-  logic      act_offer, short_ok0, short_ok1, must_refsb, urgent_pre;
+  logic      act_offer, short_ok0, short_ok1, must_refsb, must_pre, ahead_pre;
 
   assign act_bank   = bank_onehot(act_loc_q.bank);
   assign short_bank = (short_cmd_q == CmdPre || short_cmd_q == CmdRefsb) ? bank_onehot(short_idx_q) : '0;
@@ -117,10 +118,12 @@ module hbm_row_select
   // come while all banks are held, which is asked of the ACT itself.
   assign must_refsb  = short_valid_q && short_cmd_q == CmdRefsb && pc_ok_i.refsb1 && wish_i.due
                        && (short_bank & wish_i.left & wish_i.held & ok_i.idle_ok1 & group_ok1) != '0;
-  assign urgent_pre  = (Generation < 3) && short_valid_q && short_cmd_q == CmdPre && short_urgent_q && !act_urgent_q && pc_ok_i.pre1
+  // With an ACT in every cycle of HBM2's row bus, what must be closed has to go before it.
+  assign must_pre    = (short_urgent_q && !act_urgent_q) || (short_bank & (wish_i.held | claimed_i)) != '0;
+  assign ahead_pre   = (Generation < 3) && short_valid_q && short_cmd_q == CmdPre && must_pre && pc_ok_i.pre1
                        && (short_bank & may_pre & ok_i.pre_ok1) != '0;
   assign act_offer   = act_valid_q && pc_ok_i.act && (act_bank & ok_i.idle_ok1 & group_ok1 & ~wish_i.held) != '0
-                       && !must_refsb && !urgent_pre;
+                       && !must_refsb && !ahead_pre;
 
   assign act_o        = '{valid: act_offer, cmd: CmdAct, addr: addr_of(act_loc_q)};
   assign short_o      = '{valid: short_ok1, cmd: short_cmd_q, addr: addr_of('{bank: short_idx_q, row: '0, col: '0})};

@@ -117,3 +117,34 @@ def test_command_line() -> None:
     assert "longest wait" in CliRunner().invoke(app, ["wait", "--preset", "peers_hbm2"]).output
     assert CliRunner().invoke(app, ["wait", "--preset", "peers_hbm2", "--set", "starve_limit=0"]).exit_code == 1
     assert CliRunner().invoke(app, ["wait", "--preset", "peers_hbm2", "--hot", "3"]).exit_code != 0
+
+
+@pytest.mark.parametrize(("limit", "hits", "odd"), [(48, (11, 20), 35), (8, (23,), 37)])
+def test_acts_of_both_pcs_do_not_keep_a_bank_open(limit: int, hits: tuple[int, ...], odd: int) -> None:
+    """HBM2, M5.1: PCs whose ACTs fill every cycle of the row bus; the champion's PRE goes before them.
+
+    Both PCs read new rows of 13 banks in turn, all of them starved; PC0 has hits in a 14th bank, then one request to
+    another row of it.
+    """
+    count = 4000
+    turn = [(place % 4, place // 4) for place in range(13)]
+    rows = np.zeros((count, 2, 4), np.int64)  # per PC: group, bank, row, column
+    for pc, start in ((0, 0), (1, 14)):
+        number = start
+        for place in range(count):
+            if pc == 0 and place in (*hits, odd):
+                rows[place, pc] = (3, 3, int(place == odd), 31 if place == odd else place)
+                continue
+            rows[place, pc] = (*turn[number % 13], 10 + number, number % 31)
+            number += 1
+    flat = rows.reshape(-1, 4).T
+    none = np.zeros(2 * count, np.int64)
+    address = MAP.encode(Location(none + np.arange(2 * count) % 2, none, flat[0], flat[1], flat[2], flat[3]))
+    policy = Policy.of(HBM2, starve_limit=limit, refresh_en=0)
+    ids = np.arange(2 * count) % 15
+    ids[2 * odd] = 15
+    seen = simulate(Setup(HBM2, policy), RequestTrace(np.zeros(2 * count, np.bool_), address, none), MAP, ids)
+    bound = longest_wait(HBM2, policy, merges=False)
+    assert bound is not None
+    assert int(seen.done[2 * odd] - seen.taken[2 * odd]) <= bound.queue
+    assert int(seen.done[2 * odd] - seen.taken[2 * odd]) < 4 * limit + 300
