@@ -55,4 +55,8 @@ def test_one_register_off_by_little_is_a_difference(tmp_path: Path, key: str) ->
     with JobStore(tmp_path) as store:
         found = run_jobs([wrong], store, LocalEngine(1))[job.name]
     assert found.status == FAIL
-    assert "channel and exact model differ" in found.reason and "replay with waves: " in found.reason and "hbm exact --only" in found.reason
+    assert (
+        "channel and exact model differ" in found.reason
+        and "replay with waves: " in found.reason
+        and "hbm exact --only" in found.reason
+    )
