@@ -20,7 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from importlib import metadata
 from pathlib import Path
 
@@ -253,7 +253,10 @@ def _read_results(report: Report, log: str, folder: Path) -> None:
     lengths = re.findall(r"Longest topological path in \S+ \(length=(-?\d+)\)", _section(log, "path"))
     report.levels = int(lengths[-1]) if lengths else -1
     report.path = _path(_section(log, "path"), (folder / "ends.txt").read_text())
-    report.ends = _ends(folder / "netlist.json")
+    try:
+        report.ends = _ends(folder / "netlist.json")
+    except CycleError:
+        report.ends = {}  # a loop or a latch has no levels; it is told as a problem below
     if report.entries:
         counts_of_cells = json.loads((folder / "cells.json").read_text())["design"]["num_cells_by_type"]
         report.cells = sum(n for name, n in counts_of_cells.items() if name.startswith("$_"))
