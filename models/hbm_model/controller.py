@@ -143,7 +143,7 @@ class Policy:
     pull_in: int = 0
     switch_low: int = 2
     switch_gain: int = 4
-    switch_idle: int = 16
+    switch_idle: int = 14
     write_high: int = 8
     write_low: int = 4
     forward: int = 1

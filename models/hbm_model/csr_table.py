@@ -149,7 +149,7 @@ REGISTERS: Final = (
         (
             Field("switch_low", 0, 6, "rw", 2),
             Field("switch_gain", 8, 6, "rw", 4),
-            Field("switch_idle", 16, 8, "rw", 16),
+            Field("switch_idle", 16, 8, "rw", 14),
         ),
     ),
     Register(

@@ -275,7 +275,7 @@ class hbm_csr_policy__turnaround(uvm_reg):
     def build(self) -> None:
         self.switch_low.configure(self, 6, 0, "RW", False, 0x2, True, True, False)
         self.switch_gain.configure(self, 6, 8, "RW", False, 0x4, True, True, False)
-        self.switch_idle.configure(self, 8, 16, "RW", False, 0x10, True, True, False)
+        self.switch_idle.configure(self, 8, 16, "RW", False, 0xe, True, True, False)
 
 
 # Reg - hbm_csr_policy::drain
