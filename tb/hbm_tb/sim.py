@@ -501,6 +501,11 @@ def _cocotb_env(top: str, test_module: str, test_filter: str | None, seed: int, 
     if libpython is None:
         raise SimError("this python has no shared library, which cocotb needs; use another python")
     path = [str(ROOT / "tb"), str(ROOT / "models"), str(ROOT / "tb" / "tests"), *(p for p in sys.path if p)]
+    rewritten = "*_tests.py"
+    if test_module.endswith(".py"):  # a file anywhere, with what it imports from its own folder
+        file = Path(test_module).resolve()
+        path.insert(0, str(file.parent))
+        test_module, rewritten = file.stem, f"{rewritten} {file.name}"
     env = {
         "COCOTB_TOPLEVEL": top,
         "COCOTB_TEST_MODULES": test_module,
@@ -508,7 +513,7 @@ def _cocotb_env(top: str, test_module: str, test_filter: str | None, seed: int, 
         "COCOTB_RESULTS_FILE": str(results),
         "COCOTB_TRUST_INERTIAL_WRITES": "1",
         # Else cocotb has pytest rewrite the asserts of every module imported later: 3 s for numba alone.
-        "COCOTB_REWRITE_ASSERTION_FILES": "*_tests.py",
+        "COCOTB_REWRITE_ASSERTION_FILES": rewritten,
         # No matrices here: without this numpy keeps idle threads that cost CPU.
         "OPENBLAS_NUM_THREADS": "1",
         "TOPLEVEL_LANG": "verilog",
@@ -592,6 +597,7 @@ def run(
 ) -> Result:
     """Run the cocotb tests of a module that match `test_filter` (a regular expression).
 
+    `test_module`: the name of a module of tb/tests, or the path of a .py file anywhere.
     `waves`: True, or (from, to) in CK since reset release, writes run_dir/waves.fst; a run that ends with the window is
     `stopped`. `timeout` in seconds of wall time. `echo` copies the log to the terminal. `poll` is called a few times a
     second while the simulation runs.

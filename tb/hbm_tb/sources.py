@@ -1,7 +1,8 @@
 """Digest of the Python sources that a module can import from this repository, so that a result names what it tested.
 
 The closure is read from the import statements, those inside functions included; a module that only a tool imports (the
-report page, the linter) does not change the digest of a test.
+report page, the linter) does not change the digest of a test. A .py file outside the repository, named by its path, may
+import from its own folder too.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = (ROOT / "models", ROOT / "tb", ROOT / "tb" / "tests")
 
 
-def _file_of(name: str) -> Path | None:
-    """The source of a module of this repository."""
+def _file_of(name: str, beside: Path | None = None) -> Path | None:
+    """The source of a module of this repository, or of the folder `beside`."""
+    if name.endswith(".py"):
+        return Path(name).resolve() if Path(name).is_file() else None
     relative = Path(*name.split("."))
-    for folder in FOLDERS:
+    for folder in (beside, *FOLDERS) if beside else FOLDERS:
         for file in (folder / relative.with_suffix(".py"), folder / relative / "__init__.py"):
             if file.is_file():
                 return file
@@ -38,9 +41,10 @@ def _imported(tree: ast.Module) -> Iterable[str]:
 
 @functools.cache
 def _imports_of(file: Path, stamp: tuple[int, int]) -> tuple[Path, ...]:
-    """Files of this repository that a file imports; cached while the file has the same time and size."""
+    """Our files that a file imports; cached while the file has the same time and size."""
     tree = ast.parse(file.read_text(), str(file))
-    return tuple(sorted({found for name in _imported(tree) if (found := _file_of(name)) is not None}))
+    beside = None if any(file.is_relative_to(folder) for folder in FOLDERS) else file.parent
+    return tuple(sorted({found for name in _imported(tree) if (found := _file_of(name, beside)) is not None}))
 
 
 def closure(*modules: str) -> list[Path]:
@@ -65,6 +69,7 @@ def digest(*modules: str) -> str:
     """Digest of the sources of `closure`: names and bytes."""
     found = hashlib.sha256()
     for file in closure(*modules):
-        found.update(f"{file.relative_to(ROOT)}\n".encode())
+        name = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file.name
+        found.update(f"{name}\n".encode())
         found.update(file.read_bytes())
     return found.hexdigest()[:16]
