@@ -45,7 +45,9 @@ VERILATOR_FLAGS = (
     "--cc --vpi --timing --assert --trace-fst --trace-structs --timescale 1ns/1ps --no-sched-zero-delay "
     "--x-assign unique --x-initial unique --prefix Vtop -Wno-fatal -O3"
 ).split()
-COVERAGE_FLAGS = ("--coverage-line", "--coverage-user")
+# Lines (with branches) and toggles of the RTL; a signal of more bits than this is a memory, of which toggles tell nothing.
+COVERAGE_FLAGS = ("--coverage-line", "--coverage-toggle", "--coverage-max-width", "1024")
+_NO_COVERAGE = '`verilator_config\ncoverage_off -file "*tb/hdl/*"\ncoverage_off -file "*tb_blocks.sv"\n'
 
 
 class SimError(RuntimeError):
@@ -401,7 +403,8 @@ def build(
         cocotb_main=cocotb_main,
         cocotb_libs=cocotb_tools.config.libs_dir,
     )
-    settings = [top, opt, generated, _PUBLIC[top], makefile, verilator.version, _compiler_version(), *flags]
+    control_text = _PUBLIC[top] + (_NO_COVERAGE if coverage else "")
+    settings = [top, opt, generated, control_text, makefile, verilator.version, _compiler_version(), *flags]
     key = _digest([*rtl, *bench, *control, *cpp], settings)
     kind = ("-cov" if coverage else "") + (f"-{overlay.name}" if overlay else "")
     folder = BUILD_ROOT / f"{top}-{geometry}{kind}-{key}"
@@ -421,7 +424,7 @@ def build(
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         public = folder / "public.vlt"
-        public.write_text(_PUBLIC[top])
+        public.write_text(control_text)
         sources = [*control, public, *rtl, *bench]
         if generated:
             (folder / f"{top}.sv").write_text(generated)
