@@ -40,6 +40,7 @@ FIRST_CYCLE = 4096
 # What the simulator writes for the progress bar: bursts answered, bursts in all, controller cycles.
 PROGRESS_FORMAT = "{:>20}{:>20}{:>20}\n"
 REPRODUCE = "HBM_REPRODUCE"  # as in test_base, which only the simulator can import quickly
+RECORD = "HBM_RUN_RECORD"  # as in run_record
 STARTING = "starting the simulation; after a change of model or checks they are compiled (about a minute)"
 TIMEOUT_S = 24 * 3600.0  # hangs are found by the watchdog of the bench, in cycles
 # A run ends with its wave window only when the user asked for that: no verdict, and no failure either.
@@ -145,29 +146,29 @@ def config_of_params(params: Params) -> dict[str, Any]:
     return {"preset": base.name, "timing": timing, "row_limit": rows, "tck_ns": str(params.tck_ns)}
 
 
-def make_plan(options: RunOptions) -> Plan:
-    """Check everything that the user gave; InputError with one line when something cannot be used."""
+def make_config(
+    preset: str, params: Path | None, map_name: str, seed: int, settings: tuple[str, ...], **more: Any
+) -> BenchConfig:
+    """The bench's settings from what the user gave; InputError with one line when something cannot be used."""
     from hbm_model.params import load_params
-    from hbm_model.patterns import outstanding
     from hbm_model.presets import DEFAULT_PRESET
     from hbm_model.workload import settings_of
 
     from hbm_tb.config import BenchConfig
 
-    if options.preset and options.params:
+    if preset and params:
         raise InputError("--preset and --params exclude each other; `base` in the file names a preset")
-    timing, policy = settings_of(options.settings)
-    if options.params:
-        given = config_of_params(load_params(options.params))
+    timing, policy = settings_of(settings)
+    if params:
+        given = config_of_params(load_params(params))
     else:
-        given = {"preset": options.preset or DEFAULT_PRESET, "timing": {}}
+        given = {"preset": preset or DEFAULT_PRESET, "timing": {}}
     config = BenchConfig(
         **{**given, "timing": {**given["timing"], **timing}},
         policy=policy,
-        map_name=map_reference(options.map_name),
-        seed=options.seed,
-        batch=1024,
-        coverage=False,
+        map_name=map_reference(map_name),
+        seed=seed,
+        **more,
     )
     try:
         geometry = config.geometry
@@ -177,13 +178,32 @@ def make_plan(options: RunOptions) -> Plan:
         raise InputError(f"--set: {error}") from None
     if geometry not in known_geometries():
         raise InputError(f"{config.preset}: no RTL is generated for {geometry}, only {', '.join(known_geometries())}")
-    window = [at for at in (options.waves_from, options.waves_to) if at is not None]
+    return config
+
+
+def check_window(first: int | None, last: int | None) -> None:
+    """InputError unless the wave window can be."""
+    window = [at for at in (first, last) if at is not None]
     if any(at < 0 for at in window) or (len(window) == 2 and window[1] <= window[0]):
         raise InputError("the wave window must have 0 <= --waves-from < --waves-to, in CK")
+
+
+def window_part(first: int | None, last: int | None) -> str:
+    """End of a run's name: a run that is cut off must not be taken for, or put in place of, the whole run."""
+    return f"-ck{first or 0}-{last}" if last is not None else ""
+
+
+def make_plan(options: RunOptions) -> Plan:
+    """Check everything that the user gave; InputError with one line when something cannot be used."""
+    from hbm_model.patterns import outstanding
+
+    config = make_config(
+        options.preset, options.params, options.map_name, options.seed, options.settings, batch=1024, coverage=False
+    )
+    check_window(options.waves_from, options.waves_to)
     trace, short = load_trace(options, config)
     name = options.name or f"{short}-{Path(options.params).stem if options.params else config.preset}"
-    if options.waves_to is not None:  # cut off there: not to be taken for, or put in place of, the whole run
-        name += f"-ck{options.waves_from or 0}-{options.waves_to}"
+    name += window_part(options.waves_from, options.waves_to)
     return Plan(options, config, trace, check_name(name), outstanding(options.pattern) if options.pattern else 0)
 
 
@@ -277,8 +297,12 @@ def simulate(
     timeout: float = TIMEOUT_S,
     quiet: bool = False,
     stimulus: Path | None = None,
+    record: bool = False,
 ) -> Result:
-    """Run the plan in `folder`; the simulator leaves its numbers there. `stimulus`: records made before."""
+    """Run the plan in `folder`; the simulator leaves its numbers there.
+
+    `stimulus`: records made before. `record`: it leaves what a run page shows too (run_record).
+    """
     from hbm_tb import sim
 
     progress = folder / "progress"
@@ -289,6 +313,7 @@ def simulate(
     env = {
         **plan.config.with_(job=job).to_environment(),
         REPRODUCE: typed(reproduce_line(plan.options)).replace("{", "{{").replace("}", "}}"),
+        **({RECORD: "1"} if record else {}),
     }
     how: dict[str, Any] = {
         "seed": plan.options.seed,
@@ -369,9 +394,9 @@ def result_of(plan: Plan, build: Build, result: Result, wall_s: float) -> dict[s
     return out
 
 
-def _junit(path: Path, result: Mapping[str, Any]) -> None:
+def write_junit(path: Path, result: Mapping[str, Any], suite_name: str = "hbm run") -> None:
     """A results.xml for a run whose simulator could not write one, or whose own one does not tell the whole story."""
-    suite = ET.Element("testsuite", name="hbm run", tests="1", failures="0", errors="0", skipped="0")
+    suite = ET.Element("testsuite", name=suite_name, tests="1", failures="0", errors="0", skipped="0")
     case = ET.SubElement(suite, "testcase", name=str(result["name"]), classname="run", time=str(result["wall_s"]))
     if result["status"] == "stopped":
         suite.set("skipped", "1")
@@ -397,7 +422,7 @@ def fill_folder(plan: Plan, result: Mapping[str, Any], folder: Path) -> None:
     (folder / "numbers.json").unlink(missing_ok=True)
     (folder / "result.json").write_text(json.dumps(result, indent=1) + "\n")
     if result["status"] != "pass":
-        _junit(folder / "results.xml", result)
+        write_junit(folder / "results.xml", result)
     if len(commands):
         series_file = folder / "series.npz"
         series = dict(np.load(series_file)) if series_file.exists() else None
@@ -423,7 +448,7 @@ def publish(staging: Path, name: str) -> Path:
     """Move the finished folder to its place; an earlier run of that name goes away."""
     final = RUNS / name
     put_in_place(staging, final)
-    for name_in in ("sim.cmd", "results.xml", "result.json"):
+    for name_in in ("sim.cmd", "results.xml", "result.json", "failure.json"):
         file = final / name_in
         if file.exists():
             file.write_text(file.read_text().replace(str(staging), str(final)))

@@ -15,7 +15,7 @@ from typing import Any
 
 from hbm_model.command_line import typed
 
-from hbm_tb import sim, sources
+from hbm_tb import run_record, sim, sources
 from hbm_tb.config import BenchConfig
 from hbm_tb.jobs import FAIL, PASS, STOPPED, TIMEOUT, Job, Outcome
 
@@ -65,7 +65,7 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
     waves: bool | Waves = False
     if given is not None:
         waves = True if given == [None, None] else (given[0], given[1])
-    env = {"HBM_BENCH": json.dumps(arguments["bench"])}
+    env = {"HBM_BENCH": json.dumps(arguments["bench"]), run_record.RECORD: "1"}
     if arguments["reproduce"]:
         env["HBM_REPRODUCE"] = typed(arguments["reproduce"]).replace("{", "{{").replace("}", "}}")
     found = sim.run(
@@ -82,7 +82,9 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
         from hbm_tb.waves import write_setups
 
         write_setups(folder / "waves.fst")
-    return outcome_of(found)
+    outcome = outcome_of(found)
+    run_record.finish(folder, outcome.status, outcome.reason, wall_s=found.wall_s, cpu_s=found.cpu_s)
+    return outcome
 
 
 def outcome_of(found: sim.Result) -> Outcome:

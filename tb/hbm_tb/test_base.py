@@ -14,6 +14,7 @@ import cocotb
 from pyuvm import set_sv_uvm_style_reporting_enabled, uvm_report_server, uvm_test
 
 from hbm_tb import port_kernel as k
+from hbm_tb import run_record
 from hbm_tb.config import BenchConfig
 from hbm_tb.counters import COUNTERS
 from hbm_tb.env import HbmEnv
@@ -43,16 +44,26 @@ class HbmTest(uvm_test):  # type: ignore[misc]
         settings = {key: value for each in (*inherited, self.settings) for key, value in each.items()}
         config = BenchConfig.from_environment(test=name, **settings)
         reproduce = os.environ.get(REPRODUCE, "make test TEST={test} SEED={seed}")
-        self.config = config.with_(reproduce=reproduce.format(test=name, seed=config.seed))
+        config = config.with_(reproduce=reproduce.format(test=name, seed=config.seed))
+        self.recorded = bool(os.environ.get(run_record.RECORD))
+        self.config = config.with_(keep_commands=config.keep_commands or self.recorded)
         self.env = HbmEnv("env", self, self.config)
         print(f"test {name}: preset {self.config.preset}, seed {self.config.seed}; {versions()}", flush=True)
 
     async def run_phase(self) -> None:
-        self.raise_objection()
-        await self.env.start(self.initialise)
-        await self.body()
-        await self.end()
-        self.drop_objection()
+        failure: BaseException | None = None
+        try:
+            self.raise_objection()
+            await self.env.start(self.initialise)
+            await self.body()
+            await self.end()
+            self.drop_objection()
+        except BaseException as problem:
+            failure = problem
+            raise
+        finally:
+            if self.recorded:
+                run_record.try_to_save(self.env, failure)
 
     async def body(self) -> None:
         """What the test does."""

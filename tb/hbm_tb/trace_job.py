@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from hbm_tb import sim, sources
+from hbm_tb import run_record, sim, sources
 from hbm_tb.jobs import FAIL, Job, Outcome
 from hbm_tb.run_job import Plan, RunOptions, make_plan, reproduce_line, simulate, verdict_of
 from hbm_tb.sim_job import outcome_of
@@ -68,7 +68,9 @@ def plan_of(arguments: Mapping[str, Any]) -> Plan:
 def run(arguments: dict[str, Any], folder: Path) -> Outcome:
     """Simulate; a pass also needs every request of the trace answered once."""
     plan = plan_of(arguments)
-    result = simulate(plan, sim.build(plan.config.geometry), folder, timeout=arguments["timeout_s"], quiet=True)
+    result = simulate(
+        plan, sim.build(plan.config.geometry), folder, timeout=arguments["timeout_s"], quiet=True, record=True
+    )
     outcome = outcome_of(result)
     if (folder / "waves.fst").exists():
         from hbm_tb.waves import write_setups
@@ -80,4 +82,5 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
         return replace(outcome, status=FAIL, reason="the run left no numbers")
     status, reason = verdict_of(plan, result, numbers) if result.passed else (outcome.status, outcome.reason)
     counts = {**outcome.counts, "transactions": len(plan.trace)}
+    run_record.finish(folder, status, reason, wall_s=outcome.wall_s, cpu_s=outcome.cpu_s)
     return replace(outcome, status=status, reason=reason, counts=counts)
