@@ -44,8 +44,8 @@ doctor: ready ## show the tools in use and what is missing
 run: ready ## the main job: recorded traffic through the RTL with every check on
 	@$(HBM) run $(call opt,--trace,$(TRACE)) $(call opt,--preset,$(PRESET)) $(call opt,--seed,$(SEED)) $(call opt,--name,$(RUN)) $(call flag,--waves,$(WAVES)) $(call opt,--waves-from,$(WAVES_FROM)) $(call opt,--waves-to,$(WAVES_TO))
 
-test: ready ## all tests that a change must pass; TEST=x picks some by name
-	@$(PYTEST) $(call opt,-k,$(TEST)) $(call opt,--dist loadfile -n,$(JOBS)) tests
+test: ready ## all tests that a change must pass; TEST=x picks some by name, TEST=file.py runs your own
+	@$(if $(filter %.py,$(TEST)),$(HBM) test $(TEST) $(call opt,--preset,$(PRESET)) $(call opt,--seed,$(SEED)) $(call flag,--waves,$(WAVES)) $(call opt,--waves-from,$(WAVES_FROM)) $(call opt,--waves-to,$(WAVES_TO)),$(PYTEST) $(call opt,-k,$(TEST)) $(call opt,--dist loadfile -n,$(JOBS)) tests)
 
 regress: ready ## the seed x preset matrix of the random tests
 	@$(HBM) regress $(call opt,--jobs,$(JOBS)) $(call opt,--seed,$(SEED))

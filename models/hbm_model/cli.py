@@ -17,6 +17,7 @@ _TRAFFIC = "hbm_model.cli_traffic"
 _JOBS = "hbm_tb.cli_jobs"
 SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "run": (_JOBS, "the main job: a request trace through the RTL with every check on"),
+    "test": ("hbm_tb.cli_test", "pyuvm tests of your own, in a .py file anywhere"),
     "sim": ("hbm_model.cli_sim", "the exact model alone: commands, latency and bandwidth of a request trace"),
     "bound": ("hbm_model.cli_bound", "lower bounds on the time of a request trace, and a run's share of them"),
     "wait": ("hbm_model.cli_wait", "the longest time that a request can wait, from the registers alone"),

@@ -1,0 +1,54 @@
+"""Subcommand `hbm test`: a user's own pyuvm tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+# Heavy imports stay inside the function, so that `hbm --help` answers at once.
+
+
+def test_command(
+    file: Annotated[Path, typer.Argument(help="a .py file with pyuvm tests, anywhere")],
+    tests: Annotated[list[str] | None, typer.Argument(help="only these of its tests")] = None,
+    preset: Annotated[str, typer.Option("--preset", help="named value set; `hbm presets` lists them")] = "",
+    params: Annotated[Path | None, typer.Option("--params", help="parameter file, JSON or YAML")] = None,
+    map_name: Annotated[str, typer.Option("--map", help="address map; `hbm map` shows it")] = "peers",
+    seed: Annotated[int, typer.Option(min=0, help="seed of random traffic and of memory never written")] = 1,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE: a timing (RP=20) or policy (refresh_all=1) register")
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="run folder below build/runs, with one test")] = "",
+    waves: Annotated[bool, typer.Option("--waves", help="write waves.fst and set-ups for viewers")] = False,
+    waves_from: Annotated[int | None, typer.Option("--waves-from", help="first CK of the waves")] = None,
+    waves_to: Annotated[int | None, typer.Option("--waves-to", help="CK at which waves and run end")] = None,
+    timeout: Annotated[float, typer.Option("--timeout", help="longest time of one test, in s")] = 1800.0,
+) -> None:
+    """Run the pyuvm tests of a file, each in a simulation and a run folder of its own (build/runs/<file>.<test>-...).
+
+    Exit 0: all passed, or cut off at --waves-to (no verdict). 1: a test failed. 2: input that cannot be used.
+    """
+    from hbm_tb.own_tests import OwnOptions
+    from hbm_tb.own_tests import test_command as job
+
+    options = OwnOptions(
+        file=file,
+        preset=preset,
+        params=params,
+        map_name=map_name,
+        seed=seed,
+        settings=tuple(settings or ()),
+        name=name,
+        waves=waves,
+        waves_from=waves_from,
+        waves_to=waves_to,
+        timeout=timeout,
+    )
+    raise typer.Exit(job(options, tuple(tests or ())))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the subcommand to the command line."""
+    app.command("test")(test_command)
