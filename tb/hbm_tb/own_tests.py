@@ -169,7 +169,7 @@ def _fill_folder(plan: Plan, test: str, build: Build, found: Result, folder: Pat
         "command": found.command,
     }
     name = plan.run_name(test)
-    result = run_record.finish(folder, name, found.status, found.reason, **more)
+    result = run_record.finish(folder, found.status, found.reason, name, **more)
     if result is None:  # the simulation ended before its test did anything
         config = plan.config
         result = {"schema": 1, "name": name, "status": found.status, "reason": found.reason, "preset": config.preset}
@@ -223,11 +223,10 @@ def _print_verdict(result: dict[str, Any], folder: Path) -> None:
     console.print(f"{verdict} {result['test']}  {seen}{foreseen}, {result['wall_s']:.1f} s")
     if result["reason"]:
         console.print(str(result["reason"]), style="yellow" if status == "stopped" else "red", markup=False)
-    console.print(f"        {shown_path(folder)}/", markup=False)
+    names = ("report.html", "waves.gtkw", *(() if status == "pass" else ("sim.log",)))
+    there = " ".join(name for name in names if (folder / name).exists())
+    console.print(f"        {shown_path(folder)}/  {there}", markup=False)
     if status != "pass":
-        for name in ("sim.log", "report.html", "waves.gtkw"):
-            if (folder / name).exists():
-                console.print(f"          {name}", markup=False)
         console.print(f"        again: {typed(str(result['reproduce']))}", markup=False)
 
 
