@@ -27,7 +27,7 @@ package hbm_pkg;
   localparam int unsigned WrDepth = `HBM_QUEUE_ENTRIES;  // write queue
   localparam int unsigned RmwDepth = 4;    // further read entries reserved for read-modify-write
   localparam int unsigned ExpressDepth = 2;  // and for the express lane
-  localparam int unsigned RobSlots = 64;   // reorder slots per AXI port, one per read request
+  localparam int unsigned RobSlots = 128;  // reorder slots per AXI port, one per read request
   localparam int unsigned RobWidth = $clog2(RobSlots);
   localparam int unsigned WrIdxWidth = $clog2(WrDepth);
   localparam int unsigned LevelWidth = (WrDepth > 32) ? $clog2(WrDepth) + 1 : 6;  // number of entries in use of either queue

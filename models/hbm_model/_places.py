@@ -296,4 +296,4 @@ REFSB: Final = 9
 HOST_ENTRIES: Final = 32  # M3.1: of the read queue, and all entries of the write queue
 RESERVED_ENTRIES: Final = 4
 EXPRESS_ENTRIES: Final = 2
-EXPRESS_NAME: Final = 64  # added to the slot in E_REQ of an express entry
+EXPRESS_NAME: Final = 128  # added to the slot (M2.5: 128 of them) in E_REQ of an express entry

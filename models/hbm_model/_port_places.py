@@ -17,7 +17,7 @@ PASSES: Final = 8  # M2.10: express requests that pass a normal one
 FORWARDS: Final = 3  # M3.1: reads under way by forwarding
 AW_DEPTH: Final = 8  # M2.2: bursts held
 B_DEPTH: Final = 16  # M2.2: bursts between AW and B
-SLOTS: Final = 64  # M2.5
+SLOTS: Final = 128  # M2.5
 MONITORS: Final = 8  # M2.7
 IDS: Final = 1024
 ALWAYS: Final = 256  # level of a READY that is always high
@@ -161,7 +161,7 @@ H_FIRST: Final = H_LEN + HELD_DEPTH  # 1: no request has left yet
 H_NUMBER: Final = H_FIRST + HELD_DEPTH
 H_QOS: Final = H_NUMBER + HELD_DEPTH
 # Slots.
-SLOT_FREE: Final = H_QOS + HELD_DEPTH  # the first 64 - USED are free
+SLOT_FREE: Final = H_QOS + HELD_DEPTH  # the first SLOTS - USED are free
 S_ID: Final = SLOT_FREE + SLOTS
 S_BEATS: Final = S_ID + SLOTS
 S_LAST: Final = S_BEATS + SLOTS

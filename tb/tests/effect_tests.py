@@ -577,7 +577,7 @@ async def identity_is_that_of_the_build(test: EffectTest) -> None:
         "id.generation": geometry.generation, "id.layout": 1, "id.pcs": 2, "id.auto_init": 1,
         "geometry.sids": geometry.sids, "geometry.bank_groups": geometry.bgs, "geometry.banks": geometry.banks,
         "geometry.cols": geometry.cols, "rows.rows": geometry.rows, "sizes.rd_entries": 32, "sizes.wr_entries": 32,
-        "sizes.rob_slots": 64, "sizes.init_shift": 16,
+        "sizes.rob_slots": 128, "sizes.init_shift": 16,
     }  # fmt: skip
     for path, value in expected.items():
         found = await test.env.registers.read_field(path)

@@ -348,7 +348,7 @@ def test_the_comparison_can_fail(fault: str, monkeypatch: pytest.MonkeyPatch) ->
 
         monkeypatch.setattr(PortModel, "_send", forgetful)
     elif fault == "slots":
-        monkeypatch.setattr(p, "SLOTS", 63)
+        monkeypatch.setattr(p, "SLOTS", 127)
     elif fault == "monitors":
         monkeypatch.setattr(host_model, "MONITORS", 7)
     elif fault == "overtaking":
