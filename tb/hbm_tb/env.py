@@ -207,7 +207,7 @@ class CoverageCollector(uvm_component):  # type: ignore[misc]
         self.offered_export = Sink("offered", self, lambda what: self.data.offered(*what))
         self.port_export = Sink("ports", self, lambda batch: self.data.responses_seen(batch.r, batch.b))
         self.command_export = Sink("commands", self, lambda batch: self.data.commands_seen(batch.cmd))
-        self.outside_export = Sink("outside", self, lambda batch: self.data.registers_written(batch.events))
+        self.outside_export = Sink("outside", self, lambda batch: self.data.outside_seen(batch.events))
 
 
 class HbmEnv(uvm_env):  # type: ignore[misc]
@@ -264,7 +264,7 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
         self.outside_monitor.collect()
         self.checks.check_batch()
         if self.coverage and self.checks.exact is not None:
-            self.coverage.data.found_in(self.checks.exact.glance())
+            self.coverage.data.found_in(self.checks.exact.glance(), self.checks.exact.debts())
         self.batches += 1
         for hook in self.on_batch:
             hook()
@@ -291,15 +291,15 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
                 await self.registers.write_field(f"policy.{path}", value)
         self.rings.ctl["fault"] = self.config.fault
         if self.coverage:
-            for port in range(records.PORTS):
-                self.coverage.data.ready_level(0, self.config.ready_r[port])
-                self.coverage.data.ready_level(1, self.config.ready_b[port])
+            self.coverage.data.set_up(self.config)
 
     async def restart(self) -> None:
         """Reset in the middle of everything; the channel and the bench begin again."""
         self.running = False
         self.checks.begin()
         self.clears, self.forwarded = 0, [0, 0]
+        if self.coverage:
+            self.coverage.data.restarted()
         await self.start()
 
     async def program(self, programmed: Params, checked: Params) -> int:

@@ -251,6 +251,10 @@ class LockStep:
         found += [(x[:, one] | x[:, one + 1]) != 0 for one in (m.URGENT, m.STARVED)]
         return np.stack(found, axis=1)
 
+    def debts(self) -> I64:
+        """Refreshes that each PC owes at the start of the next cycle; below 0 they are ahead."""
+        return np.array(self.channel.state[:, m.DEBT], np.int64)
+
     def snapshot(self) -> dict[str, int]:
         """The counters of the last snapshot that software took (M9), by name."""
         return self.channel.snapshot() or {}

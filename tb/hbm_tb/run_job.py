@@ -24,6 +24,8 @@ from hbm_model.map_file import map_reference
 from hbm_model.run_folder import CSV_LIMIT, ROOT, RUNS, check_name, name_part, put_in_place, staging_folder
 from hbm_model.startup import Waiting
 
+from hbm_tb import coverage_files
+
 if TYPE_CHECKING:
     import numpy as np
     from hbm_model.params import Params
@@ -313,7 +315,7 @@ def simulate(
     env = {
         **plan.config.with_(job=job).to_environment(),
         REPRODUCE: typed(reproduce_line(plan.options)).replace("{", "{{").replace("}", "}}"),
-        **({RECORD: "1"} if record else {}),
+        **({RECORD: "1", coverage_files.DIRECTORY: str(folder)} if record else {}),
     }
     how: dict[str, Any] = {
         "seed": plan.options.seed,

@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hbm_tb import coverage_files
 from hbm_tb.lz4 import ensure_lz4
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +46,7 @@ VERILATOR_FLAGS = (
     "--cc --vpi --timing --assert --trace-fst --trace-structs --timescale 1ns/1ps --no-sched-zero-delay "
     "--x-assign unique --x-initial unique --prefix Vtop -Wno-fatal -O3"
 ).split()
-# Lines (with branches) and toggles of the RTL; a signal of more bits than this is a memory, of which toggles tell nothing.
+# Lines (with branches) and toggles of the RTL; a signal of more bits is a memory, of which toggles tell nothing.
 COVERAGE_FLAGS = ("--coverage-line", "--coverage-toggle", "--coverage-max-width", "1024")
 _NO_COVERAGE = '`verilator_config\ncoverage_off -file "*tb/hdl/*"\ncoverage_off -file "*tb_blocks.sv"\n'
 
@@ -608,7 +609,7 @@ def run(
     run_dir = run_dir.resolve()
     run_dir.mkdir(parents=True, exist_ok=True)
     log, results = run_dir / "sim.log", run_dir / "results.xml"
-    for stale in (log, results):
+    for stale in (log, results, run_dir / coverage_files.DATA, run_dir / coverage_files.PACKED):
         stale.unlink(missing_ok=True)
     args = ["+verilator+rand+reset+2", f"+verilator+seed+{seed % 0x7FFFFFFE + 1}", *plusargs]
     if waves:
@@ -617,7 +618,7 @@ def run(
         args += [f"+waves_from={first}"] if first else []
         args += [f"+waves_to={last}"] if last is not None else []
     if build.coverage:
-        args.append(f"+verilator+coverage+file+{run_dir / 'coverage.dat'}")
+        args.append(f"+verilator+coverage+file+{run_dir / coverage_files.DATA}")
     extra = {**_cocotb_env(build.top, test_module, test_filter, seed, results), **(env or {})}
     command = [str(build.sim), *args]
     shown = " ".join([*(f"{k}='{v}'" for k, v in sorted(extra.items())), *command])
@@ -654,6 +655,8 @@ def run(
             process.wait()
             raise
     wall = time.monotonic() - start
+    if build.coverage:
+        coverage_files.pack(run_dir)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     if timed_out:

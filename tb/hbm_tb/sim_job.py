@@ -2,7 +2,7 @@
 
 Arguments: geometry, module, test (regular expression of the test's name), seed, bench (fields of BenchConfig that
 differ from the defaults), reproduce (the command that repeats the run), timeout_s, waves (None, or [from, to] in CK,
-either may be None).
+either may be None), coverage (an instrumented build). Every run leaves its functional coverage.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 
 from hbm_model.command_line import typed
 
-from hbm_tb import run_record, sim, sources
+from hbm_tb import coverage_files, run_record, sim, sources
 from hbm_tb.config import BenchConfig
 from hbm_tb.jobs import FAIL, PASS, STOPPED, TIMEOUT, Job, Outcome
 
 KIND = "hbm_tb.sim_job"
-CONTENT = ("geometry", "module")  # arguments that `content` depends on
+CONTENT = ("geometry", "module", "coverage")  # arguments that `content` depends on
 COUNTS = "HBM_TB_COUNTS"  # a test prints further counts on lines that begin so
 _COUNT = re.compile(r"(\w+)=(\d+)")
 _STATUS = {"pass": PASS, "timeout": TIMEOUT, "stopped": STOPPED}
@@ -54,18 +54,22 @@ def sim_job(
 
 def content(arguments: dict[str, Any]) -> str:
     """Build (made if it is missing) and the Python sources that the test can import."""
-    built = sim.build(arguments["geometry"])
+    built = sim.build(arguments["geometry"], coverage=arguments.get("coverage", False))
     return f"{built.folder.name} {sources.digest(arguments['module'])}"
 
 
 def run(arguments: dict[str, Any], folder: Path) -> Outcome:
     """Run the test; a pass needs the positive evidence that sim.verdict asks for."""
-    built = sim.build(arguments["geometry"])
+    built = sim.build(arguments["geometry"], coverage=arguments.get("coverage", False))
     given = arguments["waves"]
     waves: bool | Waves = False
     if given is not None:
         waves = True if given == [None, None] else (given[0], given[1])
-    env = {"HBM_BENCH": json.dumps(arguments["bench"]), run_record.RECORD: "1"}
+    env = {
+        "HBM_BENCH": json.dumps({**arguments["bench"], "coverage": True}),
+        run_record.RECORD: "1",
+        coverage_files.DIRECTORY: str(folder),
+    }
     if arguments["reproduce"]:
         env["HBM_REPRODUCE"] = typed(arguments["reproduce"]).replace("{", "{{").replace("}", "}}")
     found = sim.run(

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import cocotb
 from pyuvm import set_sv_uvm_style_reporting_enabled, uvm_report_server, uvm_test
 
+from hbm_tb import coverage_files, run_record
 from hbm_tb import port_kernel as k
-from hbm_tb import run_record
 from hbm_tb.config import BenchConfig
 from hbm_tb.counters import COUNTERS
 from hbm_tb.env import HbmEnv
@@ -83,7 +83,7 @@ class HbmTest(uvm_test):  # type: ignore[misc]
         """Everything was checked: print the line without which no pass is accepted."""
         board, exact = self.env.checks.board, self.env.checks.exact
         assert board.failure is None and not self.env.running, "the end checks did not run"
-        folder = os.environ.get("HBM_COVERAGE_DIR")
+        folder = os.environ.get(coverage_files.DIRECTORY)
         if folder and self.env.coverage is not None:
             self.env.coverage.data.save(Path(folder) / f"coverage_{type(self).__name__}.json", board)
         compared = [f"exact_{name}={count}" for name, count in (exact.compared if exact else {}).items()]

@@ -1,6 +1,7 @@
 """Kind of job: a request trace or a pattern through the RTL, as `hbm run` does it, without its report.
 
-Arguments: options (fields of run_job.RunOptions), bench (further fields of BenchConfig), timeout_s.
+Arguments: options (fields of run_job.RunOptions), bench (further fields of BenchConfig), timeout_s, coverage (an
+instrumented build). Every run leaves its functional coverage.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from hbm_tb.run_job import Plan, RunOptions, make_plan, reproduce_line, simulate
 from hbm_tb.sim_job import outcome_of
 
 KIND = "hbm_tb.trace_job"
-CONTENT = ("geometry",)
+CONTENT = ("geometry", "coverage")
 
 
 def trace_job(
@@ -44,7 +45,7 @@ def trace_job(
 
 def content(arguments: dict[str, Any]) -> str:
     """Build and sources, those of the requests' reader and of the recordings included."""
-    built = sim.build(arguments["geometry"])
+    built = sim.build(arguments["geometry"], coverage=arguments.get("coverage", False))
     manifest = (sim.ROOT / "traces" / "manifest.json").read_bytes()  # holds the digests of the recordings
     return f"{built.folder.name} {sources.digest('run_tests', 'hbm_tb.run_job')} {hash_of(manifest)}"
 
@@ -60,7 +61,7 @@ def plan_of(arguments: Mapping[str, Any]) -> Plan:
     """The checked input of the run."""
     given: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in arguments["options"].items()}
     plan = make_plan(RunOptions(**given))
-    plan.config = plan.config.with_(**arguments["bench"], keep_commands=False)
+    plan.config = plan.config.with_(**arguments["bench"], keep_commands=False, coverage=True)
     plan.job["commands"] = False
     return plan
 
@@ -68,9 +69,8 @@ def plan_of(arguments: Mapping[str, Any]) -> Plan:
 def run(arguments: dict[str, Any], folder: Path) -> Outcome:
     """Simulate; a pass also needs every request of the trace answered once."""
     plan = plan_of(arguments)
-    result = simulate(
-        plan, sim.build(plan.config.geometry), folder, timeout=arguments["timeout_s"], quiet=True, record=True
-    )
+    built = sim.build(plan.config.geometry, coverage=arguments.get("coverage", False))
+    result = simulate(plan, built, folder, timeout=arguments["timeout_s"], quiet=True, record=True)
     outcome = outcome_of(result)
     if (folder / "waves.fst").exists():
         from hbm_tb.waves import write_setups

@@ -160,7 +160,7 @@ class ErrorResponses(HbmTest):
         coverage = self.env.coverage.data
         for direction in range(2):
             for response, count in expected.items():
-                seen = int(coverage.responses[direction, response])
+                seen = int(coverage["axi.response"][direction, response])
                 assert seen == count, f"{seen} of {count} {axi.RESP_NAMES[response]} ({('read', 'write')[direction]})"
         assert self.total(k.N_WR_CMD) == 0, "an erroneous write reached the DRAM"
         for port in range(2):
@@ -186,7 +186,7 @@ class RowLimit(HbmTest):
         await self.play(both(lambda p: traffic.write(rng, addr, axi_id=np.arange(5))))
         await self.play(both(lambda p: traffic.read(addr, axi_id=np.arange(5))))
         coverage = self.env.coverage.data
-        assert coverage.responses[0, axi.DECERR] == 6 and coverage.responses[1, axi.DECERR] == 6
+        assert coverage["axi.response"][0, axi.DECERR] == 6 and coverage["axi.response"][1, axi.DECERR] == 6
         shape = RandomShape(amap.port_bytes, error_share=0.2, hot_share=0.2)
         await self.play(both(lambda p: traffic.random_chunk(self.config.rng(p), 400, shape)))
         assert self.total(k.N_DECERR) > 100

@@ -50,10 +50,10 @@ class RandomSoak(RandomTraffic):
         count = int(self.config.job.get("transactions", TRANSACTIONS))
         await self.soak(count, error_share=0.002)
         coverage = self.env.coverage.data
-        given = int(coverage.ports.sum())
+        given = int(coverage["axi.port"].sum())
         assert given >= count, f"{given} of {count} transactions were offered"
-        singles = int(coverage.lengths[:, :, 0].sum())
-        mean = sum(int(coverage.lengths[:, :, n].sum()) * (n + 1) for n in range(256)) / given
+        singles = int(coverage["axi.length"][:, :, 0].sum())
+        mean = sum(int(coverage["axi.length"][:, :, n].sum()) * (n + 1) for n in range(256)) / given
         if count >= TRANSACTIONS:
             assert 0.45 <= singles / given <= 0.55, f"share of single beats {singles / given:.2f}"
             assert 6 <= mean <= 10, f"mean length {mean:.1f}"

@@ -115,8 +115,8 @@ def test_the_mix_is_as_asked() -> None:
     coverage = Coverage()
     coverage.offered(0, chunk)
     assert not coverage.holes_of_random()
-    coverage.shapes[axi.WRAP, traffic.ONE_BYTE] = 0
-    coverage.lengths[0, axi.INCR, 232] = 0
+    coverage["axi.strobes"][axi.WRAP, traffic.ONE_BYTE] = 0
+    coverage["axi.length"][0, axi.INCR, 232] = 0
     assert coverage.holes_of_random() == ["read INCR of 233 beats", "WRAP with strobes one_byte"]
 
 
