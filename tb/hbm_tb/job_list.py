@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
+import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from hbm_model.errors import InputError
 
 from hbm_tb import sim
-from hbm_tb.job_store import DATABASE, JobStore
-from hbm_tb.job_view import LiveView, note, print_summary, write_junit
-from hbm_tb.jobs import STOPPED, Engine, Job, LocalEngine, Outcome, run_jobs, select
+from hbm_tb.engines import engine_named
+from hbm_tb.job_buckets import Bucket, buckets_of
+from hbm_tb.job_store import DATABASE, About, JobStore
+from hbm_tb.job_view import LiveView, note, print_buckets, print_summary, write_junit
+from hbm_tb.jobs import STOPPED, Engine, EngineError, Job, Outcome, run_jobs, select
 
 JUNIT = "results.xml"
 
@@ -34,6 +39,7 @@ class ListOptions:
     waves: bool = False
     waves_from: int | None = None
     waves_to: int | None = None
+    engine: str = "local"  # where runs go: engines.engine_named
 
     @property
     def window(self) -> tuple[int | None, int | None] | None:
@@ -58,6 +64,7 @@ class ListResult:
 
     code: int
     results: Mapping[str, Outcome]
+    buckets: Sequence[Bucket] = field(default_factory=tuple)
 
 
 def run_list(
@@ -68,32 +75,43 @@ def run_list(
     *,
     counts: Sequence[str] = (),
     engine: Engine | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> ListResult:
-    """Run the jobs that the options choose, show progress and summary, write the JUnit file."""
+    """Run the jobs that the options choose, show progress and summary, write the JUnit file.
+
+    `about`: what else the database keeps of this regression (JSON): the options that made the list.
+    """
     from rich.console import Console
 
     check_options(options)
     chosen = select(jobs, options.only)
     if options.window is not None and len(chosen) > 1:
         raise InputError(f"waves are written for one run, --only names {len(chosen)}")
-    engine = engine or LocalEngine(options.jobs)
+    engine = engine or engine_named(options.engine, options.jobs)
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         with JobStore(folder) as store:
             # Waves are asked for to look at them: the run is repeated.
             fresh = options.fresh or options.window is not None
-            results = run_jobs(chosen, store, engine, LiveView(title), rerun=options.rerun, fresh=fresh)
+            told = {"engine": options.engine, "only": list(options.only), **(about or {})}
+            of = About(title, len(chosen) == len(jobs) and not options.window, told, revision())
+            results = run_jobs(chosen, store, engine, LiveView(title), rerun=options.rerun, fresh=fresh, about=of)
+            buckets = buckets_of(results, store.signatures_before())
     except KeyboardInterrupt:
         note("interrupted; what is finished is kept, and the same command goes on from here")
         return ListResult(130, {})
-    except sim.SimError as error:
+    except (sim.SimError, EngineError) as error:
         note(str(error))
+        return ListResult(1, {})
+    except (OSError, sqlite3.Error) as error:  # the disk is full, or the folder is gone
+        note(f"{shown(folder)}: {error}; what is finished is kept, and the same command goes on from here")
         return ListResult(1, {})
     finally:
         signal.signal(signal.SIGTERM, before)
     # Numbers are worth more than the fold of a narrow terminal.
     console = Console(width=max(128, Console().width))
     print_summary(console, title, chosen, results, counts)
+    print_buckets(console, buckets, {job.name: job.reproduce for job in chosen})
     write_junit(folder / JUNIT, title, chosen, results)
     bad = [outcome for outcome in results.values() if not outcome.passed]
     console.print(
@@ -105,7 +123,21 @@ def run_list(
         for job in chosen:
             console.print(f"waves: {shown(folder / job.name / 'waves.fst')}", highlight=False, soft_wrap=True)
     # Only a wave window that the user asked for stops a run: no pass, and no failure either.
-    return ListResult(int(any(outcome.status != STOPPED for outcome in bad)), results)
+    return ListResult(int(any(outcome.status != STOPPED for outcome in bad)), results, buckets)
+
+
+def revision() -> str:
+    """Git revision of the repository, with + behind it where files were changed; empty without git."""
+    try:
+        head, changes = (
+            subprocess.run(
+                ["git", "-C", str(sim.ROOT), *words], capture_output=True, text=True, check=True, timeout=20
+            ).stdout.strip()
+            for words in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return f"{head}+" if changes else head
 
 
 def shown(path: Path) -> str:

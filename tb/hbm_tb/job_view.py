@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hbm_model.command_line import typed
 
+from hbm_tb.job_buckets import Bucket, headline_of, signature_of
 from hbm_tb.jobs import FAIL, STOPPED, Job, Outcome, Watcher
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class LiveView(Watcher):
         self.failed: list[tuple[Job, Outcome]] = []
         self.costs: dict[str, float] = {}
         self.live: object | None = None
-        self.drawn = self.said = 0.0
+        self.drawn = self.said = self.waits_said = 0.0
+        self.waiting = ""
 
     # ------------------------------------------------------------ jobs.Watcher
 
@@ -119,6 +121,14 @@ class LiveView(Watcher):
                 self.console.print(self._status(), markup=False, highlight=False, soft_wrap=True)
             self.said = now
 
+    def waits(self, text: str) -> None:
+        """What the engine waits for: in the picture, or a line when there is no terminal and it is another one."""
+        if text != self.waiting:
+            self.waiting = text
+            if text and self.live is None and time.monotonic() - self.waits_said > PLAIN_S / 2:
+                self.waits_said = time.monotonic()
+                self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def end(self) -> None:
         """Leave the display."""
         if self.live is not None:
@@ -144,6 +154,8 @@ class LiveView(Watcher):
             for job, outcome in self.failed[-SHOWN_FAILED:]
         ]
         lines.append(Text(self._status(), style="bold"))
+        if self.waiting:
+            lines.append(Text(self.waiting, style="yellow"))
         lines.append(ProgressBar(total=max(1, self.total), completed=self.done, width=60))
         longest = sorted(self.running.items(), key=lambda item: -item[1])
         lines += [Text(f"  {name}  {duration(took)}", style="dim") for name, took in longest[:SHOWN_RUNNING]]
@@ -195,17 +207,42 @@ def print_summary(
         table.add_section()
         row("all", list(results.values()), end=True)
     console.print(table)
+    told: set[str] = set()
     for job in jobs:
         outcome = results[job.name]
         if outcome.passed:
             continue
+        signature = signature_of(outcome)
         console.print(f"{outcome.status.upper()} {job.name}", markup=False, highlight=False, style="red")
-        for line in outcome.reason.strip().splitlines()[:40]:
+        # A hundred runs with one cause tell it in full once.
+        shown = outcome.reason.strip().splitlines()[:40] if signature not in told else [headline_of(outcome)]
+        told.add(signature)
+        for line in shown:
             console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
         if outcome.log:
             console.print(f"  log: {outcome.log}", markup=False, highlight=False, soft_wrap=True)
         if job.reproduce:
             console.print(f"  again: {typed(job.reproduce)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_buckets(console: Console, buckets: Sequence[Bucket], reproduce: Mapping[str, str]) -> None:
+    """Failures by signature: how many, what happened in the one that is the cheapest to repeat, and how to repeat it.
+
+    `reproduce`: the command of each run.
+    """
+    if not buckets:
+        return
+    runs = sum(bucket.count for bucket in buckets)
+    console.print(f"{runs} failures in {len(buckets)} buckets", style="bold", highlight=False)
+    for bucket in buckets:
+        new = "  NEW" if bucket.new else ""
+        console.print(f"{bucket.count:5}  {bucket.signature}{new}", markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            f"       {bucket.names[0]}: {bucket.headline}", markup=False, highlight=False, soft_wrap=True, style="dim"
+        )
+        again = reproduce.get(bucket.names[0], "")
+        if again:
+            console.print(f"       again: {typed(again)}", markup=False, highlight=False, soft_wrap=True)
 
 
 # What XML 1.0 cannot hold.
@@ -228,14 +265,48 @@ def write_junit(path: Path, title: str, jobs: Sequence[Job], results: Mapping[st
         group, _, name = job.name.rpartition("/")
         classname = ".".join([title.replace(" ", "."), *filter(None, group.split("/"))])
         case = ET.SubElement(suite, "testcase", name=name, classname=classname, time=f"{outcome.wall_s:.1f}")
+        _properties(case, job, outcome, path.parent / job.name)
         if not outcome.passed:
             tag = "failure" if outcome.status == FAIL else "skipped" if outcome.status == STOPPED else "error"
             reason = outcome.reason.translate(_CONTROL)
             node = ET.SubElement(case, tag, message=first_line(reason), type=outcome.status)
             node.text = f"{reason}\nagain: {job.reproduce}\n"
+            attached = [str(file) for file in _attachments(path.parent / job.name)]
+            if attached:
+                out = ET.SubElement(case, "system-out")
+                out.text = "".join(f"[[ATTACHMENT|{file}]]\n" for file in attached)
     root = ET.Element("testsuites")
     root.append(suite)
     ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+
+
+ATTACHED = ("sim.log", "worker.log", "results.xml", "failure.json", "result.json", "waves.fst")
+
+
+def _attachments(folder: Path) -> list[Path]:
+    """Files of a run that help to understand it."""
+    return [folder / name for name in ATTACHED if (folder / name).is_file()]
+
+
+def _properties(case: ET.Element, job: Job, outcome: Outcome, folder: Path) -> None:
+    """Seed, preset, the command that repeats the run, bucket, counts and files."""
+    bench = job.arguments.get("bench") or {}
+    options = job.arguments.get("options") or {}
+    found = {
+        "seed": job.arguments.get("seed", bench.get("seed", options.get("seed"))),
+        "preset": bench.get("preset", options.get("preset")),
+        "reproduce": job.reproduce,
+        "signature": signature_of(outcome),
+        "attempts": outcome.attempts,
+        **dict(outcome.counts),
+    }
+    node = ET.SubElement(case, "properties")
+    for name, value in found.items():
+        if value not in (None, ""):
+            ET.SubElement(node, "property", name=name, value=str(value).translate(_CONTROL))
+    if not outcome.passed:
+        for file in _attachments(folder):
+            ET.SubElement(node, "property", name="attachment", value=str(file))
 
 
 def note(text: str) -> None:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
-from hbm_tb.jobs import work
+from hbm_tb.jobs import PARENT, die_with_parent, work
+
+
+def _follow(parent: str) -> None:
+    """End with the process of that number, which may have gone already."""
+    die_with_parent()
+    if os.getppid() != int(parent):
+        sys.exit("the process that started this worker is gone")
+
 
 if __name__ == "__main__":
+    if PARENT in os.environ:
+        _follow(os.environ.pop(PARENT))
     sys.exit(work(Path(sys.argv[1])))

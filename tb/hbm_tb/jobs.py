@@ -36,20 +36,23 @@ from typing import TYPE_CHECKING, Any, Protocol
 from hbm_model.errors import InputError
 
 if TYPE_CHECKING:
-    from hbm_tb.job_store import JobStore
+    from hbm_tb.job_store import About, JobStore
 
 PASS = "pass"
 FAIL = "fail"
 TIMEOUT = "timeout"
 DIED = "died"  # the worker ended without an outcome
 STOPPED = "stopped"  # a wave window ended the run: no verdict
+STATUSES = frozenset({PASS, FAIL, TIMEOUT, DIED, STOPPED})
 FINAL = frozenset({PASS, FAIL})  # verdicts that a repetition would give again
 
 JOB_FILE = "job.json"
 OUTCOME_FILE = "outcome.json"
+FAILURE_FILE = "failure.json"  # what a run knows of its own failure; a worker takes it into its outcome
 GRACE_S = 60.0  # what a worker may take beyond the limit of its job, which it watches itself
 KILL_S = 5.0  # from a polite end to a hard one
 POLL_S = 0.05
+PARENT = "HBM_JOB_PARENT"  # environment: the process that a worker ends with; an engine may set it
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Job:
     timeout_s: float = 1800.0  # wall time
     cost: float = 1.0  # expected work, in any unit that the list keeps to: for the estimate
     reproduce: str = ""  # the command that repeats this run, with waves
+    leaves: tuple[str, ...] = ()  # files in the folder of the run without which a pass is none
 
     def key(self, content: str) -> str:
         """Names the run and everything that its result depends on."""
@@ -85,6 +89,7 @@ class Outcome:
     log: str = ""
     content: str = ""  # build and sources that really ran
     attempts: int = 1
+    failure: Mapping[str, Any] = field(default_factory=dict)  # what the run wrote into failure.json
 
     @property
     def passed(self) -> bool:
@@ -96,19 +101,39 @@ class Ticket(Protocol):
     """A run that an engine has under way."""
 
     def poll(self) -> bool:
-        """True when nothing of the run is left."""
+        """True when nothing of the run is left; what it wrote can then be read here."""
+
+    def ask(self) -> None:
+        """Begin to end it; `cancel` waits for the end."""
 
     def cancel(self) -> None:
         """End it and wait until it is gone."""
 
 
+class EngineError(RuntimeError):
+    """An engine cannot go on; one line says what it lacks."""
+
+
 class Engine(Protocol):
     """Starts workers. The port for other engines: a worker is a command, its input and output are files in a folder."""
 
-    slots: int
+    slots: int  # the most that it runs side by side
+    retries: int  # how often a lost worker is replaced
+
+    def open(self, folder: Path) -> None:
+        """Called once before the first run; `folder` holds the folders of all runs."""
+
+    def ready(self) -> int:
+        """How many runs may be under way now. EngineError when there is nothing to hope for."""
+
+    def waiting(self) -> str:
+        """What it waits for; nothing: empty."""
 
     def start(self, command: Sequence[str], folder: Path) -> Ticket:
-        """Start a worker; its output goes to folder/worker.log."""
+        """Start a worker; its output goes to folder/worker.log. Only called while fewer than `ready` are under way."""
+
+    def close(self) -> None:
+        """Called when the list has come to its end or was interrupted; nothing of the engine stays behind."""
 
 
 # ---------------------------------------------------------------- this machine
@@ -117,7 +142,7 @@ class Engine(Protocol):
 _PR_SET_PDEATHSIG = 1
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """In the child: a parent that is killed takes its workers along."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -136,9 +161,13 @@ class LocalTicket:
         self._signal(signal.SIGKILL)
         return True
 
+    def ask(self) -> None:
+        """A polite signal; simulators end with it."""
+        self._signal(signal.SIGTERM)
+
     def cancel(self) -> None:
         """Ask, then kill the whole group."""
-        self._signal(signal.SIGTERM)
+        self.ask()
         try:
             self.process.wait(KILL_S)
         except subprocess.TimeoutExpired:
@@ -154,8 +183,24 @@ class LocalTicket:
 class LocalEngine:
     """Processes on this machine, one a processor unless told otherwise."""
 
+    retries = 1
+
     def __init__(self, slots: int = 0) -> None:
         self.slots = slots or len(os.sched_getaffinity(0))
+
+    def open(self, folder: Path) -> None:
+        """Nothing to prepare."""
+
+    def ready(self) -> int:
+        """All slots are there at once."""
+        return self.slots
+
+    def waiting(self) -> str:
+        """Never."""
+        return ""
+
+    def close(self) -> None:
+        """Nothing is left but the runs, which their tickets end."""
 
     def start(self, command: Sequence[str], folder: Path) -> LocalTicket:
         """A session of its own: Ctrl-C reaches the runner only, which ends its workers in order."""
@@ -164,12 +209,12 @@ class LocalEngine:
             process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env={**os.environ, "PYTHONPATH": path},
+                env={**os.environ, "PYTHONPATH": path, PARENT: str(os.getpid())},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
         return LocalTicket(process)
 
@@ -193,7 +238,12 @@ def work(folder: Path) -> int:
         traceback.print_exc()
         line = str(error).strip().splitlines()[:1]
         outcome = Outcome(DIED, f"{type(error).__name__}: {line[0] if line else ''}")
-    outcome = replace(outcome, wall_s=outcome.wall_s or time.monotonic() - started, cpu_s=_cpu_s() - cpu)
+    outcome = replace(
+        outcome,
+        wall_s=outcome.wall_s or time.monotonic() - started,
+        cpu_s=_cpu_s() - cpu,
+        failure=outcome.failure or ({} if outcome.passed else _read_failure(folder)),
+    )
     fresh = folder / f"{OUTCOME_FILE}.new"
     fresh.write_text(json.dumps({"attempt": given["attempt"], **asdict(outcome)}) + "\n")
     fresh.rename(folder / OUTCOME_FILE)
@@ -205,15 +255,25 @@ def _cpu_s() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
+def _read_failure(folder: Path) -> dict[str, Any]:
+    """What the run says of its own failure; nothing where it could not."""
+    try:
+        given = json.loads((folder / FAILURE_FILE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return given if isinstance(given, dict) else {}
+
+
 def _read_outcome(folder: Path, attempt: str) -> Outcome | None:
     """The outcome of this attempt, None when there is none that can be read."""
     try:
         given = json.loads((folder / OUTCOME_FILE).read_text())
         if given.pop("attempt") != attempt:
             return None
-        return Outcome(**given)
-    except (OSError, ValueError, TypeError, KeyError):
+        found = Outcome(**given)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+    return found if found.status in STATUSES else None
 
 
 # ---------------------------------------------------------------- the runner
@@ -236,6 +296,9 @@ class Watcher:
 
     def tick(self, running: Mapping[str, float]) -> None:
         """Called many times a second with the seconds that each run has been going."""
+
+    def waits(self, text: str) -> None:
+        """Called as often: what the engine waits for, empty for nothing."""
 
     def end(self) -> None:
         """The list came to its end or was interrupted."""
@@ -294,30 +357,49 @@ def run_jobs(
     *,
     rerun: bool = False,
     fresh: bool = False,
-    retries: int = 1,
+    retries: int | None = None,
+    about: About | None = None,
 ) -> dict[str, Outcome]:
     """Bring a list to its end; name -> outcome. Results that hold are taken from the store.
 
-    `rerun` repeats the failed ones, `fresh` all. `retries`: how often a lost worker is replaced. KeyboardInterrupt
-    ends all workers and is raised again; what was finished is in the store.
+    `rerun` repeats the failed ones, `fresh` all. `retries`: how often a lost worker is replaced, if not as often as
+    the engine says. KeyboardInterrupt ends all workers and is raised again; what was finished is in the store.
+    `about`: what the store keeps of the regression. One that did not come to its end is gone on with, unless `rerun` or
+    `fresh` ask for a new one: then all that it has so far holds, whatever its status, as if nothing had come between.
     """
+    from hbm_tb.job_store import About
+
     check_names(jobs)
     watcher = watcher or Watcher()
-    known = {} if fresh else _known(jobs, store, rerun)
-    before = store.last_status()
-    # What failed the last time runs first: it is what everybody waits for.
-    left = [job for job in jobs if job.name not in known]
-    left.sort(key=lambda job: before.get(job.name, PASS) == PASS)
+    keys = _keys(jobs)  # makes missing builds: here and once, wherever the runs go
+    retries = engine.retries if retries is None else retries
+    before, expected = store.last_status(), _expected(jobs, store)
+    known = None if fresh or rerun else store.unfinished(keys)
+    if known is None:
+        held = {} if fresh else _held(jobs, keys, store, rerun)
+        known = {name: outcome for name, (_, outcome) in held.items()}
+        store.begin(keys, {name: row for name, (row, _) in held.items()}, about or About())
+    else:
+        lost = {job.name for job in jobs if _missing(job, store.folder / job.name)}
+        known = {name: outcome for name, outcome in known.items() if not (outcome.passed and name in lost)}
+    # What failed the last time runs first: it is what everybody waits for. Then the long ones, so that none of them is
+    # alone at the end.
+    left = [replace(job, cost=expected[job.name]) for job in jobs if job.name not in known]
+    left.sort(key=lambda job: (before.get(job.name, PASS) == PASS, -job.cost))
     queue = [(job, 1) for job in left]
     results = dict(known)
     active: list[_Active] = []
     watcher.begin(len(jobs), sum(job.cost for job in left), engine.slots, known)
     try:
+        if queue:
+            engine.open(store.folder)
         while queue or active:
-            while queue and len(active) < engine.slots:
+            ready = engine.ready()
+            while queue and len(active) < ready:
                 job, number = queue.pop(0)
                 active.append(_start(job, number, store.folder / job.name, engine))
                 watcher.started(job)
+            watcher.waits(engine.waiting())
             watcher.tick({run.job.name: time.monotonic() - run.started for run in active})
             for run in list(active):
                 outcome = _look(run)
@@ -332,28 +414,61 @@ def run_jobs(
                 results[run.job.name] = outcome
                 store.add(run.job, outcome)
                 watcher.finished(run.job, outcome)
-            if active:
+            if active or queue:
                 time.sleep(POLL_S)  # between two looks at outcome files and clocks: workers report by file alone
     finally:
-        for run in active:
-            run.ticket.cancel()
-        watcher.end()
-    return {job.name: results[job.name] for job in jobs}
+        try:
+            for run in active:
+                run.ticket.ask()
+            for run in active:
+                run.ticket.cancel()
+        finally:
+            engine.close()
+            watcher.end()
+    ordered = {job.name: results[job.name] for job in jobs}
+    store.end(ordered)
+    return ordered
 
 
-def _known(jobs: Sequence[Job], store: JobStore, rerun: bool) -> dict[str, Outcome]:
-    """Results of the very same runs that hold."""
+def _keys(jobs: Sequence[Job]) -> dict[str, str]:
+    """Name -> key of each job, with build and sources as they are now."""
     contents: dict[str, str] = {}
-    known = {}
+    found = {}
     for job in jobs:
         # The content depends on build and test module, which most runs of a list share.
         shared = json.dumps([job.kind, *_content_arguments(job)], sort_keys=True)
         if shared not in contents:
             contents[shared] = job.content()
-        found = store.find(job.key(contents[shared]))
-        if found is not None and found.status in FINAL and not (rerun and not found.passed):
-            known[job.name] = found
-    return known
+        found[job.name] = job.key(contents[shared])
+    return found
+
+
+def _held(
+    jobs: Sequence[Job], keys: Mapping[str, str], store: JobStore, rerun: bool
+) -> dict[str, tuple[int, Outcome]]:  # fmt: skip
+    """Results of the very same runs that hold, with their rows."""
+    held = {}
+    for job in jobs:
+        found = store.find_row(keys[job.name])
+        if found is None or found[1].status not in FINAL or (rerun and not found[1].passed):
+            continue
+        if not found[1].passed or not _missing(job, store.folder / job.name):
+            held[job.name] = found
+    return held
+
+
+def _expected(jobs: Sequence[Job], store: JobStore) -> dict[str, float]:
+    """Seconds that each job will take: what it took the last time, else by its cost beside those that are known."""
+    took = store.last_wall_s()
+    seen = [job for job in jobs if job.name in took]
+    cost = sum(job.cost for job in seen)
+    scale = sum(took[job.name] for job in seen) / cost if cost else 1.0
+    return {job.name: took.get(job.name, job.cost * (scale or 1.0)) for job in jobs}
+
+
+def _missing(job: Job, folder: Path) -> list[str]:
+    """Files that the job should have left and that are not there."""
+    return [name for name in job.leaves if not (folder / name).is_file()]
 
 
 def _content_arguments(job: Job) -> list[Any]:
@@ -364,8 +479,7 @@ def _content_arguments(job: Job) -> list[Any]:
 
 
 def _start(job: Job, number: int, folder: Path, engine: Engine) -> _Active:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    _clear(folder)
     attempt = uuid.uuid4().hex
     given = {"attempt": attempt, "name": job.name, "kind": job.kind, "arguments": dict(job.arguments)}
     (folder / JOB_FILE).write_text(json.dumps(given, indent=1) + "\n")
@@ -373,14 +487,30 @@ def _start(job: Job, number: int, folder: Path, engine: Engine) -> _Active:
     return _Active(job, ticket, folder, attempt, time.monotonic(), number)
 
 
+def _clear(folder: Path) -> None:
+    """An empty folder, also where a lost worker may still write into the old one."""
+    for _ in range(3):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            break
+    else:
+        aside = folder.with_name(f"{folder.name}.lost-{uuid.uuid4().hex[:8]}")
+        folder.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
 def _look(run: _Active) -> Outcome | None:
     """The outcome of a run that is over; None while it goes on."""
     took = time.monotonic() - run.started
     if run.ticket.poll():
         found = _read_outcome(run.folder, run.attempt)
-        if found is not None:
-            return found
-        return Outcome(DIED, f"the worker ended without an outcome ({_tail(run.folder)})", wall_s=took)
+        if found is None:
+            return Outcome(DIED, f"the worker ended without an outcome ({_tail(run.folder)})", wall_s=took)
+        missing = _missing(run.job, run.folder) if found.passed else []
+        if missing:
+            return Outcome(DIED, f"the run passed and left no {', '.join(missing)}", wall_s=took)
+        return found
     if took > run.job.timeout_s + GRACE_S:
         run.ticket.cancel()
         return Outcome(DIED, f"the worker did not answer within {took:.0f} s", wall_s=took)

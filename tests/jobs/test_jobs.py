@@ -114,7 +114,7 @@ def test_what_failed_runs_first(bench: Bench) -> None:
     bench.run(*given, slots=1)
     bench.content.write_text("build 2")
     bench.run(*given, slots=1)
-    assert bench.starts() == ["a", "b", "c", "c", "a", "b"]
+    assert bench.starts()[:4] == ["a", "b", "c", "c"] and sorted(bench.starts()[4:]) == ["a", "b"]
 
 
 def test_runs_go_side_by_side(bench: Bench) -> None:

@@ -1,0 +1,94 @@
+"""Which failures are one: the signature of a failure and the buckets that a list's failures fall into.
+
+A run that knows its own failure writes it into failure.json, with a signature that names the first difference or the
+broken rule and no number that varies from run to run. For all others the first line of the reason stands in, with its
+numbers taken out, so that the same assertion at another time on another seed is the same bucket.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from hbm_tb.jobs import FAIL, Outcome
+
+LENGTH = 160  # characters of a signature
+
+# Applied in this order; what is left of a line is the same for all runs that failed in the same way.
+_GENERAL: tuple[tuple[str, str], ...] = (
+    (r"^[\w.]+(/\w+=\S+)*: (?=\S)", ""),  # the test that found it: the same assertion in another test is no other bug
+    (r"\x1b\[[0-9;]*m", ""),
+    (r"(/[\w.+@=~-]+)+/([\w.+=-]+)", r"\2"),  # folders
+    (r"\b0x[0-9a-fA-F]+\b|\b\d+'h[0-9a-fA-F]+\b", "*"),
+    (r"\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b", "*"),
+    (r"\b\d[\d,.]*(?=\D|$)", "*"),
+    (r"(?<=[A-Za-z_])\d+\b", "*"),  # seed_7, port1, PC0: which of several, not what
+    (r"(\*[ ,;/x-]*)+\*", "*"),  # lists of numbers have any length
+    (r"\s+", " "),
+)
+
+
+def generalised(text: str) -> str:
+    """The first line of a text without what differs between runs: numbers, folders, the name of the test."""
+    line = (text.strip().splitlines() or [""])[0]
+    for pattern, by in _GENERAL:
+        line = re.sub(pattern, by, line)
+    return line.strip()[:LENGTH]
+
+
+def signature_of(outcome: Outcome) -> str:
+    """What a failure has in common with others of its bucket; empty for a pass."""
+    if outcome.passed:
+        return ""
+    given = outcome.failure.get("signature")
+    if isinstance(given, str) and given.strip():
+        return " ".join(given.split())[:LENGTH]
+    text = generalised(outcome.reason)
+    return f"{outcome.status}: {text}" if text or outcome.status != FAIL else "fail: without a reason"
+
+
+def headline_of(outcome: Outcome) -> str:
+    """The failure in one line, with its numbers."""
+    if outcome.passed:
+        return ""
+    given = outcome.failure.get("headline")
+    if isinstance(given, str) and given.strip():
+        return " ".join(given.split())
+    return (outcome.reason.strip().splitlines() or [outcome.status])[0]
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Failures with one signature."""
+
+    signature: str
+    names: tuple[str, ...]  # of the runs, the cheapest to repeat first
+    headline: str  # of the first one
+    new: bool  # not seen in the complete regression before
+
+    @property
+    def count(self) -> int:
+        """How many runs failed so."""
+        return len(self.names)
+
+
+def work_of(outcome: Outcome) -> tuple[float, float]:
+    """What it takes to repeat a failure: cycles if they are known, else seconds."""
+    cycle = outcome.failure.get("cycle") or outcome.counts.get("cycles")
+    return (0.0, float(cycle)) if isinstance(cycle, int | float) and cycle > 0 else (1.0, outcome.wall_s)
+
+
+def buckets_of(results: Mapping[str, Outcome], before: Iterable[str] | None) -> list[Bucket]:
+    """Failures by signature, the largest bucket first. `before`: signatures of the regression before; None: no such."""
+    known = None if before is None else set(before)
+    found: dict[str, list[str]] = {}
+    for name, outcome in results.items():
+        if not outcome.passed:
+            found.setdefault(signature_of(outcome), []).append(name)
+    made = []
+    for signature, names in found.items():
+        names.sort(key=lambda name: (work_of(results[name]), name))
+        new = known is not None and signature not in known
+        made.append(Bucket(signature, tuple(names), headline_of(results[names[0]]), new))
+    return sorted(made, key=lambda bucket: (-bucket.count, bucket.signature))

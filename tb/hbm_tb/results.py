@@ -1,0 +1,300 @@
+"""What is known of lists of runs, read from their databases: regressions, runs, buckets, history. Nothing is written.
+
+`Results` opens the database of one list, also while the list runs; `result_folders` names all that there are.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from hbm_model.errors import InputError
+
+from hbm_tb import sim
+from hbm_tb.job_buckets import work_of
+from hbm_tb.job_store import DATABASE, LOCK, SCHEMA_VERSION
+from hbm_tb.jobs import PASS, Outcome
+
+FOLDER: Final = sim.ROOT / "build" / "regress"
+OTHERS: Final = ("exact", "exact-quick", "faults", "faults-quick", "tight")  # lists of commands of their own
+RUNNING, INTERRUPTED, ABANDONED = "running", "interrupted", "abandoned"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One run of a list."""
+
+    id: int  # row of the database
+    name: str  # its folder below that of the list
+    status: str  # pass, fail, timeout, died, stopped
+    reason: str  # full text of a failure
+    signature: str  # its bucket; empty for a pass
+    headline: str  # the failure in one line
+    failure: Mapping[str, Any]  # failure.json of the run
+    counts: Mapping[str, int]
+    wall_s: float
+    cpu_s: float
+    attempts: int
+    log: str
+    folder: Path  # may be gone, or hold a newer run of this name
+    arguments: Mapping[str, Any]  # of the job
+    kind: str
+    content: str  # build and sources that ran
+    reproduce: str
+    finished: float  # seconds since 1970
+    reused: bool = False  # taken over from an earlier regression
+
+    @property
+    def passed(self) -> bool:
+        """The only green."""
+        return self.status == PASS
+
+    @property
+    def group(self) -> str:
+        """The name without its last part."""
+        return self.name.rpartition("/")[0]
+
+    def _given(self, name: str) -> Any:
+        for part in (self.arguments, self.arguments.get("bench") or {}, self.arguments.get("options") or {}):
+            if name in part:
+                return part[name]
+        return None
+
+    @property
+    def preset(self) -> str:
+        """Preset of the run; empty where there is none."""
+        return str(self._given("preset") or "")
+
+    @property
+    def seed(self) -> int | None:
+        """Seed of the run."""
+        seed = self._given("seed")
+        return None if seed is None else int(seed)
+
+    @property
+    def module(self) -> str:
+        """Module of cocotb tests; empty for recordings and patterns."""
+        return str(self.arguments.get("module") or "")
+
+    @property
+    def test(self) -> str:
+        """Cocotb test, or the recording or pattern."""
+        return str(self._given("test") or self._given("trace") or self._given("pattern") or "")
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A list from its start to its end, over any number of interruptions."""
+
+    id: int
+    title: str
+    start: float  # seconds since 1970
+    end: float | None
+    revision: str  # of git; + behind it: files were changed
+    complete: bool  # False: a part of the list was chosen
+    verdict: str  # pass, fail, stopped; running, interrupted, abandoned
+    total: int
+    passed: int
+    failed: int  # all that came to an end and is no pass
+    statuses: Mapping[str, int]
+    reused: int  # results taken over from earlier regressions
+    wall_s: float  # while the runner was at it
+    cpu_s: float  # of the runs made for it
+    counts: Mapping[str, int]  # sums over all runs
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Failures with one signature in one regression."""
+
+    signature: str
+    headline: str
+    new: bool  # not in the complete regression before
+    since: int  # first regression that had it
+    runs: tuple[RunResult, ...]  # the cheapest to repeat first
+
+    @property
+    def count(self) -> int:
+        """How many runs failed so."""
+        return len(self.runs)
+
+    @property
+    def first(self) -> RunResult:
+        """The run to repeat."""
+        return self.runs[0]
+
+
+def result_folders() -> list[Path]:
+    """Folders of all lists that have results."""
+    folders = sorted(path.parent for path in FOLDER.glob(f"*/{DATABASE}"))
+    return folders + [path for name in OTHERS if ((path := FOLDER.with_name(name)) / DATABASE).exists()]
+
+
+def folder_named(name: str) -> Path:
+    """Folder of the list of that name; InputError names those that there are."""
+    folders = {folder.name: folder for folder in result_folders()}
+    if name in folders:
+        return folders[name]
+    known = ", ".join(folders) or "none yet"
+    raise InputError(f"--list {name}: no results in {FOLDER / name}; lists with results: {known}")
+
+
+class Results:
+    """The database of one list."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        file = folder / DATABASE
+        if not file.exists():
+            raise InputError(f"{folder}: no results")
+        # Not immutable: the list may be running. A reader of a WAL file needs no lock of its own.
+        self._db = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
+        self._db.row_factory = sqlite3.Row
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version != SCHEMA_VERSION:
+            self._db.close()
+            raise InputError(f"{file}: written by another version; run the list once more")
+
+    def __enter__(self) -> Results:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @cached_property
+    def title(self) -> str:
+        """Name of the list."""
+        return self.folder.name
+
+    @property
+    def busy(self) -> bool:
+        """True while a process runs the list."""
+        with (self.folder / LOCK).open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    # ------------------------------------------------------------ regressions
+
+    def regressions(self) -> list[Regression]:
+        """All of them, oldest first."""
+        rows = self._db.execute("SELECT * FROM regression ORDER BY id").fetchall()
+        return [self._regression(row, row is rows[-1]) for row in rows]
+
+    def latest(self) -> Regression | None:
+        """The newest that is complete; else the newest."""
+        found = self.regressions()
+        whole = [one for one in found if one.complete and one.verdict != ABANDONED]
+        return whole[-1] if whole else found[-1] if found else None
+
+    def _regression(self, row: sqlite3.Row, newest: bool) -> Regression:
+        runs = self._db.execute(
+            "SELECT status, counts, cpu_s, reused FROM regression_run r JOIN result ON result.id = r.result "
+            "WHERE r.regression = ?",
+            (row["id"],),
+        ).fetchall()
+        statuses: dict[str, int] = {}
+        counts: dict[str, int] = {}
+        for run in runs:
+            statuses[run["status"]] = statuses.get(run["status"], 0) + 1
+            for name, number in json.loads(run["counts"]).items():
+                counts[name] = counts.get(name, 0) + number
+        passed = statuses.get(PASS, 0)
+        verdict = row["verdict"]
+        if row["end"] is None:
+            verdict = ABANDONED if not newest else RUNNING if self.busy else INTERRUPTED
+        return Regression(
+            row["id"], row["title"], row["start"], row["end"], row["revision"], bool(row["complete"]), verdict,
+            row["total"], passed, len(runs) - passed, statuses, sum(run["reused"] for run in runs), row["wall_s"],
+            sum(run["cpu_s"] for run in runs if not run["reused"]), counts, json.loads(row["options"]),
+        )  # fmt: skip
+
+    # ------------------------------------------------------------ runs
+
+    def runs(self, regression: int) -> list[RunResult]:
+        """Runs of a regression in list order, as far as they have a result."""
+        rows = self._db.execute(
+            "SELECT result.*, r.reused FROM regression_run r JOIN result ON result.id = r.result "
+            "WHERE r.regression = ? ORDER BY position",
+            (regression,),
+        )
+        return [self._run(row) for row in rows.fetchall()]
+
+    def history(self, name: str) -> list[RunResult]:
+        """All results of a run, oldest first."""
+        rows = self._db.execute("SELECT *, 0 AS reused FROM result WHERE name = ? ORDER BY id", (name,))
+        return [self._run(row) for row in rows.fetchall()]
+
+    def run(self, name: str) -> RunResult | None:
+        """The newest result of a run: what its folder holds."""
+        found = self.history(name)
+        return found[-1] if found else None
+
+    def current(self, run: RunResult) -> bool:
+        """True if the folder of a run still holds this result."""
+        newest = self.run(run.name)
+        return newest is not None and newest.id == run.id and run.folder.is_dir()
+
+    def _run(self, row: sqlite3.Row) -> RunResult:
+        return RunResult(
+            row["id"], row["name"], row["status"], row["reason"], row["signature"], row["headline"],
+            json.loads(row["failure"]), json.loads(row["counts"]), row["wall_s"], row["cpu_s"], row["attempts"],
+            row["log"], self.folder / row["name"], json.loads(row["arguments"]), row["kind"], row["content"],
+            row["reproduce"], row["finished"], bool(row["reused"]),
+        )  # fmt: skip
+
+    # ------------------------------------------------------------ buckets
+
+    def buckets(self, regression: int) -> list[Bucket]:
+        """Failures of a regression by signature, the largest bucket first; of a running one as far as it is."""
+        groups: dict[str, list[RunResult]] = {}
+        for run in self.runs(regression):
+            if not run.passed:
+                groups.setdefault(run.signature, []).append(run)
+        before = self._before(regression)
+        since = {
+            row["signature"]: row["first"]
+            for row in self._db.execute("SELECT signature, min(regression) AS first FROM bucket GROUP BY signature")
+        }
+        found = []
+        for signature, runs in groups.items():
+            runs.sort(key=lambda run: (_work(run), run.name))
+            new = before is not None and signature not in before
+            first = min(since.get(signature, regression), regression)
+            found.append(Bucket(signature, runs[0].headline, new, first, tuple(runs)))
+        return sorted(found, key=lambda bucket: (-bucket.count, bucket.signature))
+
+    def _before(self, regression: int) -> set[str] | None:
+        """Signatures of the last complete regression before this one."""
+        row = self._db.execute(
+            "SELECT max(id) AS id FROM regression WHERE complete = 1 AND end IS NOT NULL AND id < ?", (regression,)
+        ).fetchone()
+        if row["id"] is None:
+            return None
+        rows = self._db.execute("SELECT signature FROM bucket WHERE regression = ?", (row["id"],))
+        return {found["signature"] for found in rows.fetchall()}
+
+
+def _work(run: RunResult) -> tuple[float, float]:
+    return work_of(Outcome(run.status, counts=run.counts, wall_s=run.wall_s, failure=run.failure))
+
+
+def open_results(name: str) -> Results:
+    """The results of the list of that name, for a `with` statement."""
+    return Results(folder_named(name))
