@@ -26,11 +26,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hbm_model.home import BUILD, SOURCES
+
 from hbm_tb import coverage_files
 from hbm_tb.lz4 import ensure_lz4
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD_ROOT = ROOT / "build" / "sim"
+ROOT = SOURCES
+BUILD_ROOT = BUILD / "sim"
 NEEDED_VERILATOR = (5, 50)
 MEMORY_LIMIT = 12 << 30  # bytes of address space: some SVA shapes make Verilator allocate without end
 
@@ -227,6 +229,30 @@ class Overlay:
 
 
 @dataclass(frozen=True)
+class Design:
+    """Somebody else's design with a test top of its own, built on the sources that tb/hdl/own_dut.f names.
+
+    All signals of `public` modules can be read and written by name from Python; the top is always one of them.
+    """
+
+    sources: Sequence[Path]  # SystemVerilog files in order, the test top included
+    defines: Sequence[str] = ()  # NAME or NAME=VALUE
+    include: Sequence[Path] = ()  # folders of `include files
+    control: Sequence[Path] = ()  # Verilator control files (.vlt)
+    public: Sequence[str] = ()  # further modules
+
+    def flags(self) -> list[str]:
+        """Options of Verilator."""
+        return [*(f"-D{name}" for name in self.defines), *(f"-I{Path(folder).resolve()}" for folder in self.include)]
+
+    def public_text(self, top: str) -> str:
+        """Control file that makes signals visible."""
+        return "`verilator_config\n" + "".join(
+            f'public_flat_rw -module "{module}" -var "*"\n' for module in (top, *self.public)
+        )
+
+
+@dataclass(frozen=True)
 class Build:
     """A compiled simulation."""
 
@@ -236,6 +262,7 @@ class Build:
     coverage: bool
     fresh: bool  # compiled by this call
     seconds: float  # wall time of the compilation, then or earlier
+    own: bool = False  # of a Design
 
     @property
     def sim(self) -> Path:
@@ -291,7 +318,8 @@ def _locked(path: Path) -> Iterator[None]:
 def _digest(files: Sequence[Path], settings: Sequence[str]) -> str:
     digest = hashlib.sha256("\n".join(settings).encode())
     for file in files:
-        digest.update(f"\n{file.relative_to(ROOT)}\n".encode())
+        name = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file
+        digest.update(f"\n{name}\n".encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -348,11 +376,13 @@ def build(
     jobs: int | None = None,
     quiet: bool = False,
     overlay: Overlay | None = None,
+    design: Design | None = None,
 ) -> Build:
     """Build a top for a geometry (hbm2_s1, hbm3_s2, ...), or find the build made from the very same inputs.
 
     `opt`: compiler option of the model's hot code. `parameters`: of the top module. Waves are always compiled in; they
-    cost nothing while off. `overlay`: copies that take the place of sources.
+    cost nothing while off. `overlay`: copies that take the place of sources. `design`: `top` is a module of somebody
+    else's design, in the place of our channel.
     """
     import cocotb_tools.config
 
@@ -366,6 +396,14 @@ def build(
         generated = _blocks_top(wrappers)
         timed = [file for file in read_filelist(hdl / "tb.f", geometry) if file.stem != "tb_top"]
         bench = [*timed, *sorted((hdl / "blocks").glob("*.sv"))]  # the wrappers and what they share
+    elif design is not None:
+        generated = ""
+        rtl = read_filelist(hdl / "own_dut.f", geometry)
+        bench = [Path(file).resolve() for file in design.sources]
+        control += [hdl / "pins" / "pins.vlt", *(Path(file).resolve() for file in design.control)]
+        for file in [*bench, *control]:
+            if not file.is_file():
+                raise SimError(f"{file} does not exist")
     else:
         wrappers = []
         generated = ""
@@ -389,9 +427,10 @@ def build(
         rtl, bench = [*overlay.first, *overlay.apply(rtl)], overlay.apply(bench)
     flags = [*VERILATOR_FLAGS, *(COVERAGE_FLAGS if coverage else ()), *extra_flags]
     flags += [f"-G{name}={value}" for name, value in sorted((parameters or {}).items())]
+    flags += design.flags() if design is not None else []
     # Block tests wait for edges of any signal, which cocotb's own main serves; the test top is only woken by time.
     cocotb_main = hdl / "sim_main.cpp"
-    if top == "tb_blocks":
+    if top == "tb_blocks" or design is not None:
         cocotb_main = Path(cocotb_tools.config.share_dir) / "lib" / "verilator" / "verilator.cpp"
     # The simulator's run-time library is the same for all builds with these settings: compiled once, then linked.
     runtime_settings = [verilator.version, _compiler_version(), str(coverage), *lz4.cflags(), *extra_flags]
@@ -404,16 +443,19 @@ def build(
         cocotb_main=cocotb_main,
         cocotb_libs=cocotb_tools.config.libs_dir,
     )
-    control_text = _PUBLIC[top] + (_NO_COVERAGE if coverage else "")
+    control_text = design.public_text(top) if design is not None else _PUBLIC[top]
+    control_text += _NO_COVERAGE if coverage else ""
     settings = [top, opt, generated, control_text, makefile, verilator.version, _compiler_version(), *flags]
     key = _digest([*rtl, *bench, *control, *cpp], settings)
     kind = ("-cov" if coverage else "") + (f"-{overlay.name}" if overlay else "")
+    kind += "-own" if design is not None else ""
     folder = BUILD_ROOT / f"{top}-{geometry}{kind}-{key}"
     stamp = folder / "done.json"
 
     def found(fresh: bool) -> Build:
         os.utime(stamp)  # `_prune` keeps what was used last
-        return Build(geometry, top, folder, coverage, fresh, float(json.loads(stamp.read_text())["seconds"]))
+        seconds = float(json.loads(stamp.read_text())["seconds"])
+        return Build(geometry, top, folder, coverage, fresh, seconds, own=design is not None)
 
     if stamp.exists():
         return found(False)
@@ -458,7 +500,7 @@ def build(
         if out.returncode:
             first = next((line for line in out.stdout.splitlines() if line.startswith("%Error")), "no error line")
             raise SimError(f"verilator failed: {first} (log: {folder / 'verilate.log'})")
-        targets = ["sim"] if top == "tb_blocks" else ["sim", "bare"]
+        targets = ["sim"] if top == "tb_blocks" or design is not None else ["sim", "bare"]
         workers = jobs or default_jobs()
         with _locked(runtime.with_suffix(".lock")):
             if not runtime.exists():
@@ -611,7 +653,9 @@ def run(
     log, results = run_dir / "sim.log", run_dir / "results.xml"
     for stale in (log, results, run_dir / coverage_files.DATA, run_dir / coverage_files.PACKED):
         stale.unlink(missing_ok=True)
-    args = ["+verilator+rand+reset+2", f"+verilator+seed+{seed % 0x7FFFFFFE + 1}", *plusargs]
+    # Registers begin at random; where toggles are counted at 0: reset alone must not make a bit toggle.
+    start_value = 0 if build.coverage else 2
+    args = [f"+verilator+rand+reset+{start_value}", f"+verilator+seed+{seed % 0x7FFFFFFE + 1}", *plusargs]
     if waves:
         args.append(f"+waves_file={run_dir / 'waves.fst'}")
         first, last = waves if isinstance(waves, tuple) else (None, None)
@@ -663,7 +707,7 @@ def run(
         status, reason, tests = "timeout", f"not finished after {timeout:.0f} s", tests
     else:
         text = log.read_text(errors="replace")
-        status, reason, tests = verdict(text, results, returncode, closing=build.top == "tb_top")
+        status, reason, tests = verdict(text, results, returncode, closing=build.top == "tb_top" or build.own)
     return Result(
         status == "pass", status, reason, run_dir, log, results, seed, returncode, wall, cpu, shown, tests
     )  # fmt: skip
