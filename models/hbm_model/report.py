@@ -110,6 +110,11 @@ class Report:
     series: list[Series] = field(default_factory=list)  # one per port
     latency_ck: list[Counts] = field(default_factory=list)  # one per port: reads by latency in CK
     violations: list[Violation] = field(default_factory=list)
+    crumbs: list[tuple[str, str]] = field(default_factory=list)  # the pages above: text, address
+    links: list[tuple[str, str]] = field(default_factory=list)  # other pages and files of the run: text, address
+    facts: list[tuple[str, str]] = field(default_factory=list)  # the first difference: what, value
+    missing: list[str] = field(default_factory=list)  # what was not measured, and why
+    log: str = ""  # end of the log of a failure
 
 
 def pack_commands(report: Report) -> str:
@@ -202,6 +207,11 @@ def render(report: Report) -> str:
         "histogram": histogram(report.latency_ck),
         "stacks": [{"name": name, "parts": parts} for name, parts in report.stacks],
         "violations": [{"ck": one.ck, "text": one.text} for one in report.violations],
+        "crumbs": report.crumbs,
+        "links": report.links,
+        "facts": report.facts,
+        "missing": report.missing,
+        "log": report.log,
     }
     for title, rows in report.tables:
         data["tables"].append({"title": title, "rows": rows, "head": None})
