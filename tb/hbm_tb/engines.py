@@ -1,4 +1,4 @@
-"""Where the runs of a list go: `--engine local`, `slurm` or `lsf`, the latter two with a settings file behind a colon."""
+"""Where the runs of a list go: `--engine local`, `slurm` or `lsf`; behind a colon the settings file of a cluster."""
 
 from __future__ import annotations
 
