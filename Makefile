@@ -17,6 +17,7 @@ JOBS ?=
 FULL ?=
 QUICK ?=
 RUN ?=
+ENGINE ?=
 export SEED WAVES WAVES_FROM WAVES_TO PRESET
 
 opt = $(if $(strip $(2)),$(1) $(2))
@@ -27,7 +28,7 @@ flag = $(if $(filter-out 0 no,$(strip $(2))),$(1))
 
 help: ## list the targets and variables
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
-	@echo "  variables: PRESET= TEST= SEED= TRACE= WAVES=1 WAVES_FROM= WAVES_TO= (CK) JOBS= FULL=1 QUICK=1 RUN="
+	@echo "  variables: PRESET= TEST= SEED= TRACE= WAVES=1 WAVES_FROM= WAVES_TO= (CK) JOBS= FULL=1 QUICK=1 ENGINE=slurm RUN="
 	@echo "  examples:  make run PRESET=hbm3_6400_eng TRACE=traces/spmv.trace.zst"
 	@echo "             make test TEST=random SEED=7 WAVES=1"
 
@@ -48,16 +49,16 @@ test: ready ## all tests that a change must pass; TEST=x picks some by name, TES
 	@$(if $(filter %.py,$(TEST)),$(HBM) test $(TEST) $(call opt,--preset,$(PRESET)) $(call opt,--seed,$(SEED)) $(call flag,--waves,$(WAVES)) $(call opt,--waves-from,$(WAVES_FROM)) $(call opt,--waves-to,$(WAVES_TO)),$(PYTEST) $(call opt,-k,$(TEST)) $(call opt,--dist loadfile -n,$(JOBS)) tests)
 
 regress: ready ## the seed x preset matrix of the random tests
-	@$(HBM) regress $(call opt,--jobs,$(JOBS)) $(call opt,--seed,$(SEED))
+	@$(HBM) regress $(call opt,--engine,$(ENGINE)) $(call opt,--jobs,$(JOBS)) $(call opt,--seed,$(SEED))
 
 tight: ready ## every reachable rule at its bound in RTL simulation; build/tight
-	@$(HBM) tight $(call opt,--preset,$(PRESET)) $(call opt,--seed,$(SEED)) $(call opt,--jobs,$(JOBS))
+	@$(HBM) tight $(call opt,--engine,$(ENGINE)) $(call opt,--preset,$(PRESET)) $(call opt,--seed,$(SEED)) $(call opt,--jobs,$(JOBS))
 
 exact: ready ## RTL against the exact model, cycle by cycle: recordings, patterns, random soaks; resumable
-	@$(HBM) exact $(call flag,--quick,$(QUICK)) $(call opt,--jobs,$(JOBS)) $(call opt,--seed,$(SEED))
+	@$(HBM) exact $(call opt,--engine,$(ENGINE)) $(call flag,--quick,$(QUICK)) $(call opt,--jobs,$(JOBS)) $(call opt,--seed,$(SEED))
 
 faults: ready ## planted defects and wrong timing registers: which check tells first; resumable; TEST=id for one
-	@$(HBM) faults $(call flag,--quick,$(QUICK)) $(call opt,--only,$(TEST)) $(call opt,--jobs,$(JOBS)) $(call opt,--seed,$(SEED))
+	@$(HBM) faults $(call opt,--engine,$(ENGINE)) $(call flag,--quick,$(QUICK)) $(call opt,--only,$(TEST)) $(call opt,--jobs,$(JOBS)) $(call opt,--seed,$(SEED))
 
 lint: ready ## Verilator -Wall, Verible, slang, ruff, mypy
 	@$(HBM) lint

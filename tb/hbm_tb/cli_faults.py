@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hbm_tb.cli_jobs import Fresh, Jobs, Rerun, Waves, WavesFrom, WavesTo
+from hbm_tb.cli_jobs import Engine, Fresh, Jobs, Rerun, Waves, WavesFrom, WavesTo
 
 
 def faults_command(
@@ -22,6 +22,7 @@ def faults_command(
     waves: Waves = False,
     waves_from: WavesFrom = None,
     waves_to: WavesTo = None,
+    engine: Engine = "local",
 ) -> None:
     """Plant every defect of tb/faults and program every timing register wrong: something must tell, and say what.
 
@@ -31,7 +32,7 @@ def faults_command(
     from hbm_tb.faults_cmd import faults_command as job
     from hbm_tb.job_list import ListOptions
 
-    options = ListOptions(jobs, rerun, fresh, tuple(only or ()), waves, waves_from, waves_to)
+    options = ListOptions(jobs, rerun, fresh, tuple(only or ()), waves, waves_from, waves_to, engine)
     raise typer.Exit(job(options, quick, seed, docs))
 
 

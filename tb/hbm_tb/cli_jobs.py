@@ -104,6 +104,7 @@ Only = Annotated[list[str] | None, typer.Option("--only", help="only runs of thi
 Waves = Annotated[bool, typer.Option("--waves", help="write waves.fst; with --only and the name of one run")]
 WavesFrom = Annotated[int | None, typer.Option("--waves-from", help="first CK of the waves")]
 WavesTo = Annotated[int | None, typer.Option("--waves-to", help="CK at which waves and run end")]
+Engine = Annotated[str, typer.Option("--engine", help="where runs go: local, slurm or lsf; with settings: slurm:FILE")]
 
 
 def regress_command(
@@ -118,6 +119,7 @@ def regress_command(
     waves: Waves = False,
     waves_from: WavesFrom = None,
     waves_to: WavesTo = None,
+    engine: Engine = "local",
 ) -> None:
     """Run the random system tests over a matrix of presets and seeds; exit 1 when one fails.
 
@@ -127,7 +129,7 @@ def regress_command(
     from hbm_tb.regress import PRESETS
     from hbm_tb.regress import regress_command as job
 
-    options = ListOptions(jobs, rerun, fresh, tuple(only or ()), waves, waves_from, waves_to)
+    options = ListOptions(jobs, rerun, fresh, tuple(only or ()), waves, waves_from, waves_to, engine)
     raise typer.Exit(job(options, seed, seeds, tuple(presets or PRESETS), transactions))
 
 
@@ -144,6 +146,7 @@ def exact_command(
     waves: Waves = False,
     waves_from: WavesFrom = None,
     waves_to: WavesTo = None,
+    engine: Engine = "local",
 ) -> None:
     """Compare RTL and exact model cycle by cycle over recordings, patterns and random soaks; exit 1 at a difference.
 
@@ -152,7 +155,7 @@ def exact_command(
     from hbm_tb.exact import exact_command as job
     from hbm_tb.job_list import ListOptions
 
-    options = ListOptions(jobs, rerun, fresh, tuple(only or ()), waves, waves_from, waves_to)
+    options = ListOptions(jobs, rerun, fresh, tuple(only or ()), waves, waves_from, waves_to, engine)
     raise typer.Exit(job(options, quick, seed, seeds, tuple(presets or ()), transactions))
 
 

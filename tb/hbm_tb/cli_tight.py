@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from hbm_tb.cli_jobs import Engine
+
 # Heavy imports stay inside the functions, so that `hbm --help` answers at once.
 
 
@@ -21,12 +23,13 @@ def tight_command(
         list[str] | None, typer.Option("--only", help="runs by name, shell patterns; with --waves: which one")
     ] = None,
     waves: Annotated[bool, typer.Option("--waves", help="write waves of the run that --only names")] = False,
+    engine: Engine = "local",
 ) -> None:
     """Bring every reachable rule to its bound in RTL simulation; exit 1 when a bound was not met."""
     from hbm_tb import tight
     from hbm_tb.job_list import ListOptions
 
-    options = ListOptions(jobs=jobs, rerun=True, fresh=fresh, only=tuple(only or ()), waves=waves)
+    options = ListOptions(jobs=jobs, rerun=True, fresh=fresh, only=tuple(only or ()), waves=waves, engine=engine)
     raise typer.Exit(tight.tight_command(options, tuple(presets or tight.PRESETS), seed, trials or tight.TRIALS))
 
 
