@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -27,7 +28,7 @@ def _started(diary: Path) -> list[str]:
 
 
 def run(arguments: dict[str, Any], folder: Path) -> Outcome:
-    """`do`: pass, fail, raise, exit, kill, kill_once, liar, hang.
+    """`do`: pass, fail, raise, exit, kill, kill_once, liar, hang, hang_once, no_disk_once.
 
     `meet`: end not before so many jobs have started; `last`: seconds of work, so that a signal meets jobs under way.
     """
@@ -47,8 +48,10 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
         os._exit(0)
     if do == "raise":
         raise RuntimeError("the kind is broken")
-    if do == "hang":
-        signal.pause()  # for good: only the runner can end it
+    if do == "no_disk_once" and starts == 1:
+        shutil.rmtree(folder)  # what it writes from now on goes nowhere
+    if do == "hang" or (do == "hang_once" and starts == 1):
+        signal.pause()  # for good: only somebody else can end it
     counts = {"commands": arguments.get("commands", 1)}
     _write(diary, "end", folder)
     return Outcome(FAIL, "CK 12: wrong\n  more", counts) if do == "fail" else Outcome(PASS, "", counts)
