@@ -6,10 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from hbm_model.commands import Cmd
 from hbm_model.csr import resets_of
 from hbm_model.csr_table import REGISTERS
-from hbm_model.legality import LegalityChecker, explain, rule_of
 from hbm_model.params import Params
 from numpy.typing import NDArray
 from pyuvm import uvm_analysis_export, uvm_component, uvm_env, uvm_scoreboard
@@ -27,6 +25,7 @@ from hbm_tb.agents import (
 )
 from hbm_tb.config import BenchConfig, reset_params
 from hbm_tb.coverage import Coverage
+from hbm_tb.legality_lines import Legality
 from hbm_tb.link import BY_PATH, Registers, cycles, reset_controls
 from hbm_tb.lockstep import LockStep
 from hbm_tb.rings import Rings
@@ -47,53 +46,6 @@ class Sink(uvm_analysis_export):  # type: ignore[misc]
     def write(self, value: Any) -> None:
         """Called by the analysis port."""
         self._take(value)
-
-
-class Legality:
-    """The legality checker of the running parameter set; sentences in place of records.
-
-    A commit changes the set while the channel is quiet: the next set takes over at the first MRS.
-    """
-
-    def __init__(self, params: Params) -> None:
-        self.checker = LegalityChecker(params)
-        self.next: Params | None = None
-        self.commands = 0
-        self._recent: Records = np.zeros(0, records.CMD)  # last commands, for the sentence
-
-    def switch_at_mrs(self, params: Params) -> None:
-        """From the next MRS on check against other values."""
-        self.next = params
-
-    def check(self, commands: Records) -> list[str]:
-        """Violations of the next commands, one line each."""
-        if self.next is not None:
-            at = np.flatnonzero(commands["cmd"] == Cmd.MRS)
-            if len(at):
-                # The first MRS ends the old set and begins the new one: it keeps the distances of the old set too.
-                first = self._check(commands[: at[0] + 1])
-                self.commands -= 1
-                self.checker, self.next = self.checker.continued(self.next), None
-                self._recent = self._recent[:0]
-                return first + self._check(commands[at[0] :])
-        return self._check(commands)
-
-    def _check(self, commands: Records) -> list[str]:
-        if not len(commands):
-            return []
-        begin = self.checker.commands
-        found = self.checker.check(commands)
-        known = np.concatenate((self._recent, commands)) if len(self._recent) else commands
-        offset = begin - len(self._recent)
-        lines = []
-        for violation in found[:20]:
-            seq, earlier = int(violation["seq"]), int(violation["earlier"])
-            before = known[earlier - offset] if offset <= earlier < offset + len(known) else None
-            lines.append(explain(violation, known[seq - offset], before, rule_of(violation).name))
-        lines += [f"... and {len(found) - 20} more"] if len(found) > 20 else []
-        self.commands += len(commands)
-        self._recent = known[-512:]
-        return lines
 
 
 class Checks(uvm_scoreboard):  # type: ignore[misc]

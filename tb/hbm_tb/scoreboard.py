@@ -55,7 +55,7 @@ def _fill_map(m: NDArray[np.int64], amap: AddressMap) -> None:
         m[at : at + 256] = np.where(inside, amap.to_dram(addresses).astype(np.int64), 0)
 
 
-def _unmix(x: int) -> int:
+def unmix(x: int) -> int:
     """Inverse of the hash finaliser: what a word of never written memory was hashed from."""
 
     def unshift(value: int, by: int) -> int:
@@ -303,7 +303,7 @@ class PortScoreboard:
 
     def origin(self, word: int, lane_word: int) -> str | None:
         """Which never written place an unexpected 64-bit word is the hash of, if any."""
-        key = (_unmix(word) - self.settings.seed) * pow(_GOLDEN, -1, 1 << 64) - 1 & _MASK64
+        key = (unmix(word) - self.settings.seed) * pow(_GOLDEN, -1, 1 << 64) - 1 & _MASK64
         col, w, bank, bg = key & 0x3F, key >> 6 & 3, key >> 8 & 15, key >> 12 & 15
         sid, pc, row = key >> 16 & 15, key >> 20 & 15, key >> 24
         amap = self.settings.address_map
