@@ -15,7 +15,7 @@ from typing import Final
 from hbm_model.errors import InputError
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-RUNS = ROOT / "build" / "runs"
+RUNS = Path(os.environ.get("HBM_RUNS") or ROOT / "build" / "runs").resolve()  # HBM_RUNS: another folder of run folders
 STAGING: Final = ".staging-"
 TESTS_NAME: Final = "test"
 CSV_LIMIT: Final = 1_000_000  # commands; longer runs keep commands.npz
