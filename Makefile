@@ -18,17 +18,21 @@ FULL ?=
 QUICK ?=
 RUN ?=
 ENGINE ?=
+LIST ?=
+SEEDS ?=
+RERUN ?=
+FRESH ?=
 export SEED WAVES WAVES_FROM WAVES_TO PRESET
 
 opt = $(if $(strip $(2)),$(1) $(2))
 flag = $(if $(filter-out 0 no,$(strip $(2))),$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor run test regress exact tight faults lint gen bench synth waves docs clean
+.PHONY: help setup doctor run test regress results exact tight faults lint gen bench synth waves docs clean
 
 help: ## list the targets and variables
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
-	@echo "  variables: PRESET= TEST= SEED= TRACE= WAVES=1 WAVES_FROM= WAVES_TO= (CK) JOBS= FULL=1 QUICK=1 ENGINE=slurm RUN="
+	@echo "  variables: PRESET= TEST= SEED= TRACE= WAVES=1 WAVES_FROM= WAVES_TO= (CK) JOBS= FULL=1 QUICK=1 ENGINE=slurm RUN= LIST= SEEDS= RERUN=1"
 	@echo "  examples:  make run PRESET=hbm3_6400_eng TRACE=traces/spmv.trace.zst"
 	@echo "             make test TEST=random SEED=7 WAVES=1"
 
@@ -48,8 +52,11 @@ run: ready ## the main job: recorded traffic through the RTL with every check on
 test: ready ## all tests that a change must pass; TEST=x picks some by name, TEST=file.py runs your own
 	@$(if $(filter %.py,$(TEST)),$(HBM) test $(TEST) $(call opt,--preset,$(PRESET)) $(call opt,--seed,$(SEED)) $(call flag,--waves,$(WAVES)) $(call opt,--waves-from,$(WAVES_FROM)) $(call opt,--waves-to,$(WAVES_TO)),$(PYTEST) $(call opt,-k,$(TEST)) $(call opt,--dist loadfile -n,$(JOBS)) tests)
 
-regress: ready ## the seed x preset matrix of the random tests
-	@$(HBM) regress $(call opt,--engine,$(ENGINE)) $(call opt,--jobs,$(JOBS)) $(call opt,--seed,$(SEED))
+regress: ready ## a list of runs, LIST=smoke or nightly: resumable, with buckets, history and report site
+	@$(HBM) regress $(call opt,--list,$(LIST)) $(call opt,--engine,$(ENGINE)) $(call opt,--preset,$(PRESET)) $(call opt,--jobs,$(JOBS)) $(call opt,--seed,$(SEED)) $(call opt,--seeds,$(SEEDS)) $(call flag,--rerun,$(RERUN)) $(call flag,--fresh,$(FRESH))
+
+results: ready ## what is known of the lists; LIST=nightly for one
+	@$(HBM) results $(call opt,--list,$(LIST))
 
 tight: ready ## every reachable rule at its bound in RTL simulation; build/tight
 	@$(HBM) tight $(call opt,--engine,$(ENGINE)) $(call opt,--preset,$(PRESET)) $(call opt,--seed,$(SEED)) $(call opt,--jobs,$(JOBS))
@@ -75,8 +82,8 @@ synth: ready ## synthesis check and report of the channel (Yosys, slang front en
 waves: ready ## open the waves of a run: make waves RUN=name
 	@$(HBM) waves $(call opt,--run,$(RUN))
 
-docs: ready ## write the generated documentation pages
-	@$(HBM) gen --docs
+docs: ready ## write the generated pages and build the documentation site, build/docs-site
+	@$(HBM) docs
 
 clean: ## remove everything that was built (not .venv)
 	rm -rf build

@@ -15,6 +15,7 @@ from hbm_model.errors import InputError
 _CHECK = "hbm_model.cli_check"
 _TRAFFIC = "hbm_model.cli_traffic"
 _JOBS = "hbm_tb.cli_jobs"
+_REGRESS = "hbm_tb.cli_regress"
 SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "run": (_JOBS, "the main job: a request trace through the RTL with every check on"),
     "test": ("hbm_tb.cli_test", "pyuvm tests of your own, in a .py file anywhere"),
@@ -34,11 +35,14 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "lint": ("hbm_tb.cli_build", "Verilator -Wall, slang, Verible, ruff, mypy"),
     "synth": ("hbm_tb.cli_build", "synthesis check and report of the channel or of one module"),
     "bench": (_JOBS, "speed and traffic tables, build/bench/bench.json"),
-    "regress": (_JOBS, "the random tests over a matrix of presets and seeds"),
+    "regress": (_REGRESS, "a list of tests, soaks, recordings and patterns: resumable, with buckets and history"),
+    "results": (_REGRESS, "what is known of a list: runs, trends, failures by bucket"),
+    "site": ("hbm_tb.cli_site", "the report site: plan, coverage, rules, trends, failures and a page for each run"),
     "tight": ("hbm_tb.cli_tight", "every reachable rule at its bound in RTL simulation, with a report page"),
     "faults": ("hbm_tb.cli_faults", "planted defects and wrong timing registers: which check tells first"),
     "exact": (_JOBS, "RTL and exact model in lock-step: recordings, patterns, random soaks"),
     "doctor": (_JOBS, "the tools in use and what is missing"),
+    "docs": ("hbm_tb.cli_docs", "the documentation site, into build/docs-site"),
     "gen": ("hbm_model.cli_gen", "write the generated files: packages, registers, register model, pages"),
 }
 

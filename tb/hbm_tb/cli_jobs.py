@@ -1,4 +1,4 @@
-"""Subcommands of `hbm` that run simulations: run, bench, regress, exact; and doctor."""
+"""Subcommands of `hbm` that run simulations: run, bench, exact; and doctor. Options that all lists have."""
 
 from __future__ import annotations
 
@@ -107,32 +107,6 @@ WavesTo = Annotated[int | None, typer.Option("--waves-to", help="CK at which wav
 Engine = Annotated[str, typer.Option("--engine", help="where runs go: local, slurm or lsf; with settings: slurm:FILE")]
 
 
-def regress_command(
-    seed: Annotated[int, typer.Option("--seed", min=0, help="first seed")] = 1,
-    seeds: Annotated[int, typer.Option("--seeds", help="seeds per preset")] = 4,
-    presets: Annotated[list[str] | None, typer.Option("--preset", help="only these presets")] = None,
-    transactions: Annotated[int, typer.Option("--transactions", help="random transactions a run")] = 20_000,
-    jobs: Jobs = 0,
-    rerun: Rerun = False,
-    fresh: Fresh = False,
-    only: Only = None,
-    waves: Waves = False,
-    waves_from: WavesFrom = None,
-    waves_to: WavesTo = None,
-    engine: Engine = "local",
-) -> None:
-    """Run the random system tests over a matrix of presets and seeds; exit 1 when one fails.
-
-    Finished runs are kept: the same command after an interruption goes on where it was.
-    """
-    from hbm_tb.job_list import ListOptions
-    from hbm_tb.regress import PRESETS
-    from hbm_tb.regress import regress_command as job
-
-    options = ListOptions(jobs, rerun, fresh, tuple(only or ()), waves, waves_from, waves_to, engine)
-    raise typer.Exit(job(options, seed, seeds, tuple(presets or PRESETS), transactions))
-
-
 def exact_command(
     quick: Annotated[bool, typer.Option("--quick", help="a small part on three builds, about a minute")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="first seed of the soak")] = 1,
@@ -170,6 +144,5 @@ def register(app: typer.Typer) -> None:
     """Add these subcommands to the `hbm` command."""
     app.command("run")(run_command)
     app.command("bench")(bench_command)
-    app.command("regress")(regress_command)
     app.command("exact")(exact_command)
     app.command("doctor")(doctor_command)

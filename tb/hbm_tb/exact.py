@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hbm_model.csr import ap_min_ras
 from hbm_model.params import Params
@@ -19,6 +19,9 @@ from hbm_tb import sim
 from hbm_tb.job_list import ListOptions, run_list
 from hbm_tb.job_view import total_counts
 from hbm_tb.jobs import Job, Outcome
+
+if TYPE_CHECKING:
+    from hbm_tb.config import BenchConfig
 
 FOLDER = sim.ROOT / "build" / "exact"
 TRACE_PRESETS = ("hbm2_2000_eng", "hbm3_6400_eng", "hbm4_8000_eng")
@@ -69,15 +72,14 @@ QUICK = Size(
 )
 
 
-def soak_job(preset: str, seed: int, transactions: int, options: ListOptions, again: Sequence[str] = ()) -> Job:
-    """One run of random traffic on the random settings number `seed`."""
+def soak_config(preset: str, seed: int, transactions: int) -> BenchConfig:
+    """Settings of ExactSoak: the random set number `seed`, a second one for a commit, policies that change."""
     from hbm_tb.config import BenchConfig
     from hbm_tb.random_params import policy_changes, random_set, second_set
-    from hbm_tb.sim_job import sim_job
 
     first = random_set(preset, seed)
     second = second_set(first, seed)
-    config = BenchConfig(
+    return BenchConfig(
         **first.bench(),
         **BENCH,
         seed=seed,
@@ -90,12 +92,18 @@ def soak_job(preset: str, seed: int, transactions: int, options: ListOptions, ag
             "changes": policy_changes(first, second, seed, SLICES),
         },
     )
+
+
+def soak_job(preset: str, seed: int, transactions: int, options: ListOptions, again: Sequence[str] = ()) -> Job:
+    """One run of random traffic on the random settings number `seed`."""
+    from hbm_tb.sim_job import sim_job
+
     name = f"soak/{preset}/seed_{seed}"
     return sim_job(
         name,
         "exact_tests",
         "ExactSoak",
-        config,
+        soak_config(preset, seed, transactions),
         timeout_s=TIMEOUT_S,
         cost=10.0 * transactions,
         reproduce=shlex.join(["hbm", "exact", *again, "--only", name, "--waves"]),
@@ -129,36 +137,45 @@ def refresh_policy(params: Params, every: bool, temp: int) -> dict[str, int] | N
     }
 
 
-def refresh_jobs(size: Size, options: ListOptions, again: Sequence[str] = ()) -> list[Job]:
-    """Long runs that find the longest wait of a bank: every TEMP code, both kinds of refresh, limits at their end."""
+def refresh_configs(
+    preset_name: str, temps: Sequence[int], cycles: int, seed: int = 1
+) -> list[tuple[str, BenchConfig]]:  # fmt: skip
+    """Settings of RefreshSoak: both kinds of refresh at every TEMP code whose limits can be kept, with a name each."""
     from hbm_model.presets import preset
 
     from hbm_tb.config import BenchConfig
+
+    how: dict[str, Any] = {**BENCH, "batch": 1024, "keep_commands": False, "coverage": False, "job": {"cycles": cycles}}
+    found = []
+    for every in (False, True):
+        for temp in temps:
+            policy = refresh_policy(preset(preset_name), every, temp)
+            if policy is not None:
+                config = BenchConfig(preset=preset_name, policy=policy, temp=temp, seed=seed, **how)
+                found.append((f"{'all' if every else 'single'}/temp_{temp:03b}", config))
+    return found
+
+
+def refresh_jobs(size: Size, options: ListOptions, again: Sequence[str] = ()) -> list[Job]:
+    """Long runs that find the longest wait of a bank: every TEMP code, both kinds of refresh, limits at their end."""
     from hbm_tb.sim_job import sim_job
 
     jobs = []
     for name in size.refresh_presets:
-        for every in (False, True):
-            for temp in size.refresh_temps:
-                policy = refresh_policy(preset(name), every, temp)
-                if policy is None:
-                    continue
-                job = {"cycles": size.refresh_cycles}
-                how: dict[str, Any] = {**BENCH, "batch": 1024, "keep_commands": False, "coverage": False, "job": job}
-                config = BenchConfig(preset=name, policy=policy, temp=temp, seed=1, **how)
-                title = f"refresh/{name}/{'all' if every else 'single'}/temp_{temp:03b}"
-                jobs.append(
-                    sim_job(
-                        title,
-                        "exact_tests",
-                        "RefreshSoak",
-                        config,
-                        timeout_s=TIMEOUT_S,
-                        cost=3.0 * size.refresh_cycles,
-                        reproduce=shlex.join(["hbm", "exact", *again, "--only", title, "--waves"]),
-                        waves=options.window,
-                    )
+        for what, config in refresh_configs(name, size.refresh_temps, size.refresh_cycles):
+            title = f"refresh/{name}/{what}"
+            jobs.append(
+                sim_job(
+                    title,
+                    "exact_tests",
+                    "RefreshSoak",
+                    config,
+                    timeout_s=TIMEOUT_S,
+                    cost=3.0 * size.refresh_cycles,
+                    reproduce=shlex.join(["hbm", "exact", *again, "--only", title, "--waves"]),
+                    waves=options.window,
                 )
+            )
     return jobs
 
 

@@ -1,67 +1,84 @@
-"""`hbm regress`: the random system tests over a matrix of presets and seeds, as a list of jobs."""
+"""`hbm regress`: a declarative list of runs (tb/lists), brought to its end; `hbm results`: what is known of it."""
 
 from __future__ import annotations
 
-import shlex
+from collections import Counter
 from collections.abc import Sequence
+from importlib import import_module, util
+from pathlib import Path
+from typing import Any, Final
 
 from hbm_model.errors import InputError
 
 from hbm_tb import sim
-from hbm_tb.job_list import ListOptions, run_list
-from hbm_tb.jobs import Job
+from hbm_tb.job_list import ListOptions, run_list, shown
+from hbm_tb.job_view import duration, note
+from hbm_tb.jobs import Job, select
+from hbm_tb.list_file import Overrides, find_list, jobs_of, list_names, read_list
+from hbm_tb.results import FOLDER
 
-FOLDER = sim.ROOT / "build" / "regress"
-PRESETS = (
-    "hbm2_2000_eng", "hbm2e_3200_eng", "hbm2e_3600_eng", "peers_hbm2", "hbm3_6400_eng", "hbm4_8000_eng",
-)  # fmt: skip
-SEEDS = 4
-TRANSACTIONS = 20_000
-TEST = "RandomSoak"
-TIMEOUT_S = 1800.0
-COUNTS = ("read_beats", "writes", "commands", "cycles")
+DEFAULT_LIST: Final = "smoke"
+COUNTS: Final = ("read_beats", "writes", "commands", "cycles")
+SITE: Final = "hbm_tb.site"
 
 
-def regress_jobs(
-    presets: Sequence[str], seeds: Sequence[int], transactions: int, options: ListOptions
-) -> list[Job]:  # fmt: skip
-    """The matrix: one run of the random soak per preset and seed."""
-    from hbm_tb.config import BenchConfig
-    from hbm_tb.sim_job import sim_job
-
-    found = []
-    for seed in seeds:
-        for name in presets:
-            config = BenchConfig(preset=name, seed=seed, batch=1024, keep_commands=False)
-            job = f"{name}/seed_{seed}"
-            again = ["hbm", "regress", "--preset", name, "--seed", str(seed), "--seeds", "1"]
-            if transactions != TRANSACTIONS:
-                again += ["--transactions", str(transactions)]
-            again += ["--only", job, "--waves"]
-            found.append(
-                sim_job(
-                    job,
-                    "random_tests",
-                    TEST,
-                    config.with_(job={"transactions": transactions}),
-                    timeout_s=TIMEOUT_S,
-                    cost=transactions,
-                    reproduce=shlex.join(again),
-                    waves=options.window,
-                )
-            )
-    return found
+def folder_of(name: str) -> Path:
+    """Where the results of a list are, by its name or the path of its file."""
+    return FOLDER / find_list(name).stem
 
 
 def regress_command(
-    options: ListOptions,
-    seed: int = 1,
-    seeds: int = SEEDS,
-    presets: Sequence[str] = PRESETS,
-    transactions: int = TRANSACTIONS,
-) -> int:
-    """Run the matrix; 0 when all passed."""
-    if seeds < 1 or transactions < 1:
-        raise InputError("--seeds and --transactions are at least 1")
-    jobs = regress_jobs(list(dict.fromkeys(presets)), range(seed, seed + seeds), transactions, options)
-    return run_list("regress", FOLDER, jobs, options, counts=COUNTS).code
+    options: ListOptions, name: str = DEFAULT_LIST, overrides: Overrides | None = None, show: bool = False
+) -> int:  # fmt: skip
+    """Run a list, tell its buckets and write the report site; 0 when all passed."""
+    overrides = overrides or Overrides()
+    for value, what in ((overrides.seeds, "--seeds"), (overrides.transactions, "--transactions")):
+        if value is not None and value < 1:
+            raise InputError(f"{what} is at least 1")
+    given = read_list(find_list(name))
+    jobs = jobs_of(given, options, overrides, name)
+    if show:
+        _show(given.name, given.about, select(jobs, options.only))
+        return 0
+    told: dict[str, Any] = {"list": name, "seed": overrides.seed, "overrides": overrides.words()}
+    found = run_list(given.name, folder_of(name), jobs, options, counts=COUNTS, about=told)
+    if found.results:
+        _write_site()
+    return found.code
+
+
+def _show(name: str, about: str, jobs: Sequence[Job]) -> None:
+    """What a list would run."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{name}: {about}" if about else name, title_justify="left")
+    for column in ("entry", "runs", "presets", "about"):
+        table.add_column(column, justify="left" if column == "entry" else "right")
+    runs = Counter(job.name.partition("/")[0] for job in jobs)
+    for entry, count in runs.items():
+        mine = [job for job in jobs if job.name.partition("/")[0] == entry]
+        presets = {job.arguments.get("bench", {}).get("preset") or job.name.split("/")[1] for job in mine}
+        table.add_row(entry, str(count), str(len(presets)), duration(sum(job.cost for job in mine)))
+    table.add_section()
+    table.add_row("all", str(len(jobs)), "", duration(sum(job.cost for job in jobs)), style="bold")
+    console = Console(width=max(100, Console().width))
+    console.print(table)
+    console.print(f"about: time on one processor. Lists: {', '.join(list_names())}", highlight=False)
+
+
+def _write_site() -> None:
+    """The report site, where its writer is installed; a page that cannot be written changes no verdict."""
+    if util.find_spec(SITE) is None:
+        return
+    try:
+        page = import_module(SITE).write_site()
+    except Exception as error:  # whatever it is: the regression has its result
+        note(f"the report site was not written: {type(error).__name__}: {error}")
+        return
+    print(f"report: {shown(Path(page))}")
+
+
+def known_folders() -> str:
+    """Where results are kept, as a user would type it."""
+    return shown(sim.ROOT / "build" / "regress")

@@ -613,7 +613,10 @@ def verdict(log: str, results: Path, returncode: int | None, closing: bool) -> t
         errors = [line for line in log.splitlines() if "%Error" in line]
         return "fail", f"simulator ended with code {returncode}" + (f": {errors[0].strip()}" if errors else ""), tests
     if not results.exists():
-        return "fail", "no results.xml: the simulation ended early", tests
+        # The last exception that Python told before it gave up, as when a test module cannot be imported.
+        errors = re.findall(r"^\s*((?:\w+\.)*\w*(?:Error|Exception)\b: .*)", log, re.M)
+        told = f": {errors[-1].strip()}" if errors else ""
+        return "fail", f"no results.xml: the simulation ended early{told}", tests
     ran = [name for name, outcome in tests.items() if outcome == "pass"]
     if not ran:
         return "fail", "no test ran", tests
