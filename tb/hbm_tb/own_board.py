@@ -1,8 +1,7 @@
-"""What a controller that is not ours did with its requests: data of every read, and one column command for each request.
+"""What a controller that is not ours did with its requests: data of every read, and one column command per request.
 
-Nothing here is compiled and nothing is shared with the big scoreboard: a memory of 32-byte blocks in a dict, one request
-after the other. A monitor of the user's own port tells of each request when the controller accepts it, and of each read
-when its data come back.
+Nothing here is compiled, and the memory is a dict of 32-byte blocks: one request after the other. A monitor of the
+user's own port tells of each request when the controller accepts it, and of each read when its data come back.
 """
 
 from __future__ import annotations

@@ -1,0 +1,49 @@
+"""The small controller as a design of the library: its sources, its build, its runs. Also `python small.py [BUG]`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+# The checker runs as plain Python: these runs are short, and compiling it would take longer.
+os.environ.setdefault("HBM_MODEL_JIT", "0")
+
+from hbm_model.presets import preset  # noqa: E402
+from hbm_tb.own_run import Build, Design, Result, build, run  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+PRESET = "hbm2_2000_eng"
+RTL = ("small_pkg", "small_encode", "small_controller", "small_io", "small_hbm")
+# Parameter of small_top -> timing of the preset.
+TIMINGS = ("RL", "WL", "RCDRD", "RCDWR", "RP", "RC", "RTP", "WR", "RTW", "MRD", "MOD", "RFC", "REFI")
+
+
+def build_small() -> Build:
+    """The simulation, with the timings of the preset and the bugs that `+bug=` can wake."""
+    values = preset(PRESET)
+    parameters = {name: values.count(name) for name in TIMINGS} | {"WTR": values.count("WTRL")}
+    sources = [HERE / "rtl" / f"{name}.sv" for name in RTL] + [HERE / "tb" / "small_top.sv"]
+    return build(Design(sources, defines=["PLANT_BUGS"]), "small_top", PRESET, parameters=parameters)
+
+
+def run_small(test: str, bug: str = "", seed: int = 1, folder: Path | None = None, waves: bool = False) -> Result:
+    """One test in a folder of its own."""
+    return run(
+        build_small(),
+        HERE / "small_tests.py",
+        f"{test}$",
+        folder=folder or Path("build") / "runs" / (f"{test}-{bug}" if bug else test),
+        settings={"preset": PRESET},
+        seed=seed,
+        plusargs=[f"+bug={bug}"] if bug else [],
+        waves=waves,
+        reproduce=f"python {HERE / 'small.py'} {{test}} {bug or '-'} {{seed}}",
+    )
+
+
+if __name__ == "__main__":
+    words = [*sys.argv[1:], "", "", ""]
+    outcome = run_small(words[0] or "RandomTraffic", words[1].strip("-"), int(words[2] or 1), waves="--waves" in words)
+    print(f"{outcome.status} {outcome.reason}\n  {outcome.run_dir / 'report.html'}")
+    sys.exit(0 if outcome.passed else 1)
