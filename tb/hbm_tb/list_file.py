@@ -22,7 +22,7 @@ from hbm_tb.jobs import Job
 from hbm_tb.list_schema import Part, read_file
 from hbm_tb.run_job import RunOptions, known_geometries
 from hbm_tb.sim_job import sim_job
-from hbm_tb.test_base import test_names
+from hbm_tb.sources import test_names
 from hbm_tb.trace_job import trace_job
 
 LISTS: Final = sim.ROOT / "tb" / "lists"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -73,3 +74,7 @@ def digest(*modules: str) -> str:
         found.update(f"{name}\n".encode())
         found.update(file.read_bytes())
     return found.hexdigest()[:16]
+
+def test_names(path: Path) -> list[str]:
+    """Names of the tests in a tests file, in order, without importing it."""
+    return re.findall(r"^@pyuvm\.test\([^)]*\)\s*^class (\w+)\(", path.read_text(), flags=re.MULTILINE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Mapping
 from importlib import metadata
@@ -129,8 +128,3 @@ def versions() -> str:
     names = ("cocotb", "pyuvm", "numpy", "numba")
     found = ", ".join(f"{name} {metadata.version(name)}" for name in names)
     return f"{cocotb.SIM_NAME} {cocotb.SIM_VERSION}, {found}, python {sys.version.split()[0]}"
-
-
-def test_names(path: Path) -> list[str]:
-    """Names of the tests in a tests file, in order, without importing it."""
-    return re.findall(r"^@pyuvm\.test\([^)]*\)\s*^class (\w+)\(", path.read_text(), flags=re.MULTILINE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import time
@@ -28,8 +29,10 @@ def _started(diary: Path) -> list[str]:
 
 
 def run(arguments: dict[str, Any], folder: Path) -> Outcome:
-    """`do`: pass, fail, raise, exit, kill, kill_once, liar, hang, hang_once, no_disk_once.
+    """`do`: pass, fail, raise, exit, kill, kill_once, liar, hang, hang_once, and what a disk can do to a worker:
+    no_disk, no_disk_once (its folder goes), torn (half an outcome), full, full_once (not a byte more).
 
+    `reason`: why it fails; `failure`: content of failure.json; `leaves`: files to leave.
     `meet`: end not before so many jobs have started; `last`: seconds of work, so that a signal meets jobs under way.
     """
     diary = Path(arguments["diary"])
@@ -48,10 +51,22 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
         os._exit(0)
     if do == "raise":
         raise RuntimeError("the kind is broken")
-    if do == "no_disk_once" and starts == 1:
+    if do == "no_disk" or (do == "no_disk_once" and starts == 1):
         shutil.rmtree(folder)  # what it writes from now on goes nowhere
     if do == "hang" or (do == "hang_once" and starts == 1):
         signal.pause()  # for good: only somebody else can end it
+    if do == "torn":  # the machine goes down while the outcome of a pass is on its way to the disk
+        given = json.loads((folder / "job.json").read_text())
+        whole = json.dumps({"attempt": given["attempt"], "status": PASS, "reason": "", "counts": {"commands": 1}})
+        (folder / "outcome.json").write_text(whole[: len(whole) // 2])
+        os._exit(0)
+    if do == "full" or (do == "full_once" and starts == 1):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))
+    for name in arguments.get("leaves", ()):
+        (folder / name).write_text("left")
+    if "failure" in arguments:
+        (folder / "failure.json").write_text(json.dumps(arguments["failure"]))
     counts = {"commands": arguments.get("commands", 1)}
     _write(diary, "end", folder)
-    return Outcome(FAIL, "CK 12: wrong\n  more", counts) if do == "fail" else Outcome(PASS, "", counts)
+    reason = arguments.get("reason", "CK 12: wrong\n  more")
+    return Outcome(FAIL, reason, counts) if do == "fail" else Outcome(PASS, "", counts)

@@ -9,6 +9,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +65,18 @@ def bench(tmp_path: Path) -> Bench:
         ("kill", DIED, "ended without an outcome", 2),
         ("kill_once", PASS, "", 2),
         ("liar", DIED, "ended without an outcome", 2),
+        ("no_disk", DIED, "ended without an outcome", 2),
+        ("no_disk_once", PASS, "", 2),
+        ("torn", DIED, "ended without an outcome", 2),
+        ("full", DIED, "File too large", 2),
+        ("full_once", PASS, "", 2),
     ],
 )
 def test_only_an_outcome_of_its_own_is_a_verdict(
     bench: Bench, do: str, status: str, reason: str, attempts: int
 ) -> None:
-    """A lost worker costs one more try; an outcome file of another attempt is none."""
+    """A lost worker costs one more try, whether the process, its folder or the disk is lost; an outcome of another
+    attempt is none, nor is half a one."""
     found = bench.run(bench.job("x", do))["x"]
     assert (found.status, found.attempts) == (status, attempts)
     assert reason in found.reason and found.passed == (status == PASS)
@@ -83,6 +90,18 @@ def test_a_hung_worker_is_ended(bench: Bench, monkeypatch: pytest.MonkeyPatch) -
     assert found.status == DIED and "did not answer" in found.reason
     ((_, _, pid),) = bench.entries()
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_pass_without_its_files_is_none(bench: Bench) -> None:
+    """What a run has to leave must be there, at once and when its result is taken over later."""
+    job = replace(bench.job("x", leaves=["coverage.dat"]), leaves=("coverage.dat",))
+    without = replace(bench.job("y"), leaves=("coverage.dat",))
+    found = bench.run(job, without)
+    assert found["x"].passed and found["y"].status == DIED and "left no coverage.dat" in found["y"].reason
+    bench.run(job)
+    assert bench.starts().count("x") == 1
+    (bench.folder / "list" / "x" / "coverage.dat").unlink()
+    assert bench.run(job)["x"].passed and bench.starts().count("x") == 2
 
 
 def test_finished_runs_hold_until_something_changes(bench: Bench) -> None:

@@ -21,7 +21,8 @@ import pytest
 from hbm_model.presets import preset
 from hbm_tb import sim
 from hbm_tb.config import ENVIRONMENT
-from hbm_tb.test_base import REPRODUCE, test_names
+from hbm_tb.sources import test_names
+from hbm_tb.test_base import REPRODUCE
 
 TESTS = sim.ROOT / "tb" / "tests"
 RUNS = sim.ROOT / "build" / "runs" / "test"
