@@ -60,13 +60,13 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
         whole = json.dumps({"attempt": given["attempt"], "status": PASS, "reason": "", "counts": {"commands": 1}})
         (folder / "outcome.json").write_text(whole[: len(whole) // 2])
         os._exit(0)
-    if do == "full" or (do == "full_once" and starts == 1):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))
     for name in arguments.get("leaves", ()):
         (folder / name).write_text("left")
     if "failure" in arguments:
         (folder / "failure.json").write_text(json.dumps(arguments["failure"]))
     counts = {"commands": arguments.get("commands", 1)}
     _write(diary, "end", folder)
+    if do == "full" or (do == "full_once" and starts == 1):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))  # the outcome does not fit any more
     reason = arguments.get("reason", "CK 12: wrong\n  more")
     return Outcome(FAIL, reason, counts) if do == "fail" else Outcome(PASS, "", counts)

@@ -68,7 +68,7 @@ def bench(tmp_path: Path) -> Bench:
         ("no_disk", DIED, "ended without an outcome", 2),
         ("no_disk_once", PASS, "", 2),
         ("torn", DIED, "ended without an outcome", 2),
-        ("full", DIED, "File too large", 2),
+        ("full", DIED, "ended without an outcome", 2),
         ("full_once", PASS, "", 2),
     ],
 )
