@@ -4,6 +4,11 @@ package hbm_tb_pkg;
 
   import hbm_pkg::*;
 
+  // cmd_e by the names of the standard: short enough to be read in a wave of one cycle.
+  typedef enum logic [4:0] {
+    NOP, ACT, PRE, PREA, RD, RDA, WR, WRA, REF, REFSB, RFM, RFMSB, MRS, PDE, PDX, SRE, SRX
+  } command_e;
+
   // A command decoded from the pins; the layout is that of the second half of a record in the cmd ring.
   typedef struct packed {
     logic [15:0] row;   // MRS: {MA, OP}

@@ -14,11 +14,6 @@ module hbm_wave_view
   input pin_cmd_t [1:0] col_i
 );
 
-  // cmd_e by the names of the standard: short enough to be read in a wave of one cycle.
-  typedef enum logic [4:0] {
-    NOP, ACT, PRE, PREA, RD, RDA, WR, WRA, REF, REFSB, RFM, RFMSB, MRS, PDE, PDX, SRE, SRX
-  } command_e;
-
   if (int'(RDA) != int'(CmdRda) || int'(REFSB) != int'(CmdRefsb) || int'(MRS) != int'(CmdMrs) || int'(SRX) != int'(CmdSrx))
   begin : g_bad_codes
     $fatal(1, "hbm_wave_view: command_e must follow hbm_pkg::cmd_e");

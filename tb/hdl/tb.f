@@ -9,5 +9,6 @@ tb/hdl/hbm_power_check.sv
 tb/hdl/hbm_device.sv
 tb/hdl/hbm_recorder.sv
 tb/hdl/hbm_wave_view.sv
+tb/hdl/hbm_wave_model.sv
 tb/hdl/hbm_wave_window.sv
 tb/hdl/tb_top.sv

@@ -129,6 +129,8 @@ module tb_top
     .pins_i(pins_out), .pins_back_i(pins_in), .valid_i(cmd_valid), .row_i(row_cmd), .col_i(col_cmd)
   );
 
+  hbm_wave_model u_model (.clk_i(clk), .cycle_i(cycle_q), .valid_i(cmd_valid), .row_i(row_cmd), .col_i(col_cmd));
+
   hbm_wave_window u_waves (.cycle_i(cycle_q));
 
 endmodule
