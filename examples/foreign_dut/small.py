@@ -9,8 +9,8 @@ from pathlib import Path
 # The checker runs as plain Python: these runs are short, and compiling it would take longer.
 os.environ.setdefault("HBM_MODEL_JIT", "0")
 
-from hbm_model.presets import preset  # noqa: E402
-from hbm_tb.own_run import Build, Design, Result, build, run  # noqa: E402
+from hbm_model.presets import preset
+from hbm_tb.own_run import Build, Design, Result, build, run
 
 HERE = Path(__file__).resolve().parent
 PRESET = "hbm2_2000_eng"

@@ -9,22 +9,16 @@ from collections.abc import Iterator
 
 import cocotb
 import pyuvm
-from cocotb.triggers import FallingEdge
-from hbm_tb.own_dut import OwnTest
+from cocotb.triggers import FallingEdge, ReadOnly
 from hbm_tb.own_board import Answer, Place, Request
+from hbm_tb.own_dut import OwnTest
 from pyuvm import uvm_analysis_port, uvm_driver, uvm_monitor, uvm_sequence, uvm_sequence_item, uvm_sequencer
 
 
 def place_of(address: int) -> Place:
     """Where the controller puts a request: {row, col, bank, bank group, pc} (small_top.sv)."""
-    return Place(
-        pc=address & 1,
-        sid=0,
-        bg=address >> 1 & 3,
-        bank=address >> 3 & 3,
-        col=address >> 5 & 31,
-        row=address >> 10 & 0x3FFF,
-    )
+    bg, bank, col, row = address >> 1 & 3, address >> 3 & 3, address >> 5 & 31, address >> 10 & 0x3FFF
+    return Place(pc=address & 1, sid=0, bg=bg, bank=bank, row=row, col=col)
 
 
 class Item(uvm_sequence_item):
@@ -49,17 +43,15 @@ class Driver(uvm_driver):
             dut.req_data.value = item.data
             dut.req_mask.value = item.mask
             dut.req_valid.value = 1
-            while True:
+            while dut.req_ready.value != 1:
                 await FallingEdge(dut.clk)
-                if dut.req_ready.value == 1:
-                    break
-            await FallingEdge(dut.clk)
+            await FallingEdge(dut.clk)  # accepted with the rising edge in between
             dut.req_valid.value = 0
             self.seq_item_port.item_done()
 
 
 class Monitor(uvm_monitor):
-    """Sees handshakes and read data, in the CK in which they stand."""
+    """Sees handshakes and read data in the second half of the clock in which they stand."""
 
     def build_phase(self) -> None:
         self.requests = uvm_analysis_port("requests", self)
@@ -69,6 +61,7 @@ class Monitor(uvm_monitor):
         dut, env = cocotb.top, self.get_parent().env
         while True:
             await FallingEdge(dut.clk)
+            await ReadOnly()  # after what the driver writes now
             if dut.rsp_valid.value == 1:
                 self.answers.write(Answer(int(dut.rsp_data.value).to_bytes(32, "little"), env.ck()))
             if dut.req_valid.value == 1 and dut.req_ready.value == 1 and env.running:
