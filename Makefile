@@ -28,7 +28,7 @@ opt = $(if $(strip $(2)),$(1) $(2))
 flag = $(if $(filter-out 0 no,$(strip $(2))),$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor run test regress results exact tight faults lint gen bench synth waves docs clean
+.PHONY: help setup doctor run test regress coverage results exact site tight faults lint gen bench synth waves docs clean
 
 help: ## list the targets and variables
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -57,6 +57,12 @@ regress: ready ## a list of runs, LIST=smoke or nightly: resumable, with buckets
 
 results: ready ## what is known of the lists; LIST=nightly for one
 	@$(HBM) results $(call opt,--list,$(LIST))
+
+coverage: ready ## functional, tightness and RTL coverage of a list, merged; holes by module; LIST= QUICK=1
+	@$(HBM) coverage $(call opt,--list,$(LIST)) $(call flag,--quick,$(QUICK)) $(call opt,--jobs,$(JOBS))
+
+site: ready ## the report site: plan, coverage, rules, trends, failures, runs; build/site/index.html
+	@$(HBM) site
 
 tight: ready ## every reachable rule at its bound in RTL simulation; build/tight
 	@$(HBM) tight $(call opt,--engine,$(ENGINE)) $(call opt,--preset,$(PRESET)) $(call opt,--seed,$(SEED)) $(call opt,--jobs,$(JOBS))
