@@ -38,6 +38,8 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "regress": (_REGRESS, "a list of tests, soaks, recordings and patterns: resumable, with buckets and history"),
     "results": (_REGRESS, "what is known of a list: runs, trends, failures by bucket"),
     "site": ("hbm_tb.cli_site", "the report site: plan, coverage, rules, trends, failures and a page for each run"),
+    "coverage": ("hbm_tb.cli_coverage", "functional, tightness and RTL coverage of a list, merged; holes by module"),
+    "plan": ("hbm_tb.cli_coverage", "the verification plan and its status"),
     "tight": ("hbm_tb.cli_tight", "every reachable rule at its bound in RTL simulation, with a report page"),
     "faults": ("hbm_tb.cli_faults", "planted defects and wrong timing registers: which check tells first"),
     "exact": (_JOBS, "RTL and exact model in lock-step: recordings, patterns, random soaks"),

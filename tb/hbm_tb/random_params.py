@@ -306,6 +306,29 @@ def random_set(preset_name: str, seed: int) -> RandomSet:
     return found
 
 
+def any_set(preset_name: str, seed: int) -> RandomSet:
+    """Anything that the registers hold, and a dense map: for a channel without traffic, which no distance binds."""
+    rng = np.random.default_rng([seed & 0xFFFFFFFF, sum(preset_name.encode()), 0xA11])
+    base = preset(preset_name)
+    timing: dict[str, float] = {param.key: int(rng.integers(param.low, param.limit + 1)) for param in TIMINGS}
+    for small, large in (("CCDS", "CCDL"), ("RRDS", "RRDL")):
+        timing[small], timing[large] = sorted((timing[small], timing[large]))
+    policy = {
+        path: int(rng.integers(0, 1 << width)) for path, width in _policy_fields() if path != "refresh.refresh_en"
+    } | {"refresh.refresh_en": 0}
+    masks = _masks(rng, named_map("peers", base.geometry), dense=True)
+    return RandomSet(preset_name, timing, policy, "peers", masks, 0, int(rng.integers(0, 8)), int(rng.integers(0, 8)))
+
+
+def _policy_fields() -> list[tuple[str, int]]:
+    return [
+        (f"{register.path.removeprefix('policy.')}.{field.name}", field.width)
+        for register in REGISTERS
+        if register.path.startswith("policy.")
+        for field in register.fields
+    ]
+
+
 def second_set(first: RandomSet, seed: int) -> RandomSet:
     """Other timings for a commit in the middle of a run; map, rows, TEMP and refresh stay."""
     rng = np.random.default_rng([seed & 0xFFFFFFFF, sum(first.preset.encode()), 0x2ED])

@@ -40,6 +40,9 @@ MEMORY_LIMIT = 12 << 30  # bytes of address space: some SVA shapes make Verilato
 CLOSING = "HBM_TB_DONE"
 POLL_S = 0.1
 
+# Everything that a repetition of a simulation needs, in its run folder.
+AGAIN = "sim.json"
+
 # Printed by hbm_wave_window when the window ends.
 STOPPED = "HBM_TB_STOPPED"
 
@@ -646,16 +649,20 @@ def run(
 ) -> Result:
     """Run the cocotb tests of a module that match `test_filter` (a regular expression).
 
+    A run that fails leaves failure.json (hbm_tb.failure), and what its replay needs (AGAIN, hbm_tb.replay).
     `test_module`: the name of a module of tb/tests, or the path of a .py file anywhere.
     `waves`: True, or (from, to) in CK since reset release, writes run_dir/waves.fst; a run that ends with the window is
     `stopped`. `timeout` in seconds of wall time. `echo` copies the log to the terminal. `poll` is called a few times a
     second while the simulation runs.
     """
+    from hbm_tb import failure
+
     run_dir = run_dir.resolve()
     run_dir.mkdir(parents=True, exist_ok=True)
     log, results = run_dir / "sim.log", run_dir / "results.xml"
-    for stale in (log, results, run_dir / coverage_files.DATA, run_dir / coverage_files.PACKED):
+    for stale in (log, results, run_dir / AGAIN, run_dir / coverage_files.DATA, run_dir / coverage_files.PACKED):
         stale.unlink(missing_ok=True)
+    failure.clear(run_dir)
     # Registers begin at random; where toggles are counted at 0: reset alone must not make a bit toggle.
     start_value = 0 if build.coverage else 2
     args = [f"+verilator+rand+reset+{start_value}", f"+verilator+seed+{seed % 0x7FFFFFFE + 1}", *plusargs]
@@ -675,6 +682,7 @@ def run(
     returncode: int | None = None
     timed_out = False
     tests: dict[str, str] = {}
+    text = ""
     with log.open("wb") as out:
         process = subprocess.Popen(
             command,
@@ -711,6 +719,19 @@ def run(
     else:
         text = log.read_text(errors="replace")
         status, reason, tests = verdict(text, results, returncode, closing=build.top == "tb_top" or build.own)
+    again = {
+        "build": {key: str(value) if key == "folder" else value for key, value in vars(build).items()},
+        "module": test_module,
+        "filter": test_filter,
+        "seed": seed,
+        "env": dict(env or {}),
+        "plusargs": list(plusargs),
+        "timeout": timeout,
+        "status": status,
+        "wall_s": wall,
+    }
+    (run_dir / AGAIN).write_text(json.dumps(again, indent=1) + "\n")
+    failure.settle(run_dir, status, reason, text, tests, (env or {}).get("HBM_REPRODUCE", ""))
     return Result(
         status == "pass", status, reason, run_dir, log, results, seed, returncode, wall, cpu, shown, tests
     )  # fmt: skip

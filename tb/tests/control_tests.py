@@ -7,8 +7,10 @@ from typing import ClassVar
 import pyuvm
 from dram_tests import DramTest
 from hbm_model.commands import Cmd
+from hbm_model.mode_regs import addresses
 from hbm_tb import traffic
 from hbm_tb.link import cycles
+from hbm_tb.random_params import any_set
 from hbm_tb.traffic import RandomShape
 
 
@@ -28,6 +30,39 @@ class CommitUnderTraffic(DramTest):
             await self.env.program(params if number % 2 else slow, params if number % 2 else slow)
             assert self.log.count(Cmd.MRS) > before, "the commit wrote no mode registers"
         await self.env.drain()
+
+
+@pyuvm.test()
+class ManySets(DramTest):
+    """Thirty value sets and maps of any content, one commit each: registers, mode registers and their distances.
+
+    No traffic and no refresh, so that nothing need be legal; the legality checker would ask for refreshes (9 x tREFI).
+    """
+
+    settings: ClassVar[dict[str, object]] = {"check_legality": False, "policy": {"refresh.refresh_en": 0}}
+    traffic_required: ClassVar[bool] = False
+
+    async def body(self) -> None:
+        registers, config = self.env.registers, self.config
+        for number in range(30):
+            one = any_set(config.preset, config.seed * 1000 + number)
+            self.env.config = config.with_(masks=one.masks, timing=one.timing)
+            self.env.rd_delay = one.rd_delay
+            self.env.rings.ctl["temp"] = one.temp
+            before = self.log.count(Cmd.MRS)
+            await self.env.program(one.params, one.params)
+            await cycles(8)  # the last one is on its way to the pins
+            written = self.log.count(Cmd.MRS) - before
+            expected = len(addresses(config.base.generation.number))
+            assert written == expected, f"set {number}: {written} mode registers were written, expected {expected}"
+            for path, value in one.policy.items():
+                await registers.write_field(f"policy.{path}", value)
+            for path, value in one.policy.items():
+                found = await registers.read_field(f"policy.{path}")
+                assert found == value, f"set {number}: policy.{path} is {found}, {value} was written"
+            for bit, mask in enumerate(one.masks):
+                found = await registers.read(f"map.mask{bit}")
+                assert found == mask, f"set {number}: mask {bit} is {found:#x}, {mask:#x} was written"
 
 
 @pyuvm.test()
