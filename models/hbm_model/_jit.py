@@ -1,7 +1,8 @@
 """Compilation of inner loops with numba, on demand: `import numba` costs more than a small check.
 
 `HBM_MODEL_JIT=0` runs the same functions as plain Python, on lists instead of arrays. Machine code is kept in
-`build/numba`, the one cache of model, checker and bench, unless `NUMBA_CACHE_DIR` names another folder.
+`build/numba` (installed: the user's cache folder), the one cache of model, checker and bench, unless `NUMBA_CACHE_DIR`
+names another folder.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-CACHE: Final = Path(__file__).resolve().parents[2] / "build" / "numba"
+from hbm_model import home
+
+CACHE: Final = home.CACHE / "numba"
 
 
 def jit_enabled() -> bool:

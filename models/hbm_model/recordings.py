@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from hbm_model.errors import InputError
+from hbm_model.home import SOURCES
 from hbm_model.record import CacheConfig, Progress, RecordOptions, record
 from hbm_model.requests import RequestTrace, read_bytes, write_requests
 
-ROOT = Path(__file__).resolve().parents[2]
-TRACES = ROOT / "traces"
+TRACES = SOURCES / "traces"
 MANIFEST = TRACES / "manifest.json"
 COMPILE = ("gcc", "-O2", "-o")
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from hbm_model.errors import InputError
+from hbm_model.home import BUILD, SOURCES
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-RUNS = Path(os.environ.get("HBM_RUNS") or ROOT / "build" / "runs").resolve()  # HBM_RUNS: another folder of run folders
+ROOT: Final = SOURCES
+RUNS = Path(os.environ.get("HBM_RUNS") or BUILD / "runs").resolve()  # HBM_RUNS: another folder of run folders
 STAGING: Final = ".staging-"
 TESTS_NAME: Final = "test"
 CSV_LIMIT: Final = 1_000_000  # commands; longer runs keep commands.npz
