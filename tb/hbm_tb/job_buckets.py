@@ -7,6 +7,7 @@ numbers taken out, so that the same assertion at another time on another seed is
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ from hbm_tb.jobs import FAIL, Outcome
 
 LENGTH = 160  # characters of a signature
 
-# Applied in this order; what is left of a line is the same for all runs that failed in the same way.
+# Applied in this order; what is left of a line is the same for all runs that failed in the same way. The same assertion
+# in another test is no other bug.
 _GENERAL: tuple[tuple[str, str], ...] = (
-    (r"^[\w.]+(/\w+=\S+)*: (?=\S)", ""),  # the test that found it: the same assertion in another test is no other bug
+    (r"^(?!\w*(?:Error|Exception)\b)[\w.]+(/\w+=\S+)*: (?=\S)", ""),  # the test
     (r"\x1b\[[0-9;]*m", ""),
     (r"(/[\w.+@=~-]+)+/([\w.+=-]+)", r"\2"),  # folders
     (r"\b0x[0-9a-fA-F]+\b|\b\d+'h[0-9a-fA-F]+\b", "*"),
@@ -73,10 +75,10 @@ class Bucket:
         return len(self.names)
 
 
-def work_of(outcome: Outcome) -> tuple[float, float]:
-    """What it takes to repeat a failure: cycles if they are known, else seconds."""
-    cycle = outcome.failure.get("cycle") or outcome.counts.get("cycles")
-    return (0.0, float(cycle)) if isinstance(cycle, int | float) and cycle > 0 else (1.0, outcome.wall_s)
+def work_of(failure: Mapping[str, object], counts: Mapping[str, int]) -> float:
+    """What it takes to repeat a failure, in cycles; infinite where that is not known. Never a time, which varies."""
+    cycle = failure.get("cycle") or counts.get("cycles")
+    return float(cycle) if isinstance(cycle, int | float) and cycle > 0 else math.inf
 
 
 def buckets_of(results: Mapping[str, Outcome], before: Iterable[str] | None) -> list[Bucket]:
@@ -88,7 +90,7 @@ def buckets_of(results: Mapping[str, Outcome], before: Iterable[str] | None) -> 
             found.setdefault(signature_of(outcome), []).append(name)
     made = []
     for signature, names in found.items():
-        names.sort(key=lambda name: (work_of(results[name]), name))
+        names.sort(key=lambda name: (work_of(results[name].failure, results[name].counts), name))
         new = known is not None and signature not in known
         made.append(Bucket(signature, tuple(names), headline_of(results[names[0]]), new))
     return sorted(made, key=lambda bucket: (-bucket.count, bucket.signature))

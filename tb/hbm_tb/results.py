@@ -20,7 +20,7 @@ from hbm_model.errors import InputError
 from hbm_tb import sim
 from hbm_tb.job_buckets import work_of
 from hbm_tb.job_store import DATABASE, LOCK, SCHEMA_VERSION
-from hbm_tb.jobs import PASS, Outcome
+from hbm_tb.jobs import PASS
 
 FOLDER: Final = sim.ROOT / "build" / "regress"
 OTHERS: Final = ("exact", "exact-quick", "faults", "faults-quick", "tight")  # lists of commands of their own
@@ -274,7 +274,7 @@ class Results:
         }
         found = []
         for signature, runs in groups.items():
-            runs.sort(key=lambda run: (_work(run), run.name))
+            runs.sort(key=lambda run: (work_of(run.failure, run.counts), run.name))
             new = before is not None and signature not in before
             first = min(since.get(signature, regression), regression)
             found.append(Bucket(signature, runs[0].headline, new, first, tuple(runs)))
@@ -289,10 +289,6 @@ class Results:
             return None
         rows = self._db.execute("SELECT signature FROM bucket WHERE regression = ?", (row["id"],))
         return {found["signature"] for found in rows.fetchall()}
-
-
-def _work(run: RunResult) -> tuple[float, float]:
-    return work_of(Outcome(run.status, counts=run.counts, wall_s=run.wall_s, failure=run.failure))
 
 
 def open_results(name: str) -> Results:
