@@ -321,7 +321,7 @@ def _what(part: Part, kind: str, without: Part | None) -> tuple[str, ...]:
 
 
 def _tests(part: Part, without: Part | None) -> tuple[str, ...]:
-    """module.test for each; a module stands for all of its tests, a path for a module of the user."""
+    """module.test for each; a module stands for all of its tests, a path for a file of the user."""
     left_out = {}
     for name, reason in (without.mapping() if without else {}).items():
         reason.text()  # why it is left out
@@ -329,6 +329,9 @@ def _tests(part: Part, without: Part | None) -> tuple[str, ...]:
     found: list[str] = []
     for item in part.items():
         text = item.text()
+        if ".py" in text:
+            found += _own_tests(item, text)
+            continue
         module, dot, test = text.partition(".")
         file = TESTS / f"{module}.py"
         modules = sorted(path.stem for path in TESTS.glob("*_tests.py"))
@@ -338,14 +341,30 @@ def _tests(part: Part, without: Part | None) -> tuple[str, ...]:
         if dot and test not in names:
             item.fail(f"{module} has no test {test}; expected one of {', '.join(names)}")
         found += [f"{module}.{name}" for name in ([test] if dot else names)]
-    known = {name.partition(".")[2] for name in found}
+    known = {name.rpartition(".")[2] for name in found}
     for name, reason in left_out.items():
         if name not in known:
             reason.fail(f"{name} is none of the tests of this entry ({', '.join(sorted(known))})")
-    kept = [name for name in dict.fromkeys(found) if name.partition(".")[2] not in left_out]
+    kept = [name for name in dict.fromkeys(found) if name.rpartition(".")[2] not in left_out]
     if not kept:
         part.fail("expected at least one test that is not left out")
     return tuple(kept)
+
+
+def _own_tests(item: Part, text: str) -> list[str]:
+    """`file.py` or `file.py:Name`, seen from the folder of the list: path.test for each."""
+    from hbm_tb.own_tests import check_file, tests_of
+
+    path, _, test = text.partition(":")
+    file = (item.file.parent / path).resolve()
+    try:
+        check_file(file)
+        names = tests_of(file)
+    except InputError as error:
+        item.fail(str(error))
+    if test and test not in names:
+        item.fail(f"{path} has no test {test}; expected one of {', '.join(names)}")
+    return [f"{file}.{name}" for name in ([test] if test else names)]
 
 
 def _check_settings(part: Part, entry: Entry) -> None:
@@ -439,7 +458,7 @@ def _jobs(
     cost = START_S + PER_TRANSACTION_S * (transactions or 2000)
     return [
         sim_job("" if len(entry.what) == 1 else test, module, test, config, cost=cost, **how)
-        for module, test in (name.split(".") for name in entry.what)
+        for module, _, test in (name.rpartition(".") for name in entry.what)
     ]
 
 

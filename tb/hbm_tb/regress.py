@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from hbm_model.errors import InputError
 
-from hbm_tb import sim
 from hbm_tb.job_list import ListOptions, run_list, shown
 from hbm_tb.job_view import duration, note
 from hbm_tb.jobs import Job, select
@@ -77,8 +76,3 @@ def _write_site() -> None:
         note(f"the report site was not written: {type(error).__name__}: {error}")
         return
     print(f"report: {shown(Path(page))}")
-
-
-def known_folders() -> str:
-    """Where results are kept, as a user would type it."""
-    return shown(sim.ROOT / "build" / "regress")

@@ -16,13 +16,13 @@ from types import TracebackType
 from typing import Any, Final
 
 from hbm_model.errors import InputError
+from hbm_model.home import BUILD
 
-from hbm_tb import sim
 from hbm_tb.job_buckets import work_of
 from hbm_tb.job_store import DATABASE, LOCK, SCHEMA_VERSION
 from hbm_tb.jobs import PASS
 
-FOLDER: Final = sim.ROOT / "build" / "regress"
+FOLDER: Final = BUILD / "regress"
 OTHERS: Final = ("exact", "exact-quick", "faults", "faults-quick", "tight")  # lists of commands of their own
 RUNNING, INTERRUPTED, ABANDONED = "running", "interrupted", "abandoned"
 

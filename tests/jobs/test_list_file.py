@@ -86,6 +86,36 @@ def test_the_command_line_overrides_the_list(tmp_path: Path) -> None:
         jobs_of_list(file, ListOptions(), Overrides(presets=("hbm9",)))
 
 
+OWN = """\
+import pyuvm
+from hbm_tb.test_base import HbmTest
+
+
+@pyuvm.test()
+class Mine(HbmTest):
+    pass
+
+
+@pyuvm.test()
+class Other(HbmTest):
+    pass
+"""
+
+
+def test_files_of_the_user_are_tests_too(tmp_path: Path) -> None:
+    """A path is seen from the folder of the list; one test, or all of the file."""
+    (tmp_path / "own_tests.py").write_text(OWN)
+    text = RUN.replace("smoke_tests", "[own_tests.py, smoke_tests.ShortRandom]")
+    jobs = jobs_of_list(str(written(tmp_path, text)), ListOptions())
+    assert [job.name.split("/")[-1] for job in jobs] == ["Mine", "Other", "ShortRandom"]
+    assert jobs[0].arguments["module"] == str(tmp_path / "own_tests.py") and jobs[0].arguments["test"] == "Mine"
+    (one,) = jobs_of_list(str(written(tmp_path, RUN.replace("smoke_tests", "own_tests.py:Other"))), ListOptions())
+    assert one.arguments["test"] == "Other"
+    for name, problem in (("own_tests.py:No", "own_tests.py has no test No"), ("no.py", "no such file")):
+        with pytest.raises(InputError, match=f":3: .*{problem}"):
+            read_list(written(tmp_path, RUN.replace("smoke_tests", name)))
+
+
 def test_the_lists_of_the_repository() -> None:
     """All can be read; the nightly one has at least 500 runs over all presets, builds and system tests."""
     assert {"smoke", "nightly"} <= set(list_names())
@@ -150,7 +180,7 @@ def test_a_bad_list_is_told_with_file_and_line(tmp_path: Path, text: str, line: 
 
 def test_an_unknown_list_is_told_with_those_that_there_are() -> None:
     """Name and path, before anything is built."""
-    with pytest.raises(InputError, match="--list nigthly: no such list; there are nightly, smoke"):
+    with pytest.raises(InputError, match="--list nigthly: no such list; there are .*nightly, .*smoke"):
         regress_command("nigthly")
     with pytest.raises(InputError, match="no such file"):
         regress_command("/nowhere/x.yaml")
