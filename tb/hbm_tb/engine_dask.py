@@ -42,6 +42,7 @@ PASSED_ON = ("HBM_", "VERILATOR", "COCOTB_", "PYTHONPATH", "NUMBA_")  # variable
 _LOGGERS = (
     "distributed", "distributed.core", "distributed.client", "distributed.worker", "distributed.scheduler",
     "distributed.batched", "distributed.comm", "distributed.deploy", "dask_jobqueue", "asyncio", "tornado",
+    "tornado.application",
 )  # fmt: skip
 _CONFIG = {
     "distributed.scheduler.allowed-failures": 0,  # Dask repeats nothing: the runner does, in a fresh folder
@@ -80,8 +81,7 @@ class DaskTicket:
     def ask(self) -> None:
         """The worker is told; it ends the run at once."""
         if not self.over:
-            with suppress(Exception):
-                self.engine.tell(self.address, end_attempt, self.attempt)
+            self.engine.tell(self.address, end_attempt, self.attempt)
 
     def cancel(self) -> None:
         """A worker that does not end its run within seconds is ended with its job."""
@@ -142,7 +142,8 @@ class DaskEngine:
         self._cluster: Any = None
         self._client: Any = None
         self._up: dict[str, _Worker] = {}  # by address
-        self._seen: set[str] = set()  # names of workers that have been up
+        self._seen: set[str] = set()  # jobs whose worker has been up
+        self._dropped: set[str] = set()  # addresses of workers that were ended
         self._left_out: dict[str, tuple[str, str]] = {}  # address in the network -> node, why
         self._exclusion = ""  # the directive that keeps jobs off those nodes
         self._refusals: list[str] = []
@@ -257,13 +258,20 @@ class DaskEngine:
     # ------------------------------------------------------------ for tickets
 
     def is_up(self, address: str) -> bool:
-        """Whether Dask still knows the worker."""
-        return self._cluster is not None and address in self._cluster.scheduler.workers
+        """Whether Dask still knows the worker, and it was not given up."""
+        return self._cluster is not None and address not in self._dropped and address in self._cluster.scheduler.workers
 
     def tell(self, address: str, function: Any, *words: str) -> None:
-        """Call a function in the worker's process, without waiting for it."""
-        if self._client is not None and self.is_up(address):
-            self._client.run(function, *words, workers=[address], wait=False, on_error="ignore")
+        """Call a function in the worker's process, without waiting for a worker that may not answer."""
+        client = self._client
+        if client is None or not self.is_up(address):
+            return
+
+        def call() -> None:
+            with suppress(Exception):
+                client.run(function, *words, workers=[address], wait=False, on_error="ignore")
+
+        threading.Thread(target=call, daemon=True).start()
 
     def free(self, address: str, attempt: str) -> None:
         """The run is over."""
@@ -285,6 +293,7 @@ class DaskEngine:
         """End a worker and its job."""
         worker = self._up.pop(address, None)
         if worker is not None:
+            self._dropped.add(address)
             self._scale_down([worker.name])
 
     # ------------------------------------------------------------ workers
@@ -303,12 +312,14 @@ class DaskEngine:
         found = {
             address: state
             for address, state in list(self._cluster.scheduler.workers.items())
-            if state.status == distributed.Status.running
+            if state.status == distributed.Status.running and address not in self._dropped
         }
-        for address, state in found.items():
-            if address not in self._up:
-                self._up[address] = _Worker(str(state.name), str(state.host))
-                self._seen.add(str(state.name))
+        if new := set(found) - set(self._up):
+            jobs = self._jobs()
+            for address in new:
+                name = str(found[address].name)
+                self._up[address] = _Worker(name, str(found[address].host))
+                self._seen.add(jobs.get(name, ""))
         for address in set(self._up) - set(found):
             if not self.is_up(address):
                 del self._up[address]
@@ -324,8 +335,9 @@ class DaskEngine:
         waiting = [f"job {jobs[n]} {states[jobs[n]]}" for n in jobs if n not in up and jobs[n] in states]
         # A job that was submitted a moment ago need not be listed yet.
         settled = now - self._submitted > 2 * ASK_S
-        gone = [n for n in jobs if n not in up and (n in self._seen or (jobs[n] not in states and settled))]
-        unborn = [n for n in gone if n not in self._seen]
+        missing = [name for name in jobs if name not in up]
+        gone = [name for name in missing if jobs[name] in self._seen or (jobs[name] not in states and settled)]
+        unborn = [name for name in gone if jobs[name] not in self._seen]
         # Workers of nodes that are left out go as soon as they have nothing under way.
         gone += [w.name for w in self._up.values() if w.host in self._left_out and not w.busy]
         if unborn:

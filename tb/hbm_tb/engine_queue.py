@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -15,12 +16,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import dask
-from dask_jobqueue.lsf import LSFCluster, LSFJob
-from dask_jobqueue.slurm import SLURMCluster, SLURMJob
 from distributed import Status
 from hbm_model.errors import InputError
 
 from hbm_tb.engine_settings import CORES, MEMORY, WALLTIME, Settings
+
+_interrupt = signal.getsignal(signal.SIGINT)
+from dask_jobqueue.lsf import LSFCluster, LSFJob  # noqa: E402
+from dask_jobqueue.slurm import SLURMCluster, SLURMJob  # noqa: E402
+
+# dask-jobqueue 0.9.0 takes Ctrl-C for itself when it is imported, and ends the program with code 0.
+signal.signal(signal.SIGINT, _interrupt)
 
 ANSWER_S = 30.0  # a batch system that does not answer for so long is as good as one that does not know
 PACKAGED_WALLTIME = {"slurm": "00:30:00", "lsf": "00:30"}  # of dask-jobqueue: too short for a list

@@ -103,8 +103,11 @@ def carry_out(
         raise Ended(f"{here}: exit code {process.returncode}")
 
 
-def end_attempt(attempt: str) -> None:
-    """Make `carry_out` end the run of an attempt; called in another thread of the same process."""
+async def end_attempt(attempt: str) -> None:
+    """Make `carry_out` end the run of an attempt; called in another thread of the same process.
+
+    A coroutine, since Dask waits for anything else.
+    """
     _unwanted.add(attempt)
 
 
