@@ -357,6 +357,18 @@ class Channel:
         twin._answers = [[[] for _ in _OUTPUTS] for _ in range(2)]
         return twin
 
+    _SCRATCH = ("_out", "_arena", "earlier", "_trace")  # not part of the state
+
+    def __getstate__(self) -> dict[str, object]:
+        """What a file of the channel holds (hbm_model.frozen)."""
+        return {name: value for name, value in vars(self).items() if name not in self._SCRATCH}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        vars(self).update(state)
+        self.earlier, self._trace = [], None
+        self._out = np.zeros((_MOST * r.PER_CYCLE, 6), np.int64)
+        self._arena = np.zeros((2, _ARENA), np.int64)
+
     # ------------------------------------------------------------------ offers
 
     def offer_ax(self, port: int, write: bool, rows: Rows) -> None:

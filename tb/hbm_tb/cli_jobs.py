@@ -31,6 +31,9 @@ def run_command(
     waves: Annotated[bool, typer.Option("--waves", help="write waves.fst and set-ups for viewers")] = False,
     waves_from: Annotated[int | None, typer.Option("--waves-from", help="first CK of the waves")] = None,
     waves_to: Annotated[int | None, typer.Option("--waves-to", help="CK at which waves and run end")] = None,
+    replay: Annotated[
+        bool, typer.Option("--replay/--no-replay", help="repeat a failing run with waves around its failure")
+    ] = True,
 ) -> None:
     """Send a request trace through the RTL with every check on; writes build/runs/<name>.
 
@@ -56,6 +59,7 @@ def run_command(
         waves=waves,
         waves_from=waves_from,
         waves_to=waves_to,
+        replay=replay,
     )
     raise typer.Exit(job(options))
 

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from hbm_model.csr import resets_of
 from hbm_model.csr_table import REGISTERS
+from hbm_model.errors import InputError
 from hbm_model.params import Params
 from numpy.typing import NDArray
 from pyuvm import uvm_analysis_export, uvm_component, uvm_env, uvm_scoreboard
 
-from hbm_tb import counters, records
+from hbm_tb import counters, evidence, failure, records
 from hbm_tb.agents import (
     ApbAgent,
     CommandBatch,
@@ -25,6 +26,7 @@ from hbm_tb.agents import (
 )
 from hbm_tb.config import BenchConfig, reset_params
 from hbm_tb.coverage import Coverage
+from hbm_tb.failure import Failure
 from hbm_tb.legality_lines import Legality
 from hbm_tb.link import BY_PATH, Registers, cycles, reset_controls
 from hbm_tb.lockstep import LockStep
@@ -54,6 +56,9 @@ class Checks(uvm_scoreboard):  # type: ignore[misc]
     def __init__(self, name: str, parent: uvm_component, config: BenchConfig) -> None:
         super().__init__(name, parent)
         self.config = config
+        self.test = config.test  # its name; the name in the config may be that of a workload
+        self.resets = 0  # in the middle of the test
+        self.until = 0  # cycle that was reached when the last batch was taken
         self.begin()
 
     def begin(self) -> None:
@@ -74,6 +79,7 @@ class Checks(uvm_scoreboard):  # type: ignore[misc]
         self.kept: list[Records] = []
         self.forwarding = bool(DRAIN.field("forward").reset)  # policy.drain.forward was ever set
         self.clears = 0  # of the counters, by software
+        self.told: Mismatch | None = None  # the first failure
         self._ports: dict[int, PortBatch] = {}
         self._commands: CommandBatch | None = None
         self._outside: OutsideBatch | None = None
@@ -109,6 +115,7 @@ class Checks(uvm_scoreboard):  # type: ignore[misc]
         if commands is None or outside is None or len(ports) != records.PORTS:
             return
         self._commands, self._ports, self._outside = None, {}, None
+        self.until = outside.until
         self._registers_written(outside.events)
         if self.config.keep_commands and len(commands.cmd):
             self.kept.append(commands.cmd)
@@ -123,7 +130,31 @@ class Checks(uvm_scoreboard):  # type: ignore[misc]
             streams = {f"{name}{p}": rows[p] for name, rows in (("acc", acc), ("r", r), ("b", b)) for p in range(2)}
             streams |= {"err": commands.err, "ev": outside.events, "pending": outside.pending}
             np.savez(f"failure_{self.config.test}.npz", cmd=self.commands, **streams)
+            difference = self._difference_too(outside, commands, acc, r, b) if self.exact is not None else None
+            self.told = self.told or problem
+            evidence.leave(self, problem, difference)
             raise
+
+    def _difference_too(
+        self,
+        outside: OutsideBatch,
+        commands: CommandBatch,
+        acc: Sequence[Records],
+        r: Sequence[Records],
+        b: Sequence[Records],
+    ) -> Failure | None:
+        """The first difference from the exact model in a batch in which another check failed before it was asked."""
+        exact = self.exact
+        if exact is None or exact.cycle >= outside.until:
+            return None
+        try:
+            exact.check(outside.until, acc, r, b, commands.cmd, outside.events, outside.pending)
+            exact.tell()
+        except Mismatch as problem:
+            return problem.failure
+        except (ValueError, InputError):  # the records make no sense any more: the first failure says why
+            return None
+        return None
 
     def _registers_written(self, events: Records) -> None:
         """What the checks must know of register writes."""
@@ -134,13 +165,20 @@ class Checks(uvm_scoreboard):  # type: ignore[misc]
 
     def finish(self, require_traffic: bool, forwarded: Sequence[int] | None) -> None:
         """The checks of the end: nothing open, nothing missing, something compared."""
-        self.board.finish(require_traffic, forwarded)
-        if self.exact is not None:
-            try:
+        try:
+            self.board.finish(require_traffic, forwarded)
+            if self.exact is not None:
                 self.exact.finish(require_traffic)
-            except Mismatch as problem:
-                self.board.failure = str(problem)
-                raise
+        except Mismatch as problem:
+            self.board.failure = self.board.failure or str(problem)
+            self.note(problem)
+            raise
+
+    def note(self, problem: BaseException) -> None:
+        """Leave evidence of what ended the test, unless something was told before."""
+        if self.told is None:
+            self.told = problem if isinstance(problem, Mismatch) else Mismatch(str(problem))
+            evidence.leave(self, problem, None)
 
     @property
     def commands(self) -> Records:
@@ -235,6 +273,7 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
         while rings.ctl["reset"] or rings.ctl["in_reset"]:
             await cycles(4)
         rings.forget()
+        evidence.began(rings.cycle())
         self.running = True
         if initialise:
             await self.registers.wait_for("status.init_done", 1, 200_000)
@@ -249,6 +288,7 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
         """Reset in the middle of everything; the channel and the bench begin again."""
         self.running = False
         self.checks.begin()
+        self.checks.resets += 1
         self.clears, self.forwarded = 0, [0, 0]
         if self.coverage:
             self.coverage.data.restarted()
@@ -327,7 +367,12 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
             lines = found[:20] + ([f"... and {len(found) - 20} more"] if len(found) > 20 else [])
             text = "\n  ".join([f"counters, snapshot of cycle {counts['cycles']:,} of the count:", *lines])
             self.checks.board.failure = text
-            raise Mismatch(f"{text}\n  reproduce: {self.config.reproduce}")
+            problem = Mismatch(
+                f"{text}\n  reproduce: {self.config.reproduce}",
+                failure.of_counters([line.split(":")[0] for line in found], found, self.rings.cycle()),
+            )
+            self.checks.note(problem)
+            raise problem
         self.counts = counts
         if self.coverage:
             self.coverage.data.counted(counts)
@@ -371,7 +416,11 @@ class HbmEnv(uvm_env):  # type: ignore[misc]
         self.checks.finish(require_traffic, forwarded)
         self.compare_memory()
         if self.rings.errors():
-            raise Mismatch(f"the timed side counted {self.rings.errors()} errors\n  reproduce: {self.config.reproduce}")
+            problem = Mismatch(
+                f"the timed side counted {self.rings.errors()} errors\n  reproduce: {self.config.reproduce}"
+            )
+            self.checks.note(problem)
+            raise problem
         new = self.rings.sv_errors() - self.sv_errors_before
         if new:
             raise Mismatch(f"{new} assertions or $error calls fired in the simulator (see sim.log)")

@@ -11,7 +11,7 @@ A difference ends the test with its story (hbm_model.story). Docs: docs/bench.md
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from hbm_model import _places as m
@@ -23,8 +23,9 @@ from hbm_model.controller import AX_ROW, B_ROW, EV_ROW, R_ROW, W_ROW, Channel, F
 from hbm_model.params import Params
 from numpy.typing import NDArray
 
+from hbm_tb import failure, records
 from hbm_tb import lockstep_kernel as k
-from hbm_tb import records
+from hbm_tb.failure import Failure
 from hbm_tb.scoreboard import Mismatch
 from hbm_tb.traffic import Chunk
 
@@ -35,6 +36,7 @@ I64 = NDArray[np.int64]
 CHANNELS = ("AR", "AW", "W")  # in the order of records.ACC_*
 RESPONSES = ("OKAY", "EXOKAY", "SLVERR", "DECERR")
 RECENT = 24  # commands kept from earlier batches, for the story
+KEPT_CYCLES = 1500  # cycles of foreseen commands kept for the waves of a failure
 AROUND_CK = 200  # waves of the replay begin this many CK before the difference
 _AX_WORDS = np.uint64(0x00FFFFFFFFFFFFFF)  # id, len, size, burst, lock, qos; not the flags
 
@@ -106,6 +108,7 @@ class _Finding:
     what: str  # one sentence
     paragraph: str
     ports: tuple[int, ...]  # whose queues the story shows
+    failure: Failure  # the same in parts
 
 
 def _accepts(kind: int) -> str:
@@ -128,6 +131,7 @@ class LockStep:
         self._recent: U64 = np.zeros((0, 2), np.uint64)
         self._finding: _Finding | None = None  # waits for the commands that explain it
         self._before: list[tuple[int, Channel]] = []  # the model at the start of this batch and of the one before
+        self._foreseen: list[tuple[int, U64]] = []  # batches of foreseen commands: cycle in which each begins
 
     # ------------------------------------------------------------ what the model is told
 
@@ -186,8 +190,11 @@ class LockStep:
         self._inputs(until, acc, events, pending)
         self._before = [*self._before[-1:], (self.cycle, self.channel.copy())]
         out = self.channel.step(until)
-        self.cycle = until
         seen, new = words(commands, 2), words(out.commands, 2)
+        self._foreseen.append((self.cycle, new))
+        while len(self._foreseen) > 1 and self._foreseen[1][0] < until - KEPT_CYCLES:
+            del self._foreseen[0]
+        self.cycle = until
         foreseen = np.concatenate((self._ahead, new)) if len(self._ahead) else new
         # The recorder notes the commands of a cycle in the next one.
         due = _before(foreseen, 4 * (until - 1))
@@ -223,6 +230,7 @@ class LockStep:
             f"command at CK {ck_text(difference.time)}; " + "; ".join(text),
             story.paragraph(left, right),
             tuple(difference.pcs),
+            failure.of_difference(left, right, max(difference.cycle, 0), story.paragraph(left, right)),
         )
 
     def _compare_ports(self, out: Foreseen, r: Sequence[Records], b: Sequence[Records]) -> _Finding | None:
@@ -283,7 +291,22 @@ class LockStep:
                 lines += [f"    {line}" for line in (*story.queue_text(belief, pc), *story.port_text(belief, pc))]
         if self.reproduce:
             lines.append(f"  replay with waves: {replay(self.reproduce, ck)}")
-        raise Mismatch("\n".join(lines))
+        raise Mismatch("\n".join(lines), replace(found.failure, reproduce=self.reproduce))
+
+    @property
+    def foreseen(self) -> tuple[int, int, Records]:
+        """(first, end) half CK on the pins for which the model's commands are known, and these commands."""
+        if not self._foreseen:
+            return 0, 0, np.zeros(0, records.CMD)
+        begin = self._foreseen[0][0]
+        # What the first batch decides comes on the pins a few cycles after it has begun.
+        first = 4 * (begin + story.PIPE) if begin else 0
+        return first, 4 * self.cycle, _records(np.concatenate([rows for _, rows in self._foreseen]))
+
+    @property
+    def before(self) -> list[tuple[int, Channel]]:
+        """The model at the start of the last two batches, with the cycle of each."""
+        return self._before
 
     def _belief(self, cycle: int) -> Channel | None:
         """The model at the start of a cycle, run again from the last snapshot before it."""
@@ -295,10 +318,14 @@ class LockStep:
 
     # ------------------------------------------------------------ end
 
-    def finish(self, require_traffic: bool) -> None:
-        """End of the test: nothing may wait to be told, and something must have been compared."""
+    def tell(self) -> None:
+        """Raise what still waits for the commands that may explain it."""
         if self._finding is not None:
             self._tell(self._finding, self._ahead[:0], self._ahead)
+
+    def finish(self, require_traffic: bool) -> None:
+        """End of the test: nothing may wait to be told, and something must have been compared."""
+        self.tell()
         if require_traffic and not (self.commands and self.responses):
             raise Mismatch(
                 f"nothing was compared with the exact model: {self.commands} commands, {self.responses} responses"
@@ -330,7 +357,11 @@ def _handshake(port: int, kind: int, seen: I64, ours: I64, at: int) -> _Finding:
         f"{side} {'not yet' if each is None else f'in cycle {each}'}"
         for side, each in (("taken", left), ("foreseen", right))
     ]
-    return _Finding(cycle, f"{CHANNELS[kind]} handshake of port {port}: {', '.join(sides)}", _accepts(kind), (port,))
+    name = CHANNELS[kind]
+    later = "never" if left is None else "later" if right is not None and left > right else "earlier"
+    words = ["not yet" if each is None else f"in cycle {each}" for each in (right, left)]
+    made = failure.of_port(port, name, words[0], words[1], f"handshake {later}", cycle, _accepts(kind))
+    return _Finding(cycle, f"{name} handshake of port {port}: {', '.join(sides)}", _accepts(kind), (port,), made)
 
 
 def _response(port: int, name: str, seen: Records, ours: Records, at: int) -> _Finding:
@@ -346,4 +377,15 @@ def _response(port: int, name: str, seen: Records, ours: Records, at: int) -> _F
     rule = "M2.5 and M8.3, the order of responses and their time" if name == "R" else "M2.8, the B responses"
     if all(each is not None for each in both) and both[0]["resp"] != both[1]["resp"]:  # type: ignore[index]
         rule = "M2.6 and M2.7, errors and exclusives"
-    return _Finding(cycle, f"{name} of port {port}; seen: {text(both[0])}; foreseen: {text(both[1])}", rule, (port,))
+    got, expected = both
+    if got is None or expected is None:
+        relation = f"expected {'one' if got is None else 'none'} got {'none' if got is None else 'one'}"
+    else:
+        common = [each for each in ("resp", "id", "last") if each in (got.dtype.names or ())]
+        names = [each for each in common if got[each] != expected[each]]
+        relation = (
+            f"{names[0]} differs" if names else "later" if int(got["cycle"]) > int(expected["cycle"]) else "earlier"
+        )
+    made = failure.of_port(port, name, text(expected), text(got), relation, cycle, rule)
+    what = f"{name} of port {port}; seen: {text(got)}; foreseen: {text(expected)}"
+    return _Finding(cycle, what, rule, (port,), made)

@@ -14,7 +14,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,7 @@ class RunOptions:
     waves: bool = False
     waves_from: int | None = None
     waves_to: int | None = None
+    replay: bool = True  # a failing run is repeated with waves around its failure
 
 
 @dataclass
@@ -100,7 +101,7 @@ _FLAGS = {"map_name": "--map", "from_format": "--from", "settings": "--set"}
 
 def reproduce_line(options: RunOptions) -> str:
     """The command line that repeats a run."""
-    return shlex.join(["hbm", "run", *option_words(options, _FLAGS, always=("seed",))])
+    return shlex.join(["hbm", "run", *option_words(replace(options, replay=True), _FLAGS, always=("seed",))])
 
 
 def known_geometries() -> list[str]:
@@ -292,6 +293,15 @@ def write_stimulus(plan: Plan, folder: Path) -> None:
         np.save(folder / f"{name}.npy", rows)
 
 
+def stimulus_of(options: Mapping[str, Any], folder: Path) -> Path:
+    """The stimulus of a run, made again from its options as its job holds them."""
+    given = dict(options)
+    params = Path(given.pop("params")) if given.get("params") else None
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items() if key != "params"}
+    write_stimulus(make_plan(RunOptions(**given, params=params)), folder)
+    return folder
+
+
 def simulate(
     plan: Plan,
     build: Build,
@@ -311,7 +321,9 @@ def simulate(
     made = folder / "stimulus"
     if stimulus is None:
         write_stimulus(plan, made)
-    job = {"stimulus": str(stimulus or made), "out": str(folder), "progress": str(progress), **plan.job}
+    options = {**vars(plan.options), "params": str(plan.options.params or "")}
+    job = {"stimulus": str(stimulus or made), "out": str(folder), "progress": str(progress), "options": options}
+    job |= plan.job
     env = {
         **plan.config.with_(job=job).to_environment(),
         REPRODUCE: typed(reproduce_line(plan.options)).replace("{", "{{").replace("}", "}}"),
@@ -450,7 +462,7 @@ def publish(staging: Path, name: str) -> Path:
     """Move the finished folder to its place; an earlier run of that name goes away."""
     final = RUNS / name
     put_in_place(staging, final)
-    for name_in in ("sim.cmd", "results.xml", "result.json", "failure.json"):
+    for name_in in ("sim.cmd", "sim.json", "results.xml", "result.json", "failure.json"):
         file = final / name_in
         if file.exists():
             file.write_text(file.read_text().replace(str(staging), str(final)))
@@ -479,6 +491,24 @@ def run_plan(plan: Plan, quiet: bool = False) -> tuple[dict[str, Any], Path]:
     return result, final
 
 
+def tell_failure(folder: Path, again: bool) -> None:
+    """What failed, in which bucket, and the waves of its replay or the command that makes them."""
+    from hbm_tb import failure, replay
+
+    found = failure.read_failure(folder)
+    if found is None:
+        return
+    lines = failure.describe(found)
+    if again and replay.allowed():
+        print("replaying the failure with waves", file=sys.stderr, flush=True)
+        made = replay.try_replay(folder)
+        lines += made.lines(folder) if made is not None else [f"waves: {replay.command_of(folder)}"]
+    else:
+        lines.append(f"waves: {replay.command_of(folder)}")
+    lines.append(f"why: {replay.why_of(folder, found)}")
+    print("\n".join(lines), flush=True)
+
+
 def run_command(options: RunOptions) -> int:
     """`hbm run`: the exit code (0 pass, or cut at the end of the wave window; 1 fail; 2 unusable input)."""
     from hbm_model.run_summary import print_summary
@@ -498,4 +528,6 @@ def run_command(options: RunOptions) -> int:
         print("\nhbm: interrupted; nothing was written, earlier run folders are as they were", file=sys.stderr)
         return 130
     print_summary(Console(), result, folder)
+    if result["status"] not in ("pass", "stopped"):
+        tell_failure(folder, options.replay)
     return EXIT.get(str(result["status"]), 1)

@@ -15,8 +15,9 @@ import numpy as np
 from hbm_model.addrmap import AddressMap
 from numpy.typing import NDArray
 
-from hbm_tb import axi, records
+from hbm_tb import axi, failure, records
 from hbm_tb import port_kernel as k
+from hbm_tb.failure import Failure
 
 Records = NDArray[np.void]
 
@@ -31,7 +32,14 @@ _MASK64 = (1 << 64) - 1
 
 
 class Mismatch(AssertionError):
-    """The channel did something that it must not do; the text says what, where, and what was expected."""
+    """The channel did something that it must not do; the text says what, where, and what was expected.
+
+    `failure`: the same in parts, for `failure.json`.
+    """
+
+    def __init__(self, text: str, failure: Failure | None = None) -> None:
+        super().__init__(text)
+        self.failure = failure
 
 
 class CommandChecker(Protocol):
@@ -216,7 +224,7 @@ class PortScoreboard:
             cmd,
         )
         if code:
-            raise Mismatch(self.describe())
+            raise Mismatch(self.describe(), self.failure())
 
     # ------------------------------------------------------------ end of test
 
@@ -380,6 +388,29 @@ class PortScoreboard:
             message += self._data_lines(axi_id, txn)
         return self._finish(message)
 
+    def failure(self) -> Failure:
+        """The recorded error in parts."""
+        e = self.state.m
+        code, cycle, a, b = (int(e[i]) for i in (k.X_CODE, k.X_CYCLE, k.X_A, k.X_B))
+        lines = [line.strip() for line in self.describe().splitlines()]
+        kind, name, expected, got = _ERROR_NAMES.get(code, ("error", f"code {code}", "", ""))
+        if code in (k.E_R_RESP, k.E_B_RESP):
+            allowed = [bit for bit in range(4) if (a >> bit & 1 if code == k.E_B_RESP else a == bit)]
+            expected = " or ".join(axi.RESP_NAMES[bit] for bit in allowed)
+            got = axi.RESP_NAMES[b & 3]
+            name += f":expected {expected} got {got}"
+        if code in (k.E_RD_SURPLUS, k.E_WR_SURPLUS):
+            cycle = a // 4  # half CK
+            got = lines[0].partition(" answers to")[0]
+        for label in ("expected", "got"):
+            line = next((line for line in lines if line.startswith(f"{label} ")), "")
+            if line and code in (k.E_R_DATA, k.E_R_TORN):
+                expected, got = (line, got) if label == "expected" else (expected, line)
+        made = failure.of_response(
+            kind, name, f"{lines[0]}; {lines[1]}", port=self.port, cycle=cycle, expected=expected, got=got
+        )
+        return replace(made, reproduce=self.settings.reproduce)
+
     def _command(self, code: int) -> str:
         return COMMAND_NAMES[code] if code < len(COMMAND_NAMES) else f"command {code}"
 
@@ -420,6 +451,31 @@ class PortScoreboard:
         if self.settings.reproduce:
             message.append(f"  reproduce: {self.settings.reproduce}")
         return "\n".join(message)
+
+
+# Code -> kind, name, expected and got of a failure, as far as they do not depend on the run.
+_ERROR_NAMES: dict[int, tuple[str, str, str, str]] = {
+    k.E_R_DATA: ("data", "R:wrong read data", "", ""),
+    k.E_R_TORN: ("data", "R:beats of one request from different writes", "", ""),
+    k.E_R_SURPLUS: ("response", "R:surplus beat", "no R beat", "an R beat"),
+    k.E_R_LAST: ("response", "R:RLAST", "", ""),
+    k.E_R_RESP: ("response", "R:RRESP", "", ""),
+    k.E_B_SURPLUS: ("response", "B:surplus", "no B", "a B"),
+    k.E_B_ID: ("response", "B:id", "ids in the order of AW", ""),
+    k.E_B_RESP: ("response", "B:BRESP", "", ""),
+    k.E_B_EARLY: ("response", "B:before the last W", "", ""),
+    k.E_RD_SURPLUS: ("response", "command:RD that no request asked for", "no RD", ""),
+    k.E_WR_SURPLUS: ("response", "command:WR that no request asked for", "no WR", ""),
+    k.E_AR_UNKNOWN: ("response", "AR:handshake that nobody offered", "", ""),
+    k.E_AW_UNKNOWN: ("response", "AW:handshake that nobody offered", "", ""),
+    k.E_W_UNKNOWN: ("response", "W:handshake that nobody offered", "", ""),
+    k.E_BANK: ("response", "command:bank that does not exist", "", ""),
+    k.E_ID: ("response", "AX:id that nobody offered", "", ""),
+    k.E_W_LAST: ("error", "stimulus:WLAST", "", ""),
+    k.E_STRB: ("error", "stimulus:strobes", "", ""),
+    k.E_FULL: ("error", "bench:too much outstanding", "", ""),
+    k.E_TIME: ("error", "bench:records out of order", "", ""),
+}
 
 
 def _spans(numbers: Iterable[int]) -> str:
@@ -463,7 +519,10 @@ class Scoreboard:
             if err is not None and len(err):
                 lines = [records.describe_error(record) for record in err[:5]]
                 more = [f"... and {len(err) - 5} more"] if len(err) > 5 else []
-                raise Mismatch("\n  ".join(["the timed side reports:", *lines, *more, *self._reproduce()]))
+                told = "\n  ".join(["the timed side reports:", *lines, *more, *self._reproduce()])
+                code = int(err[0]["code"])
+                name = records.Err(code).name if code in set(records.Err) else f"code {code}"
+                raise Mismatch(told, failure.of_timed_side(name, lines[0], int(err[0]["time"])))
             words = _words(cmd, 2) if len(cmd) else _EMPTY2
             # Legality first: an illegal command explains what follows from it.
             if self.checker is not None and len(cmd):
@@ -474,7 +533,8 @@ class Scoreboard:
                 if len(found):
                     self.violations += list(found)
                     lines = [str(v) for v in list(found)[:5]]
-                    raise Mismatch("\n  ".join(["DRAM command rules violated:", *lines, *self._reproduce()]))
+                    told = "\n  ".join(["DRAM command rules violated:", *lines, *self._reproduce()])
+                    raise Mismatch(told, getattr(found[0], "failure", None))
             for port in self.ports:
                 port.consume(acc[port.port], r[port.port], b[port.port], words)
             self.commands += len(cmd)
@@ -527,7 +587,7 @@ class Scoreboard:
             if len(problems) > 8:
                 text += f"\n  ... and {len(problems) - 8} more"
             self.failure = self.failure or text
-            raise Mismatch(text)
+            raise Mismatch(text, failure.of_open_work(problems))
 
     def compare_memory(self, pc: int, blocks: NDArray[np.int64], device: NDArray[np.uint8], step: int = 1) -> int:
         """Compare the device's bytes of the written blocks (`image`, every `step`-th) with the expected; the number."""
@@ -545,5 +605,11 @@ class Scoreboard:
                 f"got      {device[at].tobytes().hex(' ', 8)}",
                 *self._reproduce(),
             ]
-            raise Mismatch("\n  ".join(lines))
+            place = self.ports[pc].settings.address_map.unpack(pc, packed[at : at + 1].astype(np.uint64))
+            made = Failure(
+                "data", "data:device memory differs", f"{lines[0]}; {lines[1]}", pc=pc, where="device memory",
+                expected=lines[2].removeprefix("expected "), got=lines[3].removeprefix("got").strip(),
+                bank={"sid": int(place.sid[0]), "bg": int(place.bg[0]), "bank": int(place.bank[0])},
+            )  # fmt: skip
+            raise Mismatch("\n  ".join(lines), made)
         return len(packed)

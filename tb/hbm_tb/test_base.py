@@ -59,6 +59,8 @@ class HbmTest(uvm_test):  # type: ignore[misc]
             self.drop_objection()
         except BaseException as problem:
             failure = problem
+            if isinstance(problem, Exception):
+                self.env.checks.note(problem)
             raise
         finally:
             if self.recorded:

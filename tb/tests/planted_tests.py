@@ -52,6 +52,7 @@ class Planted(EffectTest, RandomTraffic):
             await self.end()
         except (Mismatch, TimeoutError) as problem:
             self._note(problem)
+            self.env.checks.note(problem)
             raise
         self._note(None)
         self.drop_objection()

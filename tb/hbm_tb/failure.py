@@ -1,0 +1,335 @@
+"""What a failed run says of its failure: `failure.json` in its run folder (docs/debugging.md).
+
+The check that found it makes a `Failure`; the simulation writes it as `failure_<test>.json`, and the process that ran
+the simulation puts that of the first failed test in place as `failure.json`, or makes one from the log where the
+simulator ended without a word. Its `signature` is free of everything that differs from run to run (CK, rows, columns,
+seeds, addresses): runs with the same signature belong into one bucket.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from hbm_model.commands import BANK_COMMANDS, CHANNEL_COMMANDS, COLUMN_COMMANDS, Cmd, ck_number, ck_text
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SCHEMA: Final = 1
+FILE: Final = "failure.json"
+KINDS: Final = ("difference", "violation", "data", "response", "assertion", "hang", "error")
+RESET: Final = "HBM_TB_RESET"  # the bench says when (ns) cycle 0 of a run began
+
+Bank = dict[str, int]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One failure. CK are those of the pins since reset was released; None where there is none."""
+
+    kind: str  # of KINDS
+    signature: str
+    headline: str  # one line, with all numbers
+    ck: float | None = None  # where to look
+    cycle: int | None = None  # controller cycle in which it was decided or seen
+    pc: int | None = None
+    where: str = ""  # pin, port or command
+    expected: str = ""
+    got: str = ""
+    rule: str | None = None  # of the rule table (docs/rules.md)
+    paragraph: str | None = None  # of docs/microarchitecture.md
+    bank: Bank | None = None  # sid, bg, bank
+    reproduce: str = ""  # the command that repeats the run
+    test: str = ""
+    seen_cycle: int | None = None  # controller cycle that had been reached when it was told
+    resets: int = 0  # in the middle of the test, before it
+    difference: str = ""  # first command that the exact model expected otherwise, where another check told first
+    difference_ck: float | None = None
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"{self.kind} is no kind of failure")
+
+    def write(self, path: Path) -> None:
+        """As JSON, in one step."""
+        fresh = path.with_name(f"{path.name}.new")
+        fresh.write_text(json.dumps(asdict(self), indent=1) + "\n")
+        fresh.rename(path)
+
+
+def read_failure(folder: Path, name: str = FILE) -> Failure | None:
+    """The failure of a run folder; None where there is none that can be read."""
+    try:
+        given = json.loads((folder / name).read_text())
+        known = {each.name for each in fields(Failure)}
+        return Failure(**{key: value for key, value in given.items() if key in known})
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+
+
+# ---------------------------------------------------------------- words
+
+
+def general(text: str, most: int = 120) -> str:
+    """A sentence without the numbers that differ from run to run; names like M5.5, hbm2 or tRRD_S stay."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    line = re.sub(r"(/[\w.+-]+){2,}/?", "<path>", line)
+    line = re.sub(r"\b0x[0-9a-fA-F]+", "#", line)
+    line = re.sub(r"(?<![\w.])-?\d[\d,]*(\.\d+)?(?![\w])", "#", line)
+    return line[:most]
+
+
+def bank_of(command: np.void | None) -> Bank | None:
+    """Where a command goes, for commands to one bank."""
+    if command is None or Cmd(int(command["cmd"])) not in BANK_COMMANDS:
+        return None
+    return {name: int(command[name]) for name in ("sid", "bg", "bank")}
+
+
+def command_text(command: np.void | None) -> str:
+    """`ACT 0.2.1 row 0x1a4 at CK 4711`; `nothing` for none."""
+    if command is None:
+        return "nothing"
+    cmd = Cmd(int(command["cmd"]))
+    parts = [cmd.name]
+    if cmd is Cmd.MRS:
+        parts.append(f"MR{int(command['row']) >> 8} = {int(command['row']) & 255:#04x}")
+    if cmd in BANK_COMMANDS:
+        parts.append(f"{command['sid']}.{command['bg']}.{command['bank']}")
+    if cmd is Cmd.ACT:
+        parts.append(f"row {int(command['row']):#x}")
+    if cmd in COLUMN_COMMANDS:
+        parts.append(f"col {command['col']}")
+    return " ".join([*parts, f"at CK {ck_text(int(command['time']))}"])
+
+
+def _kind_text(command: np.void | None) -> str:
+    return "none" if command is None else Cmd(int(command["cmd"])).name
+
+
+def relation(expected: np.void | None, got: np.void | None) -> str:
+    """What came in the place of the expected command, without numbers: `none`, `PRE`, `ACT later`, `RD of another
+    bank`.
+    """
+    if expected is None or got is None or expected["cmd"] != got["cmd"]:
+        return _kind_text(got)
+    name = _kind_text(got)
+    if bank_of(expected) != bank_of(got):
+        return f"{name} of another bank"
+    for key, word in (("row", "row"), ("col", "column")):
+        used = (Cmd.ACT, Cmd.MRS) if key == "row" else COLUMN_COMMANDS
+        if Cmd(int(got["cmd"])) in used and expected[key] != got[key]:
+            return f"{name} of another {word}"
+    if expected["time"] != got["time"]:
+        return f"{name} {'later' if got['time'] > expected['time'] else 'earlier'}"
+    return f"{name} of another PC" if expected["pc"] != got["pc"] else name
+
+
+def short_paragraph(text: str) -> str:
+    """The numbers of the paragraphs that a sentence names: `M5.5 M5.3`."""
+    return " ".join(re.findall(r"M\d+(?:\.\d+)?", text))
+
+
+# ---------------------------------------------------------------- what the checks find
+
+
+def of_difference(got: np.void | None, expected: np.void | None, cycle: int, paragraph: str) -> Failure:
+    """The channel and the exact model differ in a command."""
+    both = [each for each in (got, expected) if each is not None]
+    first = min(both, key=lambda each: int(each["time"]))
+    column = Cmd(int(first["cmd"])) in COLUMN_COMMANDS
+    bus = "column" if column else "row"
+    pc = None if Cmd(int(first["cmd"])) in CHANNEL_COMMANDS else int(first["pc"])
+    sentence = f"expected {command_text(expected)}, got {command_text(got)}"
+    return Failure(
+        "difference",
+        f"difference:{bus}:expected {_kind_text(expected)} got {relation(expected, got)}:{short_paragraph(paragraph)}",
+        f"{'' if pc is None else f'PC{pc}: '}{sentence}",
+        ck=ck_number(int(first["time"])),
+        cycle=cycle,
+        pc=pc,
+        where=f"{bus} command",
+        expected=command_text(expected),
+        got=command_text(got),
+        paragraph=paragraph,
+        bank=bank_of(expected if expected is not None else got),
+    )
+
+
+def of_port(port: int, what: str, expected: str, got: str, relation: str, cycle: int, paragraph: str) -> Failure:
+    """The channel and the exact model differ at a port; what: AR, AW, W (handshake), R or B; relation: numberless."""
+    return Failure(
+        "difference",
+        f"difference:{what}:{relation}:{short_paragraph(paragraph)}",
+        f"{what} of port {port}: expected {expected}, got {got}",
+        ck=2.0 * cycle,
+        cycle=cycle,
+        pc=port,
+        where=f"{what} of port {port}",
+        expected=expected,
+        got=got,
+        paragraph=paragraph,
+    )
+
+
+def of_violation(line: str, rule: str, command: np.void, earlier: np.void | None, earliest: str) -> Failure:
+    """A command breaks a rule; line: its sentence."""
+    cmd = Cmd(int(command["cmd"]))
+    return Failure(
+        "violation",
+        f"violation:{rule}:{cmd.name}",
+        line,
+        ck=ck_number(int(command["time"])),
+        cycle=int(command["time"]) // 4,
+        pc=None if cmd in CHANNEL_COMMANDS else int(command["pc"]),
+        where=f"command {cmd.name}",
+        expected=earliest,
+        got=command_text(command) + (f", after {command_text(earlier)}" if earlier is not None else ""),
+        rule=rule,
+        bank=bank_of(command),
+    )
+
+
+def of_response(kind: str, name: str, headline: str, *, port: int, cycle: int, expected: str, got: str) -> Failure:
+    """The scoreboard found wrong data or a wrong response; name: of the check, without numbers."""
+    return Failure(
+        kind, f"{kind}:{name}", headline, ck=2.0 * cycle, cycle=cycle, pc=port, where=f"port {port}",
+        expected=expected, got=got,
+    )  # fmt: skip
+
+
+def of_timed_side(code: str, text: str, half_ck: int) -> Failure:
+    """An error record of the timed side; code: its name, text: its sentence."""
+    hang = code == "WATCHDOG"
+    waits = re.search(r"waiting for (.*)", text)
+    kind = "hang" if hang else "data" if code in _DATA_CODES else "response" if code in _RESPONSE_CODES else "error"
+    name = f"waiting for {general(re.sub(r' of port [0-9]', '', waits[1]))}" if hang and waits else code
+    return Failure(
+        kind, f"{kind}:{'' if hang else 'pins:'}{name}", text, ck=ck_number(half_ck), cycle=half_ck // 4,
+        where="timed side of the bench", got=text,
+    )  # fmt: skip
+
+
+_DATA_CODES: Final = ("WRITE_NO_DATA", "WRITE_SURPLUS_DATA", "DATA_COLLISION", "MASK_WITHOUT_PINS")
+_RESPONSE_CODES: Final = ("R_SURPLUS", "B_SURPLUS", "R_LAST", "HANDSHAKE", "APB_TIMEOUT")
+
+
+def of_counters(names: Sequence[str], lines: Sequence[str], cycle: int) -> Failure:
+    """Performance counters differ from the model's."""
+    plain = sorted({re.sub(r"\d+", "#", name) for name in names}) or ["snapshot"]
+    return Failure(
+        "difference", f"difference:counters:{' '.join(plain[:3])}:M9", f"counters: {lines[0] if lines else 'differ'}",
+        ck=2.0 * cycle, cycle=cycle, where="counters", got="; ".join(lines[:3]), paragraph="M9, the counters",
+    )  # fmt: skip
+
+
+def of_open_work(problems: Sequence[str]) -> Failure:
+    """A test ended with something still open, or nothing checked. The one that asked knows the cycle."""
+    first = problems[0] if problems else "open work"
+    nothing = "nothing was" in first
+    if (due := re.search(r"(\w+) commands are missing", first)) is not None:
+        name = f"end:{due[1]} commands missing"
+    elif "response lost" in first:
+        name = f"end:{'B' if 'no B' in first else 'R'} lost"
+    else:
+        name = f"end:{general(re.sub(r'^port [0-9]: ', '', first))}"
+    kind = "error" if nothing else "response"
+    return Failure(kind, f"{kind}:{name}", f"at the end of the test: {first}", got=first)
+
+
+def of_message(text: str) -> Failure:
+    """Any other message."""
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "no message")
+    kind = "assertion" if "assertions or $error" in first else "error"
+    return Failure(kind, f"{kind}:{general(first)}", first[:300], got=first[:300])
+
+
+# ---------------------------------------------------------------- a simulation that ended without a word
+
+_ASSERTION = re.compile(
+    r"^\[(?P<time>\d+)\] %(?:Error|Fatal)[^:]*: (?P<file>[^:\s]+):(?P<line>\d+):"
+    r"\s*(?P<text>.*)$",
+    re.MULTILINE,
+)
+
+
+def of_end(status: str, reason: str, log: str) -> Failure:
+    """From the status and the log of a simulation: an assertion, a time-out, a crash."""
+    if status == "timeout":
+        return Failure("hang", "hang:time-out of the run", reason, got=reason)
+    if (found := _ASSERTION.search(log)) is not None:
+        text = found["text"]
+        scope = re.search(r"in ([\w.\[\]]+)", text)
+        name = Path(found["file"]).name
+        place = general(re.sub(r"\[\d+\]", "", scope[1].rstrip(".:"))) if scope else ""
+        after = text[scope.end() :].lstrip(".: ") if scope else text
+        label = place.rsplit(".", 1)[-1] if place else general(text, 60)
+        resets = [int(each) for each in re.findall(rf"^{RESET} (\d+)", log[: found.start()], re.MULTILINE)]
+        ns = int(found["time"])
+        ck = float(ns - resets[-1]) if resets else None
+        where = f"{name}:{found['line']} {place}".strip()
+        return Failure(
+            "assertion", f"assertion:{name}:{label}", f"assertion in {where}: {after or text}", ck=ck,
+            cycle=None if ck is None else int(ck) // 2, where=where, got=after or text,
+            seen_cycle=None if ck is None else int(ck) // 2 + 1,
+        )  # fmt: skip
+    return of_message(reason or f"the simulation ended as {status}")
+
+
+# ---------------------------------------------------------------- files
+
+
+def file_of_test(test: str) -> str:
+    """Name of the file that the simulation writes for a test."""
+    return f"failure_{test}.json"
+
+
+def clear(folder: Path) -> None:
+    """Take away what earlier runs said."""
+    for path in (*folder.glob("failure_*.json"), folder / FILE):
+        with suppress(FileNotFoundError):
+            path.unlink()
+
+
+def settle(
+    folder: Path, status: str, reason: str, log: str, tests: Mapping[str, str], reproduce: str = ""
+) -> Failure | None:
+    """`failure.json` of a simulation that ended; none where it passed or a wave window ended it."""
+    if status in ("pass", "stopped"):
+        clear(folder)
+        return None
+    failed = [name.rsplit(".", 1)[-1] for name, outcome in tests.items() if outcome == "fail"]
+    passed = {name.rsplit(".", 1)[-1] for name, outcome in tests.items() if outcome == "pass"}
+    for name in passed:  # a test that wants a failure passes with it
+        with suppress(FileNotFoundError):
+            (folder / file_of_test(name)).unlink()
+    known = [found for name in failed if (found := read_failure(folder, file_of_test(name))) is not None]
+    if not known and not tests:  # the simulator died: what the bench had told before stands
+        known = [found for path in sorted(folder.glob("failure_*.json")) if (found := read_failure(folder, path.name))]
+    found = known[0] if known else of_end(status, reason, log)
+    if found.kind == "assertion" and _ASSERTION.search(log):  # the bench only counts them
+        found = replace(of_end(status, reason, log), test=found.test, resets=found.resets)
+    if not found.reproduce and reproduce:
+        found = replace(found, reproduce=reproduce)
+    found.write(folder / FILE)
+    return found
+
+
+def describe(found: Mapping[str, Any] | Failure) -> list[str]:
+    """The failure in a few lines for a person."""
+    given = asdict(found) if isinstance(found, Failure) else dict(found)
+    lines = [f"{given['kind']}: {given['headline']}"]
+    if given.get("ck") is not None:
+        lines.append(f"at CK {given['ck']:g}, cycle {given['cycle']}")
+    if given.get("difference"):
+        lines.append(f"first command that the exact model expected otherwise: {given['difference']}")
+    if given.get("paragraph"):
+        lines.append(f"decided by {given['paragraph']} (docs/microarchitecture.md)")
+    return [*lines, f"bucket: {given['signature']}"]
