@@ -1,7 +1,7 @@
 """From a list of jobs to an exit code: what `hbm exact`, `hbm regress` and their like have in common.
 
-Exit 0: all passed. 1: something failed. 2: unusable input. 3: nothing failed, but a wave window ended a run.
-130: interrupted; the same command goes on.
+Exit 0: all passed, or a wave window ended the run. 1: something failed. 2: unusable input. 130: interrupted; the same
+command goes on.
 """
 
 from __future__ import annotations
