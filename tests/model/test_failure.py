@@ -1,0 +1,123 @@
+"""What a failed run says: one signature for the same failure, another one for another; nothing that differs by run."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hbm_model.binding import command_at
+from hbm_model.commands import Cmd
+from hbm_tb import failure
+from hbm_tb.failure import Failure, general, of_difference, of_end, of_message, of_timed_side, of_violation, settle
+
+
+def act(ck: float, bank: int = 2, row: int = 77, pc: int = 0) -> np.void:
+    """An ACT to bank 0.1.`bank`."""
+    return command_at(Cmd.ACT, int(2 * ck), pc, 0, 1, bank, row=row)
+
+
+M55 = "M5.5, the choice of the ACT, and M5.3, the grant"
+
+
+def test_a_difference_has_its_numbers_in_the_headline_and_none_in_the_signature() -> None:
+    """The same difference at another CK, bank and row is the same bucket."""
+    one = of_difference(None, act(4711), 2352, M55)
+    assert one.signature == "difference:row:expected ACT got none:M5.5 M5.3"
+    assert one.headline == "PC0: expected ACT 0.1.2 row 0x4d at CK 4711, got nothing"
+    assert (one.ck, one.cycle, one.pc, one.bank) == (4711, 2352, 0, {"sid": 0, "bg": 1, "bank": 2})
+    assert (one.expected, one.got, one.paragraph) == ("ACT 0.1.2 row 0x4d at CK 4711", "nothing", M55)
+    other = of_difference(None, act(99, bank=0, row=5, pc=1), 46, M55)
+    assert other.signature == one.signature and other.headline != one.headline
+
+
+@pytest.mark.parametrize(
+    ("got", "words"),
+    [
+        (act(4713), "ACT later"),
+        (act(4709), "ACT earlier"),
+        (act(4711, bank=3), "ACT of another bank"),
+        (act(4711, row=78), "ACT of another row"),
+        (command_at(Cmd.PRE, 9422, 0, 0, 1, 2), "PRE"),
+        (None, "none"),
+    ],
+)
+def test_what_came_instead_makes_another_bucket(got: np.void | None, words: str) -> None:
+    """Later, earlier, another bank, another command: each a bucket of its own."""
+    assert of_difference(got, act(4711), 2352, M55).signature == f"difference:row:expected ACT got {words}:M5.5 M5.3"
+
+
+def test_the_earlier_of_both_commands_is_where_to_look() -> None:
+    """The marker stands where the two sides part."""
+    early = of_difference(act(4000), act(4711), 1997, M55)
+    assert early.ck == 4000 and early.signature.startswith("difference:row:expected ACT got ACT earlier")
+    column = of_difference(command_at(Cmd.RD, 802, 1, 0, 0, 3, col=4), None, 197, "M4.1 and M4.2, the column selection")
+    assert column.signature == "difference:column:expected none got RD:M4.1 M4.2"
+    assert column.headline == "PC1: expected nothing, got RD 0.0.3 col 4 at CK 401"
+
+
+def test_a_rule_and_a_command_are_a_bucket() -> None:
+    """Where and when does not matter; which rule and which command does."""
+    line = "tRCDRD: RD pc0 sid0 bg1 bank2 col 3 at CK 800 breaks tRCDRD after ACT pc0 at CK 790: legal from CK 805"
+    found = of_violation(line, "tRCDRD", command_at(Cmd.RD, 1600, 0, 0, 1, 2, col=3), act(790), "legal from CK 805")
+    assert found.signature == "violation:tRCDRD:RD"
+    assert (found.rule, found.ck, found.expected) == ("tRCDRD", 800, "legal from CK 805")
+    assert found.got == "RD 0.1.2 col 3 at CK 800, after ACT 0.1.2 row 0x4d at CK 790"
+
+
+def test_a_hang_says_what_is_waited_for() -> None:
+    """Not how long, and not at which port."""
+    one = of_timed_side("WATCHDOG", "CK 9000: no progress for 20000 cycles; waiting for ARREADY of port 1", 18000)
+    assert (one.kind, one.signature, one.ck) == ("hang", "hang:waiting for ARREADY", 9000)
+    other = of_timed_side("WRITE_NO_DATA", "CK 7: write data is due and the lanes are not driven (PC 0)", 14)
+    assert other.signature == "data:pins:WRITE_NO_DATA"
+
+
+def test_general_text_keeps_names_and_drops_numbers() -> None:
+    """M5.5 and hbm2_s1 are names; 4,711, 0x1f, -3 and paths are not."""
+    assert general("M5.5: 4,711 of 0x1f at -3 in /work/x/y.sv of hbm2_s1") == "M5.5: # of # at # in <path> of hbm2_s1"
+    assert of_message("1234 open\nmore").signature == of_message("99 open\nless").signature == "error:# open"
+
+
+def test_an_assertion_is_told_from_the_log() -> None:
+    """Its module and label name the bucket; the time becomes a CK where the bench said when reset ended."""
+    log = (
+        "HBM_TB_RESET 33\n"
+        "[5033] %Error: hbm_fifo.sv:41: Assertion failed in tb_top.u_channel.g_pc[1].u_pc.u_fifo.no_overflow: 'assert' "
+        "failed.\n%Error: /a/b/hbm_fifo.sv:41: Verilog $stop\n"
+    )
+    found = of_end("fail", "simulator ended with code 134", log)
+    assert found.kind == "assertion" and found.signature == "assertion:hbm_fifo.sv:no_overflow"
+    assert (found.ck, found.cycle) == (5000.0, 2500)
+    assert of_end("timeout", "not finished after 60 s", "").signature == "hang:time-out of the run"
+    died = of_end("fail", "simulator ended with code -11", "")
+    assert died.signature == "error:simulator ended with code #"
+
+
+def test_only_failed_runs_keep_a_file(tmp_path: Path) -> None:
+    """The file of a test that passed although it told of a failure goes; the first failed test's becomes that of the run."""
+    for name in ("Good", "Bad"):
+        of_message(f"{name} tells").write(tmp_path / failure.file_of_test(name))
+    settle(tmp_path, "fail", "Bad: x", "", {"m.Good": "pass", "m.Bad": "fail"}, "make test TEST=Bad")
+    written = json.loads((tmp_path / "failure.json").read_text())
+    assert written["headline"] == "Bad tells" and written["reproduce"] == "make test TEST=Bad" and written["schema"] == 1
+    assert not (tmp_path / "failure_Good.json").exists()
+    settle(tmp_path, "pass", "", "", {"m.Bad": "pass"})
+    assert not list(tmp_path.glob("failure*.json"))
+
+
+def test_the_schema_is_what_readers_rely_on(tmp_path: Path) -> None:
+    """The fields that the bucket page and the site show."""
+    found = of_difference(None, act(4711), 2352, M55)
+    found.write(tmp_path / "failure.json")
+    given = json.loads((tmp_path / "failure.json").read_text())
+    wanted = "schema kind signature headline ck cycle pc where expected got rule paragraph bank reproduce".split()
+    assert set(wanted) <= set(given)
+    assert failure.read_failure(tmp_path) == found
+    assert not re.search(r"\b\d{2,}\b", given["signature"])
+    (tmp_path / "failure.json").write_text("{")
+    assert failure.read_failure(tmp_path) is None
+    with pytest.raises(ValueError, match="no kind"):
+        Failure("odd", "", "")
