@@ -43,7 +43,14 @@ def run_small(test: str, bug: str = "", seed: int = 1, folder: Path | None = Non
 
 
 if __name__ == "__main__":
-    words = [*sys.argv[1:], "", "", ""]
-    outcome = run_small(words[0] or "RandomTraffic", words[1].strip("-"), int(words[2] or 1), waves="--waves" in words)
+    import argparse
+
+    words = argparse.ArgumentParser(description=__doc__)
+    words.add_argument("test", nargs="?", default="RandomTraffic")
+    words.add_argument("bug", nargs="?", default="-", help="a name of small_controller.sv; -: none")
+    words.add_argument("seed", nargs="?", type=int, default=1)
+    words.add_argument("--waves", action="store_true", help="write waves.fst")
+    given = words.parse_args()
+    outcome = run_small(given.test, given.bug.strip("-"), given.seed, waves=given.waves)
     print(f"{outcome.status} {outcome.reason}\n  {outcome.run_dir / 'report.html'}")
     sys.exit(0 if outcome.passed else 1)
