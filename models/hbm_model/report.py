@@ -350,10 +350,11 @@ def run_report(
     name = str(result.get("name") or result.get("test") or "run")
     headed, stacks = [], []
     if counted := result.get("counters"):
+        source = f", of the {result['counters_of']}" if "counters_of" in result else ""
         headed = [
-            ("Counters (M9)", counters.count_rows(counted)),
-            ("Stall causes (M9.3)", counters.cause_rows(counted)),
-            ("Read latency (M9.4)", counters.latency_rows(counted)),
+            (f"Counters (M9){source}", counters.count_rows(counted)),
+            (f"Stall causes (M9.3){source}", counters.cause_rows(counted)),
+            (f"Read latency (M9.4){source}", counters.latency_rows(counted)),
         ]
         stacks = [
             (f"PC{n}", [(counters.CAUSES[cause], share) for cause, share in parts.items()])

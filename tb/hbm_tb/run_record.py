@@ -53,6 +53,9 @@ def save(env: HbmEnv, failure: BaseException | None, folder: Path | None = None)
         result["exact"] = dict(checks.exact.compared)
     if env.counts:
         result["counters"] = as_result(env.counts)
+    elif checks.exact is not None:
+        # The run ended before it read its own counters: those of the exact model up to there.
+        result |= {"counters": as_result(checks.exact.channel.counters()), "counters_of": "exact model"}
     np.savez_compressed(home / SERIES, **stats.series(checks.board))  # type: ignore[arg-type]
     np.savez_compressed(home / COMMANDS, commands=checks.commands)
     (home / RESULT).write_text(json.dumps(result, indent=1) + "\n")
