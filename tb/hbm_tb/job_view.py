@@ -129,6 +129,12 @@ class LiveView(Watcher):
                 self.waits_said = time.monotonic()
                 self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
+    def changed(self, names: Sequence[str]) -> None:
+        """A table over two states of the sources must not be taken for one of either."""
+        some = ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
+        text = f"sources were changed while the list ran: {len(names)} runs saw others than the first ones ({some}); "
+        self.console.print(text + "the same command repeats what is needed", markup=False, soft_wrap=True)
+
     def end(self) -> None:
         """Leave the display."""
         if self.live is not None:

@@ -300,6 +300,9 @@ class Watcher:
     def waits(self, text: str) -> None:
         """Called as often: what the engine waits for, empty for nothing."""
 
+    def changed(self, names: Sequence[str]) -> None:
+        """These runs saw other sources than the list began with: somebody edited them meanwhile."""
+
     def end(self) -> None:
         """The list came to its end or was interrupted."""
 
@@ -426,6 +429,10 @@ def run_jobs(
             engine.close()
             watcher.end()
     ordered = {job.name: results[job.name] for job in jobs}
+    ran = {job.name: (job, ordered[job.name].content) for job in jobs}
+    strayed = [name for name, (job, content) in ran.items() if content and job.key(content) != keys[name]]
+    if strayed:
+        watcher.changed(strayed)
     store.end(ordered)
     return ordered
 

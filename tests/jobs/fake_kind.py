@@ -29,14 +29,16 @@ def _started(diary: Path) -> list[str]:
 
 
 def run(arguments: dict[str, Any], folder: Path) -> Outcome:
-    """`do`: pass, fail, raise, exit, kill, kill_once, liar, hang, hang_once, and what a disk can do to a worker:
-    no_disk, no_disk_once (its folder goes), torn (half an outcome), full, full_once (not a byte more).
+    """`do`: pass, fail, raise, exit, kill, kill_once, liar, hang, hang_once, edit (the sources), and what a disk can do
+    to a worker: no_disk, no_disk_once (its folder goes), torn (half an outcome), full, full_once (not a byte more).
 
     `reason`: why it fails; `failure`: content of failure.json; `leaves`: files to leave.
     `meet`: end not before so many jobs have started; `last`: seconds of work, so that a signal meets jobs under way.
     """
     diary = Path(arguments["diary"])
     _write(diary, "start", folder)
+    if arguments["do"] == "edit":
+        Path(arguments["content"]).write_text("edited meanwhile")
     starts = _started(diary).count(folder.name)
     while len(_started(diary)) < arguments.get("meet", 0):
         time.sleep(0.01)  # between two looks at the diary; the limit of the job ends a wait in vain

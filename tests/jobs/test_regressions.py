@@ -157,6 +157,16 @@ def test_a_regression_is_one_way_through_the_list(bench: Bench) -> None:
         assert [run.content for run in results.history("g/a")] == ["build 1", "build 2"]
 
 
+def test_sources_that_change_meanwhile_are_told(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run that saw other sources than the list began with is no result of the next regression."""
+    given = [bench.job("a", "edit"), bench.job("b")]
+    assert run_list("fakes", bench.folder / "list", given, ListOptions(jobs=1)).code == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "sources were changed while the list ran: 1 runs saw others than the first ones (b)" in told
+    bench.run(*given)
+    assert bench.starts() == ["a", "b", "a"]
+
+
 def test_what_is_lost_in_a_finished_regression_is_repeated_by_the_next(bench: Bench) -> None:
     """`died` holds within its regression, not beyond."""
     run(bench, bench.job("x", "kill"))
