@@ -1,0 +1,311 @@
+"""Coverage merged, excluded, judged and exported, from small data files of Verilator and run folders made by hand."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hbm_model.commands import Cmd
+from hbm_model.errors import InputError
+from hbm_tb import coverage_cmd, coverage_files, coverage_rtl, records
+from hbm_tb.config import BenchConfig
+from hbm_tb.coverage import POINTS, Coverage
+from hbm_tb.coverage_pattern import regex, select
+from hbm_tb.coverage_rtl import Exclusion, Point
+from hbm_tb.job_list import ListOptions
+
+DATA = Path(__file__).with_name("coverage_data") / "lane_turn.dat"
+FILE = "rtl/host/hbm_lane_turn.sv"
+RUN_Q = "run_q[3]"  # the counter of that module, its top bit
+
+
+def _run(folder: Path, build: str = "tb_top-hbm2_s1", status: str = "pass", edit: tuple[str, str] = ("", "")) -> Path:
+    """A run folder as a job with coverage leaves it; `edit` changes the data."""
+    folder.mkdir(parents=True)
+    text = DATA.read_text()
+    if edit[0]:
+        assert edit[0] in text
+        text = text.replace(*edit)
+    (folder / coverage_files.DATA).write_text(text)
+    coverage_files.pack(folder)
+    (folder / "sim.cmd").write_text(f"A='b' /work/build/sim/{build}-cov-0123456789abcdef/sim +x\n")
+    (folder / "outcome.json").write_text(json.dumps({"status": status, "attempt": "x"}))
+    case = '<testcase classname="axi_tests" name="EveryWrap"/>'
+    if status != "pass":
+        case = case.replace("/>", '><failure message="no"/></testcase>')
+    (folder / "results.xml").write_text(f"<testsuites><testsuite>{case}</testsuite></testsuites>")
+    functional = {"schema": 2, "points": {"axi.port": {"pc0/read": 3, "pc1/write": 1}}}
+    (folder / "coverage_EveryWrap.json").write_text(json.dumps(functional))
+    return folder
+
+
+def _hole(text: str) -> tuple[str, str]:
+    """An edit that takes the hits of a point away."""
+    line = next(line for line in DATA.read_text().splitlines() if f"\x02{text}\x01" in line)
+    return line, f"{line.rpartition(' ')[0]} 0"
+
+
+# ---------------------------------------------------------------- patterns
+
+
+def test_patterns() -> None:
+    """Any text, numbers, words; brackets are themselves."""
+    names = ["a[0]", "a[1]", "a[12]", "b[1]", "a0"]
+    assert select("a[{0..1}]", names) == ["a[0]", "a[1]"]
+    assert select("{a,b}[1]", names) == ["a[1]", "b[1]"]
+    assert select("a*", names) == ["a[0]", "a[1]", "a[12]", "a0"]
+    assert not regex("a[1]").fullmatch("a1")
+
+
+# ---------------------------------------------------------------- RTL
+
+
+def test_runs_and_builds_are_merged(tmp_path: Path) -> None:
+    """Counts add up over runs; a point knows the builds that have it; the data is packed."""
+    first = _run(tmp_path / "one", edit=_hole("if"))
+    second = _run(tmp_path / "two", "tb_top-hbm3_s2")
+    assert not (first / coverage_files.DATA).exists()
+    merged = coverage_rtl.merge([folder / coverage_files.PACKED for folder in (first, second)])
+    points = {point.what: point for point in merged if point.kind == "branch"}
+    assert set(points) == {"if", "else"} and all(point.file == FILE for point in points.values())
+    assert merged[points["if"]].count == 430 and merged[points["else"]].count == 2 * 79142
+    assert merged[points["if"]].builds == {"hbm2_s1", "hbm3_s2"}
+    (module,) = coverage_rtl.modules_of(merged, [])
+    assert module.sums["branch"].percent == 100 and not module.generated
+
+
+def test_a_damaged_data_file_is_told(tmp_path: Path) -> None:
+    """No data of Verilator: one line with the file."""
+    bad = tmp_path / "coverage.dat"
+    bad.write_text("hello")
+    with pytest.raises(InputError, match=r"coverage.dat: no coverage data"):
+        coverage_rtl.merge([bad])
+
+
+def test_generated_code_is_apart() -> None:
+    """It has sums of its own."""
+    merged = {
+        Point("rtl/gen/a.sv", 1, 1, "line", "block"): coverage_rtl.Hits(0),
+        Point("rtl/host/b.sv", 1, 1, "line", "block"): coverage_rtl.Hits(1),
+    }
+    modules = coverage_rtl.modules_of(merged, [])
+    assert coverage_rtl.totals(modules)["line"].percent == 100
+    assert coverage_rtl.totals(modules, generated=True)["line"].percent == 0
+
+
+def test_holes_are_grouped_for_people() -> None:
+    """Bits of a signal in one line, both directions as one where they are alike."""
+    points = [Point(FILE, 7, 1, "toggle", f"x[{bit}]:{way}") for bit in (0, 1, 2, 5) for way in ("0->1", "1->0")]
+    points += [Point(FILE, 8, 1, "toggle", "y:1->0"), Point(FILE, 9, 1, "branch", "else")]
+    texts = [text for _, text, _ in coverage_rtl.grouped(points)]
+    assert texts == ["x[5,2:0] never toggles", "y never goes 1->0", "branch else"]
+
+
+# ---------------------------------------------------------------- exclusions
+
+
+def _merged(tmp_path: Path, *holes: str) -> coverage_rtl.Merged:
+    folder = _run(tmp_path / "run")
+    text = coverage_files.read(folder / coverage_files.PACKED)
+    for hole in holes:
+        text = text.replace(*_hole(hole))
+    path = folder / "again.dat"
+    path.write_text(text)
+    return coverage_rtl.merge([path])
+
+
+def _exclusion(kind: str, what: str, source: str = "", module: str = "hbm_lane_turn") -> Exclusion:
+    return Exclusion(module, kind, (what,), source, "a reason of the test")
+
+
+def test_an_exclusion_takes_points_out(tmp_path: Path) -> None:
+    """What is excluded counts neither as hit nor as missing."""
+    merged = _merged(tmp_path, "if", f"{RUN_Q}:0->1", f"{RUN_Q}:1->0")
+    chosen = [_exclusion("branch", "if"), _exclusion("toggle", RUN_Q)]
+    assert coverage_rtl.exclude(merged, chosen, complete=True) == []
+    assert [len(one.points) for one in chosen] == [1, 2]
+    (module,) = coverage_rtl.modules_of(merged, chosen)
+    assert module.sums["branch"].excluded == 1 and module.sums["toggle"].excluded == 2 and not module.holes
+
+
+def test_an_exclusion_of_something_hit_is_an_error(tmp_path: Path) -> None:
+    """Its reason is not true: also when only one direction of a bit was hit."""
+    merged = _merged(tmp_path, f"{RUN_Q}:0->1")
+    (line,) = coverage_rtl.exclude(merged, [_exclusion("toggle", RUN_Q)], complete=False)
+    assert line.startswith("exclusion hbm_lane_turn toggle run_q[3]: 1 of its points were hit, first run_q[3]:1->0")
+
+
+def test_an_exclusion_of_nothing_is_an_error(tmp_path: Path) -> None:
+    """Where the data of all builds is there; with a part of them the rest may be elsewhere."""
+    merged = _merged(tmp_path)
+    for wrong in (
+        _exclusion("toggle", "no_such[1]"),
+        _exclusion("branch", "case"),
+        _exclusion("branch", "if", module="hbm_other"),
+        _exclusion("branch", "if", source="no such text"),
+    ):
+        assert coverage_rtl.exclude(merged, [wrong], complete=True) == [f"exclusion {wrong.name}: matches nothing"]
+        assert coverage_rtl.exclude(merged, [wrong], complete=False) == []
+
+
+FILES = {
+    "no reason": ("- {module: a, kind: line, what: b}", "exclusion 1: missing reason"),
+    "short reason": ("- {module: a, kind: line, what: b, reason: dead}", "exclusion 1: a reason is a sentence"),
+    "unknown kind": ("- {module: a, kind: expr, what: b, reason: never ever}", "kind 'expr' is none of line, branch"),
+    "unknown key": ("- {module: a, kind: line, what: b, reason: never ever, x: 1}", "exclusion 1: unknown x"),
+    "no list": ("a: b", "expected a list of exclusions"),
+    "no YAML": ("- [", "while parsing"),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_wrong_exclusions_file_is_one_line(case: str, tmp_path: Path) -> None:
+    """File and place."""
+    text, expected = FILES[case]
+    path = tmp_path / "exclusions.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as told:
+        coverage_rtl.read_exclusions(path)
+    assert expected in str(told.value) and str(told.value).startswith("exclusions.yaml")
+
+
+def test_the_exclusions_can_be_read() -> None:
+    """Each has a reason; a module is named, or a pattern of modules that exist."""
+    modules = [path.stem for path in (coverage_rtl.EXCLUSIONS.parents[1] / "rtl").rglob("*.sv")]
+    for one in coverage_rtl.read_exclusions():
+        assert select(one.module, modules), f"{one.name}: no such module"
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_what_runs_left_becomes_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Merged, judged, and written in four forms; a failed run gives no coverage, but its test counts as failed."""
+    runs, out = tmp_path / "list", tmp_path / "out"
+    _run(runs / "a" / "good")
+    _run(runs / "b", "tb_top-hbm3_s2", edit=_hole("if"))
+    _run(runs / "c", status="fail")
+    code = coverage_cmd.coverage_command(ListOptions(), take=[runs], out=out)
+    said = capsys.readouterr()
+    assert code == 1 and "functional coverage 2 of" in said.err
+    report = json.loads((out / coverage_cmd.COVERAGE).read_text())
+    assert (report["runs"], report["geometries"]) == (3, ["hbm2_s1", "hbm3_s2"])
+    assert report["rtl"]["totals"]["line"] == {"hit": 3, "total": 3, "excluded": 0, "percent": 100.0, "goal": 98.0}
+    ports = next(point for point in report["functional"]["points"] if point["name"] == "axi.port")
+    assert ports["counts"] == {"pc0/read": 6, "pc1/write": 2} and ports["holes"] == ["pc0/write", "pc1/read"]
+    plan = json.loads((out / coverage_cmd.PLAN_STATUS).read_text())
+    bursts = next(feature for feature in plan["features"] if feature["name"] == "axi.bursts")
+    assert bursts["status"] == "failed"
+    wrap = next(test for test in bursts["tests"] if test["name"] == "axi_tests.EveryWrap")
+    assert (wrap["passed"], wrap["failed"]) == (2, 1)
+    lcov = (out / coverage_cmd.LCOV).read_text()
+    assert f"SF:{coverage_rtl.sim.ROOT / FILE}" in lcov and "DA:27,144" in lcov and "BRDA:29,0,0,430" in lcov
+    root = ET.parse(out / coverage_cmd.UCIS).getroot()
+    names = {node.get("name") for node in root.iter() if node.tag.endswith("instanceCoverages")}
+    assert names == {"hbm_lane_turn", "plan"}
+    statuses = [node.get("testStatus") for node in root.iter() if node.tag.endswith("historyNodes")]
+    assert sorted(map(str, statuses)) == ["false", "true", "true"]
+
+
+def test_ucis_is_read_back(tmp_path: Path) -> None:
+    """The library's reader finds what its writer was given."""
+    from ucis.cover_type_t import CoverTypeT
+    from ucis.scope_type_t import ScopeTypeT
+    from ucis.xml.xml_reader import XmlReader
+
+    _run(tmp_path / "list" / "a")
+    out = tmp_path / "out"
+    coverage_cmd.coverage_command(ListOptions(), take=[tmp_path / "list"], out=out)
+    with (out / coverage_cmd.UCIS).open() as file:
+        db = XmlReader().read(file)
+    found = {scope.getScopeName(): scope for scope in db.scopes(ScopeTypeT.INSTANCE)}
+    blocks = [
+        item
+        for scope in found["hbm_lane_turn"].scopes(ScopeTypeT.BLOCK)
+        for item in scope.coverItems(CoverTypeT.STMTBIN)
+    ]
+    assert sorted(item.getCoverData().data for item in blocks) == [72, 8588, 88232]
+
+
+def test_goals_can_be_missed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Below the goal: a line and exit 1. Nothing measured is no pass either."""
+    runs = tmp_path / "list"
+    _run(runs / "a", edit=_hole("if"))
+    assert coverage_cmd.coverage_command(ListOptions(), take=[runs], out=tmp_path / "out") == 1
+    assert "branch coverage 50.00 %, goal 98 %" in capsys.readouterr().err
+    (runs / "a" / coverage_files.PACKED).unlink()
+    assert coverage_cmd.coverage_command(ListOptions(), take=[runs], out=tmp_path / "out") == 1
+    assert "toggle coverage nothing measured" in capsys.readouterr().err
+
+
+def test_nothing_to_merge_is_one_line(tmp_path: Path) -> None:
+    """An empty folder, and one that is not there."""
+    with pytest.raises(InputError, match="nothing to merge"):
+        coverage_cmd.coverage_command(ListOptions(), take=[tmp_path], out=tmp_path / "out")
+    with pytest.raises(InputError, match="no such folder"):
+        coverage_cmd.coverage_command(ListOptions(), take=[tmp_path / "no"], out=tmp_path / "out")
+
+
+# ---------------------------------------------------------------- functional points
+
+
+def _commands(*rows: tuple[float, Cmd, int, int]) -> np.ndarray:
+    """Records of (CK, command, PC, bank of group 0)."""
+    out = np.zeros(len(rows), records.CMD)
+    for at, (ck, command, pc, bank) in enumerate(rows):
+        out[at] = (int(2 * ck), command, pc, 0, 0, bank, 0, 5)
+    return out
+
+
+def test_command_points() -> None:
+    """Sequences go on over batches and PREA reaches every bank; turns and shared cycles are told apart."""
+    coverage = Coverage()
+    coverage.set_up(BenchConfig(preset="hbm2_2000_eng"))
+    coverage.commands_seen(_commands((0, Cmd.ACT, 0, 1), (20, Cmd.RD, 0, 1), (21, Cmd.WR, 1, 0), (24, Cmd.WR, 0, 1)))
+    coverage.commands_seen(_commands((40, Cmd.PREA, 0, 0), (60, Cmd.REF, 0, 0)))
+    coverage.commands_seen(_commands((100, Cmd.PRE, 0, 2), (101, Cmd.PRE, 1, 0), (104, Cmd.ACT, 0, 1)))
+    points = coverage.report()["points"]
+    assert points["dram.sequence"] == {
+        "NOP/ACT": 1, "ACT/RD": 1, "RD/WR": 1, "WR/PREA": 1, "NOP/PREA": 15, "PREA/REF": 16, "REF/PRE": 1, "NOP/WR": 1,
+        "WR/PRE": 1, "REF/ACT": 1,
+    }  # fmt: skip
+    assert points["sched.turn"] == {"pc0/read write/same bank": 1}
+    assert points["dram.row_cycle"] == {"ACT alone": 2, "slot A": 2, "slots A and B": 1}
+    assert points["dram.column_cycle"] == {"pc0": 1, "both": 1}
+    assert points["dram.row_bit"]["0/1"] == 2 and points["dram.row_bit"]["1/0"] == 2
+    assert points["dram.slot"]["pc1/WR/p1 rise"] == 1
+    assert points["setup.preset"] == {"hbm2_2000_eng": 1}
+
+
+def test_register_points() -> None:
+    """Values by class, strobes, errors, and a commit with and without open requests."""
+    coverage = Coverage()
+    events = np.zeros(4, records.EV)
+    page, ctrl = coverage_register("policy.page"), coverage_register("ctrl")
+    events[0] = (1, records.EV_REGISTER, page, 7 | 0xF << 32)
+    events[1] = (2, records.EV_REGISTER, page, 0 | 0x2 << 32)  # the byte of `page` is left out
+    events[2] = (3, records.EV_REGISTER, page, 1 << 36 | 0xF << 32)
+    events[3] = (4, records.EV_REGISTER, ctrl, 2 | 0xF << 32)
+    coverage.outside_seen(events)
+    points = coverage.report()["points"]
+    assert {name: n for name, n in points["csr.field"].items() if name.startswith("policy.page.page/")} == {
+        "policy.page.page/most": 1
+    }
+    assert points["csr.write"] == {"ok/whole word": 2, "ok/part": 1, "error/whole word": 1}
+    assert points["setup.commit"] == {"at rest": 1}
+
+
+def coverage_register(path: str) -> int:
+    """Address of a register."""
+    from hbm_tb.link import BY_PATH
+
+    return BY_PATH[path].address
+
+
+def test_points_have_distinct_bins() -> None:
+    """No two bins of a point have one name."""
+    for name, point in POINTS.items():
+        assert len(set(point.bins)) == len(point.bins), name
