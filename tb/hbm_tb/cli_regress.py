@@ -28,6 +28,9 @@ def regress_command(
     waves_from: WavesFrom = None,
     waves_to: WavesTo = None,
     engine: Engine = "local",
+    replay: Annotated[
+        bool, typer.Option("--replay/--no-replay", help="repeat failures, one a bucket, with waves around them")
+    ] = True,
 ) -> None:
     """Run a list of tests, soaks, recordings and patterns (tb/lists/<name>.yaml); exit 1 when one fails.
 
@@ -38,7 +41,7 @@ def regress_command(
     from hbm_tb.list_file import Overrides
     from hbm_tb.regress import regress_command as job
 
-    options = ListOptions(jobs, rerun, fresh, tuple(only or ()), waves, waves_from, waves_to, engine)
+    options = ListOptions(jobs, rerun, fresh, tuple(only or ()), waves, waves_from, waves_to, engine, replay)
     overrides = Overrides(seed, seeds, tuple(dict.fromkeys(presets or ())), transactions)
     raise typer.Exit(job(options, name, overrides, show))
 

@@ -260,7 +260,7 @@ def faults_command(options: ListOptions, quick: bool = False, seed: int = 1, doc
     jobs = jobs_of(groups, seed, options)
     folder = FOLDER.with_name("faults-quick") if quick else FOLDER
     names = tuple(job.name for job in jobs) if options.only else ()
-    result = run_list("faults", folder, jobs, replace(options, only=names), counts=("runs", "caught"))
+    result = run_list("faults", folder, jobs, replace(options, only=names), counts=("runs", "caught"), replay=False)
     if not result.results:
         return result.code
     rows = rows_of(groups, folder, seed)

@@ -40,6 +40,7 @@ class ListOptions:
     waves_from: int | None = None
     waves_to: int | None = None
     engine: str = "local"  # where runs go: engines.engine_named
+    replay: bool = True  # repeat failures, one a bucket, with waves around them
 
     @property
     def window(self) -> tuple[int | None, int | None] | None:
@@ -76,9 +77,11 @@ def run_list(
     counts: Sequence[str] = (),
     engine: Engine | None = None,
     about: Mapping[str, Any] | None = None,
+    replay: bool = True,
 ) -> ListResult:
     """Run the jobs that the options choose, show progress and summary, write the JUnit file.
 
+    `replay`: failures of this kind of list can be repeated by themselves with waves, and are if the options want it.
     `about`: what else the database keeps of this regression (JSON): the options that made the list.
     """
     from rich.console import Console
@@ -111,7 +114,10 @@ def run_list(
     # Numbers are worth more than the fold of a narrow terminal.
     console = Console(width=max(128, Console().width))
     print_summary(console, title, chosen, results, counts)
-    print_buckets(console, buckets, {job.name: job.reproduce for job in chosen})
+    instrumented = any(job.arguments.get("coverage") for job in chosen)  # their replays would need other builds
+    if replay and options.replay and buckets and options.window is None and not instrumented:
+        _replay([folder / name for bucket in buckets for name in bucket.names])
+    print_buckets(console, buckets, {job.name: job.reproduce for job in chosen}, folder)
     write_junit(folder / JUNIT, title, chosen, results)
     bad = [outcome for outcome in results.values() if not outcome.passed]
     console.print(
@@ -124,6 +130,20 @@ def run_list(
             console.print(f"waves: {shown(folder / job.name / 'waves.fst')}", highlight=False, soft_wrap=True)
     # Only a wave window that the user asked for stops a run: no pass, and no failure either.
     return ListResult(int(any(outcome.status != STOPPED for outcome in bad)), results, buckets)
+
+
+def _replay(folders: Sequence[Path]) -> None:
+    """Failures once more with waves around them: the shortest of each bucket, a few at most."""
+    from hbm_tb.replay import allowed, choose, replay_failures
+
+    chosen = choose(folders, allowed())
+    if not chosen:
+        return
+    note(f"{len(chosen)} of the failures run once more, with waves around them")
+    try:
+        replay_failures(folders)
+    except KeyboardInterrupt:
+        note("no further replays; the results are kept")
 
 
 def revision() -> str:

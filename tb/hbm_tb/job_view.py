@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hbm_model.command_line import typed
 
 from hbm_tb.job_buckets import Bucket, headline_of, signature_of
-from hbm_tb.jobs import FAIL, STOPPED, Job, Outcome, Watcher
+from hbm_tb.jobs import FAIL, FAILURE_FILE, STOPPED, Job, Outcome, Watcher
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -231,10 +231,10 @@ def print_summary(
             console.print(f"  again: {typed(job.reproduce)}", markup=False, highlight=False, soft_wrap=True)
 
 
-def print_buckets(console: Console, buckets: Sequence[Bucket], reproduce: Mapping[str, str]) -> None:
+def print_buckets(console: Console, buckets: Sequence[Bucket], reproduce: Mapping[str, str], folder: Path) -> None:
     """Failures by signature: how many, what happened in the one that is the cheapest to repeat, and how to repeat it.
 
-    `reproduce`: the command of each run.
+    `reproduce`: the command of each run. `folder`: of the list; a run with waves in its folder says so.
     """
     if not buckets:
         return
@@ -249,6 +249,22 @@ def print_buckets(console: Console, buckets: Sequence[Bucket], reproduce: Mappin
         again = reproduce.get(bucket.names[0], "")
         if again:
             console.print(f"       again: {typed(again)}", markup=False, highlight=False, soft_wrap=True)
+        waves = waves_line([folder / name for name in bucket.names])
+        if waves:
+            console.print(f"       {waves}", markup=False, highlight=False, soft_wrap=True)
+
+
+def waves_line(folders: Sequence[Path]) -> str:
+    """Where a replay left waves of one of the runs, and what opens them; else the command that makes those of the first
+    one; empty where that run did not leave what a replay needs.
+    """
+    from hbm_tb.replay import command_of, read_replay
+
+    for folder in folders:
+        made = read_replay(folder)
+        if made is not None and made.waves:
+            return "; ".join(made.lines(folder))
+    return f"waves: {command_of(folders[0])}" if (folders[0] / FAILURE_FILE).exists() else ""
 
 
 # What XML 1.0 cannot hold.

@@ -12,7 +12,7 @@ from hbm_model.errors import InputError
 from rich.console import Console
 from rich.table import Table
 
-from hbm_tb.job_view import duration, first_line
+from hbm_tb.job_view import duration, first_line, waves_line
 from hbm_tb.results import Bucket, Regression, Results, RunResult, folder_named, result_folders
 
 MOST_RUNS = 50  # shown of a bucket or a selection
@@ -168,6 +168,9 @@ def _buckets(console: Console, results: Results, buckets: Sequence[Bucket]) -> N
         _line(console, f"{bucket.count:5}  {bucket.signature}{new}", "red")
         _line(console, f"       {bucket.first.name}: {bucket.headline}")
         _line(console, f"       again: {typed(bucket.first.reproduce)}")
+        waves = waves_line([run.folder for run in bucket.runs if results.current(run)] or [bucket.first.folder])
+        if waves:
+            _line(console, f"       {waves}")
 
 
 def _one_bucket(console: Console, view: View, buckets: Sequence[Bucket]) -> None:

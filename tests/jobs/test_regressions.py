@@ -316,6 +316,7 @@ def test_the_command_line_reads_it_all(
 
     assert "list" in told(View())
     summary = told(View("list"))
+    assert "hbm replay" in summary and "list/g/b" in summary
     assert "1 of 3 passed" in summary and "violation:tRCDRD:RD" in summary and "again: again g/b" in summary
     assert "fail" in told(View("list", history=True))
     one = told(View("list", bucket="tRCDRD"))
