@@ -40,11 +40,12 @@ def coverage_command(
 
 def plan_command(
     check: Annotated[bool, typer.Option("--check", help="only whether plan and code fit each other")] = False,
+    write: Annotated[bool, typer.Option("--write", help="write docs/verification-plan.md")] = False,
 ) -> None:
     """Print the verification plan (tb/plan.yaml) with the status of the last `hbm coverage`."""
     from hbm_tb.coverage_cmd import plan_command as job
 
-    raise typer.Exit(job(check))
+    raise typer.Exit(job(check, write))
 
 
 def register(app: typer.Typer) -> None:

@@ -446,12 +446,18 @@ def coverage_command(
     return 1 if code or missed else 0
 
 
-def plan_command(check: bool = False, *, folder: Path = FOLDER) -> int:
+def plan_command(check: bool = False, write_page: bool = False, *, folder: Path = FOLDER) -> int:
     """Print the plan with the status of the last `hbm coverage`; `check`: only whether plan and code fit."""
     from hbm_tb.coverage_plan import left_out
 
     features = read_plan()
     found = left_out(features)
+    if write_page:
+        from hbm_tb import coverage_docs
+
+        changed = coverage_docs.write_page(features)
+        print(f"{'written' if changed else 'up to date'}: {shown(coverage_docs.PAGE)}")
+        return 0
     for line in found:
         print(f"plan: {line}", file=sys.stderr)
     if check:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hbm_model.errors import InputError
 from hbm_tb import coverage_plan
+from hbm_tb.coverage_docs import PAGE, page_of
 from hbm_tb.coverage_plan import COMPLETE, FAILED, OPEN, Evidence, Known, known, left_out, read_plan, status_of
 
 TINY = Known(
@@ -39,6 +40,11 @@ def test_the_plan_fits_the_code() -> None:
     assert not left_out(features), "; ".join(left_out(features))
     assert len(features) > 20
     assert {one for feature in features for one in feature.paragraphs} == set(known().paragraphs)
+
+
+def test_the_page_is_fresh() -> None:
+    """docs/verification-plan.md is what `hbm plan --write` writes."""
+    assert PAGE.read_text() == page_of(read_plan()), "docs/verification-plan.md is stale: hbm plan --write"
 
 
 def _plan(tmp_path: Path, text: str) -> Path:
