@@ -40,31 +40,38 @@ def _version(root: Path) -> str:
     return str(tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
 
 
+def _chosen(geometry: str, fileset: str, geometries: Sequence[str], default: str) -> str:
+    """The file set under the flag of its geometry; that of the default when no other geometry's flag is set."""
+    if geometry != default:
+        return f"{geometry} ? ({fileset})"
+    for other in reversed([name for name in geometries if name != default]):
+        fileset = f"!{other} ? ({fileset})"
+    return fileset
+
+
 def fusesoc_core(root: Path, geometries: Sequence[str], default: str) -> str:
-    """The core file; one target per geometry, `default` is that of `default`, `lint` runs Verilator on it."""
+    """The core file. A flag named as the geometry picks a geometry, none of them means that of `default`; it serves
+    cores that depend on this one too. The target `lint` runs Verilator."""
     filesets: dict[str, Any] = {}
-    order: dict[str, list[str]] = {geometry: [] for geometry in geometries}
+    order: list[str] = []
     for number, (depends, files) in enumerate(_parts(root)):
-        for geometry in geometries:
+        for geometry in geometries if depends else (default,):
             name = f"{geometry}_{number}" if depends else f"rtl_{number}"
             filesets[name] = {
                 "files": [file.replace(_GEOMETRY, geometry) for file in files],
                 "file_type": "systemVerilogSource",
             }
-            order[geometry].append(name)
-    targets: dict[str, Any] = {"default": {"filesets": order[default], "toplevel": TOP}}
-    for geometry in geometries:
-        targets[geometry] = {
-            "description": f"{TOP} with the geometry of {geometry}",
-            "filesets": order[geometry],
-            "toplevel": TOP,
-        }
+            order.append(_chosen(geometry, name, geometries, default) if depends else name)
     filesets["waivers"] = {"files": [_WAIVERS], "file_type": "vlt"}
-    targets["lint"] = {
-        "default_tool": "verilator",
-        "filesets": ["waivers", *order[default]],
-        "toplevel": TOP,
-        "tools": {"verilator": {"mode": "lint-only", "verilator_options": ["-Wall"]}},
+    targets: dict[str, Any] = {
+        "default": {"filesets": order, "toplevel": TOP},
+        "lint": {
+            "description": "Verilator with all warnings",
+            "filesets": ["waivers", *order],
+            "toplevel": TOP,
+            "flow": "lint",
+            "flow_options": {"tool": "verilator", "verilator_options": ["-Wall"]},
+        },
     }
     core = {
         "name": f"::{TOP}:{_version(root)}",
@@ -72,7 +79,7 @@ def fusesoc_core(root: Path, geometries: Sequence[str], default: str) -> str:
         "filesets": filesets,
         "targets": targets,
     }
-    return _text("FuseSoC core of one channel; a target per geometry.", "CAPI=2:\n", core)
+    return _text("FuseSoC core of one channel; --flag hbm3_s2 picks that geometry.", "CAPI=2:\n", core)
 
 
 def bender_manifest(root: Path, geometries: Sequence[str], default: str) -> str:
