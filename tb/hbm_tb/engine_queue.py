@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+import shlex
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -162,13 +164,20 @@ class BatchSystem:
             "shared_temp_directory": folder,
             "local_directory": settings.local_directory or configured("local-directory") or '"${TMPDIR:-/tmp}"',
             "job_extra_directives": [*(settings.directives or configured("job-extra-directives") or ()), self.once],
-            "worker_extra_args": [*(configured("worker-extra-args") or ()), "--no-dashboard"],
+            # The worker takes the place of the script's shell: signals of the batch system reach it, and the job is
+            # not over before the worker is.
+            "python": f"exec {shlex.quote(settings.python or configured('python') or sys.executable)}",
+            "worker_extra_args": [
+                *(configured("worker-extra-args") or ()),
+                "--no-dashboard",
+                "--preload",
+                "hbm_tb.engine_worker",
+            ],
         }
         given = {
             "queue": settings.queue,
             self.account: settings.account,
             "interface": settings.interface,
-            "python": settings.python,
             "job_script_prologue": list(settings.prologue),
             "job_directives_skip": list(settings.skip_directives),
         }

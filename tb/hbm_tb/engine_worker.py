@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +23,8 @@ from hbm_tb.jobs import JOB_FILE, KILL_S, OUTCOME_FILE, PARENT
 SEEN_S = 30.0  # a shared folder may show elsewhere what was just written only after so long
 FENCE_S = 1.0  # between two looks whether the attempt is still the one that counts
 POLL_S = 0.05
+
+EXIT_S = 3.0  # for the end of a Dask worker, which sometimes waits for its connections for good
 
 _unwanted: set[str] = set()  # attempts that are to end
 
@@ -132,6 +135,13 @@ def _wait_until_seen(folder: Path, attempt: str, here: str) -> None:
         with suppress(OSError):
             os.listdir(folder.parent)  # makes a network file system look again
         time.sleep(POLL_S)  # between two looks
+
+
+def dask_teardown(_worker: object) -> None:
+    """Called by Dask when the worker closes, since this module is preloaded there. Its runs end with the process."""
+    timer = threading.Timer(EXIT_S, os._exit, (0,))
+    timer.daemon = True
+    timer.start()
 
 
 def _worker_is_closing() -> bool:

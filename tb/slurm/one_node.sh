@@ -6,7 +6,7 @@
 #
 # Needs root and the Debian packages slurm-wlm and munge (apt-get install slurm-wlm munge). Everything of it lives in
 # FOLDER: no file of the system is changed, no service of the system is used. CPUS may be more than the machine has.
-set -euo pipefail
+set -eEuo pipefail
 
 fail() { echo "one_node.sh: $*" >&2; exit 2; }
 [ $# -ge 2 ] || fail "start FOLDER [CPUS] or stop FOLDER"
@@ -15,13 +15,14 @@ folder=$(realpath -m "$2")
 conf=$folder/slurm.conf
 
 daemons=(slurmd slurmctld munged)
-alive() { [ -s "$folder/$1.pid" ] && kill -0 "$(cat "$folder/$1.pid")" 2>/dev/null; }
+# A process that has ended and was not yet collected by its parent is not alive.
+alive() { [ -r "/proc/$1/status" ] && ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null; }
+pid_of() { cat "$folder/$1.pid" 2>/dev/null || echo none; }
 
 stop() {
   [ -e "$folder/munge.key" ] || fail "$folder holds no Slurm that start has made"
-  if alive slurmctld; then
+  if alive "$(pid_of slurmctld)"; then
     # Jobs first: a daemon that is gone cannot end them.
-    SLURM_CONF=$conf timeout 20 scancel --full --signal=KILL --user=root 2>/dev/null || true
     SLURM_CONF=$conf timeout 20 scancel --user=root 2>/dev/null || true
     for _ in $(seq 50); do
       [ -z "$(SLURM_CONF=$conf timeout 20 squeue --noheader 2>/dev/null)" ] && break
@@ -29,14 +30,14 @@ stop() {
     done
   fi
   for daemon in "${daemons[@]}"; do
-    alive "$daemon" || continue
-    pid=$(cat "$folder/$daemon.pid")
+    pid=$(pid_of "$daemon")
+    alive "$pid" || continue
     kill "$pid" 2>/dev/null || true
     for _ in $(seq 50); do
-      kill -0 "$pid" 2>/dev/null || break
+      alive "$pid" || break
       sleep 0.1  # between two looks at the process
     done
-    kill -9 "$pid" 2>/dev/null || true
+    if alive "$pid"; then kill -9 "$pid" 2>/dev/null || true; fi
   done
   rm -rf "$folder"
 }
