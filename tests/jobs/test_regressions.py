@@ -105,14 +105,16 @@ def test_killed_at_any_moment_it_comes_to_the_same_table(tmp_path: Path, seed: i
         Bench(folder)
     assert start(folders[0], "fresh").wait(120) == 1
     draw = random.Random(seed)
+    diary = folders[1] / "diary"
     kills, words = 0, ["fresh"]
     while True:
+        runs = len(diary.read_text().splitlines()) + draw.randint(1, 4)
         process = start(folders[1], *words)
         begun = time.monotonic()
-        while not (folders[1] / "list" / DATABASE).exists() and process.poll() is None:
-            time.sleep(0.01)  # a kill before the list has begun shows nothing
         if kills < 4:
-            time.sleep(draw.uniform(0.0, 0.9))  # the random moment
+            while len(diary.read_text().splitlines()) < runs and process.poll() is None:
+                time.sleep(0.01)  # until so many runs have begun or ended
+            time.sleep(draw.uniform(0.0, 0.2))  # the random moment
             process.kill()
         code = process.wait(120)
         assert time.monotonic() - begun < 120
