@@ -310,11 +310,16 @@ def any_set(preset_name: str, seed: int) -> RandomSet:
     """Anything that the registers hold, and a dense map: for a channel without traffic, which no distance binds."""
     rng = np.random.default_rng([seed & 0xFFFFFFFF, sum(preset_name.encode()), 0xA11])
     base = preset(preset_name)
-    timing: dict[str, float] = {param.key: int(rng.integers(param.low, param.limit + 1)) for param in TIMINGS}
+
+    def anything(low: int, most: int) -> int:
+        """The ends of the field as often as all between them."""
+        return int(rng.choice((low, most, rng.integers(low, most + 1), rng.integers(low, most + 1))))
+
+    timing: dict[str, float] = {param.key: anything(param.low, param.limit) for param in TIMINGS}
     for small, large in (("CCDS", "CCDL"), ("RRDS", "RRDL")):
         timing[small], timing[large] = sorted((timing[small], timing[large]))
     policy = {
-        path: int(rng.integers(0, 1 << width)) for path, width in _policy_fields() if path != "refresh.refresh_en"
+        path: anything(0, (1 << width) - 1) for path, width in _policy_fields() if path != "refresh.refresh_en"
     } | {"refresh.refresh_en": 0}
     masks = _masks(rng, named_map("peers", base.geometry), dense=True)
     return RandomSet(preset_name, timing, policy, "peers", masks, 0, int(rng.integers(0, 8)), int(rng.integers(0, 8)))
