@@ -1,4 +1,4 @@
-"""Which rule binds a command: for every rule that names it the earliest time, and the earlier command that it counts from.
+"""Which rule binds a command: for every rule that names it the earliest time, and the command that it counts from.
 
 Plain Python over a short history, for explanations (`hbm why`, `hbm timeline`); the legality checker and the tightness
 measurement do the same over whole traces. Times are first edges in half CK.
@@ -132,7 +132,9 @@ class Binding:
         return sorted(out, key=lambda bound: -bound.earliest)
 
 
-def command_at(cmd: Cmd, time: int, pc: int, sid: int = 0, bg: int = 0, bank: int = 0, row: int = 0, col: int = 0) -> np.void:
+def command_at(
+    cmd: Cmd, time: int, pc: int, sid: int = 0, bg: int = 0, bank: int = 0, row: int = 0, col: int = 0
+) -> np.void:
     """One command as a record."""
     out = np.zeros(1, CMD_DTYPE)
     for name, value in (("time", time), ("cmd", cmd), ("pc", pc), ("sid", sid), ("bg", bg), ("bank", bank)):

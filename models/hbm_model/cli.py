@@ -15,6 +15,7 @@ from hbm_model.errors import InputError
 _CHECK = "hbm_model.cli_check"
 _TRAFFIC = "hbm_model.cli_traffic"
 _JOBS = "hbm_tb.cli_jobs"
+_WHY = "hbm_model.cli_why"
 _REGRESS = "hbm_tb.cli_regress"
 SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "run": (_JOBS, "the main job: a request trace through the RTL with every check on"),
@@ -32,6 +33,9 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "map": ("hbm_model.cli_map", "explain an address map: where addresses go, how strides spread"),
     "report": ("hbm_tb.cli_view", "write the report page of a run again"),
     "waves": ("hbm_tb.cli_view", "open the waves of a run in a viewer"),
+    "replay": ("hbm_tb.cli_view", "repeat a failed run with waves around its failure"),
+    "why": (_WHY, "what a bank, a request or a PC waits for at a CK"),
+    "timeline": (_WHY, "draw the commands of a run by bank, with what bound each"),
     "lint": ("hbm_tb.cli_build", "Verilator -Wall, slang, Verible, ruff, mypy"),
     "synth": ("hbm_tb.cli_build", "synthesis check and report of the channel or of one module"),
     "bench": (_JOBS, "speed and traffic tables, build/bench/bench.json"),

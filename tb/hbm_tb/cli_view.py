@@ -62,7 +62,31 @@ def waves_command(
         print(" ".join(open_viewer(waves)))
 
 
+def replay_command(
+    run: Annotated[str, typer.Argument(help="folder of a failed run, or its name in build/runs")],
+    before: Annotated[int, typer.Option(min=0, help="CK of waves before the failure")] = 2000,
+    after: Annotated[int, typer.Option(min=0, help="CK of waves after it, at least")] = 200,
+    view: Annotated[bool, typer.Option("--open/--no-open", help="open a viewer, where there is a display")] = True,
+) -> None:
+    """Repeat a failed run with waves around its failure, and show them.
+
+    Exit 0: it failed in the same way. 1: it did not; it cannot be reproduced. 2: there is nothing to replay.
+    """
+    from hbm_tb import failure, replay
+    from hbm_tb.waves import can_show, open_viewer
+
+    folder = run_folder(run, "")
+    found = failure.read_failure(folder)
+    made = replay.replay(folder, before=before, after=after)
+    for line in [*(failure.describe(found) if found is not None else []), made.note, *made.lines(folder)]:
+        print(line)
+    if made.waves and view and can_show():
+        print(" ".join(open_viewer(folder / made.waves)))
+    raise typer.Exit(0 if made.reproduced else 1)
+
+
 def register(app: typer.Typer) -> None:
     """Add these subcommands to the `hbm` command."""
+    app.command("replay")(replay_command)
     app.command("report")(report_command)
     app.command("waves")(waves_command)

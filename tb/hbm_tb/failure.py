@@ -246,7 +246,10 @@ def of_open_work(problems: Sequence[str]) -> Failure:
 
 def of_message(text: str) -> Failure:
     """Any other message."""
-    first = next((line.strip() for line in text.splitlines() if line.strip()), "no message")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    first = lines[0] if lines else "no message"
+    if first.endswith(":") and len(lines) > 1:
+        first = f"{first} {lines[1]}"
     kind = "assertion" if "assertions or $error" in first else "error"
     return Failure(kind, f"{kind}:{general(first)}", first[:300], got=first[:300])
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
-from hbm_model.commands import Cmd
-from hbm_model.legality import LegalityChecker, explain, rule_of
+from hbm_model.commands import Cmd, ck_text
+from hbm_model.legality import NEVER, LegalityChecker, explain, rule_of
 from hbm_model.params import Params
 from numpy.typing import NDArray
 
-from hbm_tb import records
+from hbm_tb import failure, records
+from hbm_tb.failure import Failure
 
 Records = NDArray[np.void]
+
+
+class ViolationLine(str):
+    """The sentence on a violation, with its parts."""
+
+    failure: Failure
 
 
 class Legality:
@@ -49,11 +56,15 @@ class Legality:
         found = self.checker.check(commands)
         known = np.concatenate((self._recent, commands)) if len(self._recent) else commands
         offset = begin - len(self._recent)
-        lines = []
+        lines: list[str] = []
         for violation in found[:20]:
             seq, earlier = int(violation["seq"]), int(violation["earlier"])
             before = known[earlier - offset] if offset <= earlier < offset + len(known) else None
-            lines.append(explain(violation, known[seq - offset], before, rule_of(violation).name))
+            rule, command, earliest = rule_of(violation).name, known[seq - offset], int(violation["rule_earliest"])
+            line = ViolationLine(explain(violation, command, before, rule))
+            legal = "legal never" if earliest == NEVER else f"legal from CK {ck_text(earliest)}"
+            line.failure = failure.of_violation(str(line), rule, command, before, legal)
+            lines.append(line)
         lines += [f"... and {len(found) - 20} more"] if len(found) > 20 else []
         self.commands += len(commands)
         self._recent = known[-512:]

@@ -290,6 +290,15 @@ def write_setups(waves: str | Path, marker_ck: float | None = None) -> tuple[Pat
     return gtkw, surfer
 
 
+def can_show() -> bool:
+    """A viewer is installed and has a display to open on."""
+    import os
+    import shutil
+
+    viewer = shutil.which("surfer") or shutil.which("gtkwave")
+    return bool(viewer) and any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
 def open_viewer(waves: str | Path) -> list[str]:
     """Start a viewer on a wave file with its set-up (Surfer if installed, else GTKWave); returns the command."""
     import shutil
