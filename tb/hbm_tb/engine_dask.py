@@ -252,6 +252,9 @@ class DaskEngine:
                 with suppress(Exception):
                     self._cluster.close(timeout=CLOSE_S)
                 self._end_jobs()
+                for name in ("_job_ca_file", "_job_cert", "_job_key"):
+                    with suppress(AttributeError, OSError):
+                        getattr(self._cluster, name).close()  # removes the file
             self._client = self._cluster = None
             self._up = {}
 

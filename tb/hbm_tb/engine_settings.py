@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import yaml
-from hbm_model.command_line import typed
 from hbm_model.errors import InputError
 
 
@@ -91,7 +90,7 @@ def _typed(path: Path, key: str, kind: str, value: object) -> Any:
         raise InputError(f"{path}: {key} is a list of lines of text")
     if kind.startswith("str"):
         if key == "walltime" and isinstance(value, int) and not isinstance(value, bool):
-            # YAML reads 04:00:00 without quotes as a number to the base of 60.
+            # YAML reads 10:00:00 without quotes as a number to the base of 60.
             raise InputError(f'{path}: put the walltime into quotes: "04:00:00"')
         if isinstance(value, str) and value and "\n" not in value:
             return value
@@ -107,6 +106,5 @@ def described() -> list[tuple[str, str]]:
     out = []
     for each in fields(Settings):
         if each.metadata.get("key", True):
-            default = "" if each.default in (None, (), MISSING) else str(each.default)
-            out.append((each.name, typed(default) if default else ""))
+            out.append((each.name, "" if each.default in (None, ()) else str(each.default)))
     return out
