@@ -25,6 +25,9 @@ def test_command(
     waves_from: Annotated[int | None, typer.Option("--waves-from", help="first CK of the waves")] = None,
     waves_to: Annotated[int | None, typer.Option("--waves-to", help="CK at which waves and run end")] = None,
     timeout: Annotated[float, typer.Option("--timeout", help="longest time of one test, in s")] = 1800.0,
+    replay: Annotated[
+        bool, typer.Option("--replay/--no-replay", help="repeat a failing test with waves around its failure")
+    ] = True,
 ) -> None:
     """Run the pyuvm tests of a file, each in a simulation and a run folder of its own (build/runs/<file>.<test>-...).
 
@@ -45,6 +48,7 @@ def test_command(
         waves_from=waves_from,
         waves_to=waves_to,
         timeout=timeout,
+        replay=replay,
     )
     raise typer.Exit(job(options, tuple(tests or ())))
 

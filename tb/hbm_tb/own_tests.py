@@ -12,7 +12,7 @@ import importlib.machinery
 import keyword
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,17 @@ from hbm_model.errors import InputError
 from hbm_model.run_folder import RUNS, check_name, shown_path, staging_folder
 from hbm_model.startup import Waiting
 
-from hbm_tb.run_job import EXIT, REPRODUCE, STARTING, check_window, make_config, publish, window_part, write_junit
+from hbm_tb.run_job import (
+    EXIT,
+    REPRODUCE,
+    STARTING,
+    check_window,
+    make_config,
+    publish,
+    tell_failure,
+    window_part,
+    write_junit,
+)
 
 if TYPE_CHECKING:
     from hbm_tb.config import BenchConfig
@@ -47,6 +57,7 @@ class OwnOptions:
     waves_from: int | None = None
     waves_to: int | None = None
     timeout: float = 1800.0
+    replay: bool = True  # a failing test is repeated with waves around its failure
 
     @property
     def window(self) -> bool | tuple[int | None, int | None]:
@@ -72,7 +83,7 @@ class Plan:
 
     def reproduce(self, test: str) -> str:
         """The command line that repeats one test."""
-        words = option_words(self.options, _FLAGS, always=("seed",))
+        words = option_words(replace(self.options, replay=True), _FLAGS, always=("seed",))
         return shlex.join(["hbm", "test", shown_path(self.options.file.resolve()), test, *words])
 
 
@@ -245,6 +256,8 @@ def test_command(options: OwnOptions, names: tuple[str, ...] = ()) -> int:
             result, folder = run_test(plan, test, build)
             outcomes.append(str(result["status"]))
             _print_verdict(result, folder)
+            if result["status"] not in ("pass", "stopped"):
+                tell_failure(folder, options.replay and not options.window)
     except sim.SimError as error:
         print(f"hbm: {error}", file=sys.stderr)
         return 1
