@@ -215,7 +215,8 @@ def render(report: Report) -> str:
     }
     for title, rows in report.tables:
         data["tables"].append({"title": title, "rows": rows, "head": None})
-    for title, rows in (*report.headed, command_table(report)):
+    counted = [command_table(report)] if report.commands.size else []
+    for title, rows in (*report.headed, *counted):
         data["tables"].append({"title": title, "rows": rows[1:], "head": rows[0]})
     # `<` never reaches the page from data, so no text can close the script element.
     meta = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")

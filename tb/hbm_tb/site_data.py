@@ -132,5 +132,5 @@ def gather(build: Path) -> Site:
         _json(build / "coverage" / "coverage.json", notes),
         _json(build / "tight" / "tight.json", notes),
         benches_of(build / "bench", notes),
-        notes,
+        [note.replace(f"{build.parent}/", "") for note in notes],
     )
