@@ -1,0 +1,141 @@
+"""Words -> real pins -> words, both ways, in every generation: random words, and those of runs of the exact model."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hbm_model.addrmap import named_map
+from hbm_model.commands import CMD_DTYPE, COLUMN_COMMANDS, Cmd, CmdArray
+from hbm_model.controller import Policy, Setup, simulate
+from hbm_model.encoding import ARFU_LEVEL, Command, encoding
+from hbm_model.presets import preset
+from hbm_model.requests import RequestTrace
+from hbm_tb import sim
+
+HERE = Path(__file__).resolve().parent
+# Preset -> CK in ps, first clock edge of the host in CK (2: cycles of the device begin in the middle of its own).
+PRESETS = {"hbm2_2000_eng": (1000, 1), "hbm3_6400_eng": (625, 2), "hbm4_8000_eng": (1000, 2)}
+QUIET = 24  # cycles of each step of the power-up
+
+
+@functools.cache
+def built(name: str) -> sim.Build:
+    """The test top for the geometry of a preset."""
+    design = sim.Design([HERE / "hdl" / "ddr_loop.sv", HERE / "hdl" / "ddr_top.sv"])
+    ck_ps, shift = PRESETS[name]
+    parameters = {"CkPs": ck_ps, "Shift": shift}
+    return sim.build(preset(name).geometry.name, "ddr_top", design=design, parameters=parameters, opt="-O0")
+
+
+def run_commands(name: str) -> CmdArray:
+    """Commands of the exact model for random traffic: what the channel puts on its pins, cycle for cycle."""
+    params = preset(name)
+    rng = np.random.default_rng(5)
+    count = 160
+    address_map = named_map("peers", params.geometry)
+    trace = RequestTrace(
+        rng.random(count) < 0.5,
+        rng.integers(0, address_map.channel_bytes // 32, count).astype(np.uint64) * np.uint64(32),
+        np.zeros(count, np.int64),
+    )
+    return simulate(Setup(params, Policy.of(params)), trace, address_map).commands
+
+
+def words_of(name: str, commands: CmdArray) -> tuple[list[str], int]:
+    """Lines of the word file: the power-up, then the commands; and the CK at which their time 0 stands."""
+    params = preset(name)
+    generation = params.generation.number
+    code = encoding(generation)
+    idle_row, idle_col = code.encode(Command("RNOP")), code.encode(Command("CNOP"))
+    edges = int(commands["time"].max()) + 16
+    edges += -edges % 4
+    row = list(idle_row * (edges // len(idle_row)))
+    col = list(idle_col * (edges // 2))
+    for record in commands:
+        kind = Cmd(int(record["cmd"]))
+        banks = params.count("banks")
+        command = Command(
+            kind.name,
+            pc=int(record["pc"]),
+            sid=int(record["sid"]),
+            ba=int(record["bg"]) * banks + int(record["bank"]),
+            row=int(record["row"]),
+            col=int(record["col"]),
+        )
+        at = int(record["time"])
+        bus = col if kind in COLUMN_COMMANDS else row
+        for step, word in enumerate(code.encode(command)):
+            bus[at + step] = word
+    asleep = code.encode(Command("PDE"))[0] if generation != 2 else idle_row[0]
+
+    def line(row4: list[int], col4: list[int], reset_n: int, ck_en: int, cke: int) -> str:
+        value = reset_n << 3 | ck_en << 2 | cke
+        for edge in reversed(range(4)):
+            apar = code.apar(row4[edge], col4[edge]) if generation != 2 else 1
+            value = value << 21 | ARFU_LEVEL << 20 | apar << 19 | col4[edge] << 10 | row4[edge]
+        return f"{value:x}"
+
+    rest = [asleep] * 4 if generation != 2 else list(idle_row) * 2
+    still = list(idle_col) * 2
+    lines = [line(rest, still, 0, 0, 0)] * QUIET + [line(rest, still, 1, 0, 0)] * QUIET
+    lines += [line(rest, still, 1, 1, 0)] * QUIET
+    awake = list(idle_row * (4 // len(idle_row)))
+    cke = 3 if generation == 2 else 0
+    lines += [line(awake, still, 1, 1, cke)] * QUIET
+    start = 2 * len(lines)
+    lines += [line(row[at : at + 4], col[at : at + 4], 1, 1, cke) for at in range(0, edges, 4)]
+    return lines, start
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("name", PRESETS)
+def test_words_survive_the_pins(name: str, tmp_path: Path) -> None:
+    """Every CK of random words comes back as it was, and the recorder behind the pins sees the run's own commands."""
+    commands = run_commands(name)
+    lines, _ = words_of(name, commands)
+    (tmp_path / "words.hex").write_text("\n".join(lines) + "\n")
+    result = sim.run(
+        built(name),
+        str(HERE / "ddr_tests.py"),
+        run_dir=tmp_path,
+        plusargs=[f"+words={tmp_path / 'words.hex'}"],
+        env={"DDR_SHIFT": str(PRESETS[name][1])},
+        timeout=300,
+    )
+    assert result.passed, f"{result.reason} (log: {result.log})"
+    seen = np.load(tmp_path / "commands.npy")
+    assert len(seen) == len(commands) > 300
+    shift = int(seen["time"][0]) - int(commands["time"][0])
+    expected = np.sort(comparable(commands), order=("time", "cmd", "pc"))
+    found = np.sort(comparable(seen, shift), order=("time", "cmd", "pc"))
+    assert (expected == found).all()
+
+
+def comparable(commands: CmdArray, shift: int = 0) -> CmdArray:
+    """Only what the pins say: no row of column commands; times from the first command on."""
+    out = np.zeros(len(commands), CMD_DTYPE)
+    for field in ("time", "cmd", "pc", "sid", "bg", "bank", "col", "row"):
+        out[field] = commands[field]
+    out["time"] -= np.uint64(shift)
+    out["row"][np.isin(out["cmd"], COLUMN_COMMANDS)] = 0
+    return out
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize(("skew_ps", "passes"), [(100, True), (450, False)])
+def test_a_late_strobe_counts_once_it_leaves_its_bit(skew_ps: int, passes: bool, tmp_path: Path) -> None:
+    """A strobe may be late by less than half a unit interval (HBM2: 250 of 1000); beyond, the comparison says so."""
+    (tmp_path / "words.hex").write_text("")
+    result = sim.run(
+        built("hbm2_2000_eng"),
+        str(HERE / "ddr_tests.py"),
+        run_dir=tmp_path,
+        plusargs=[f"+words={tmp_path / 'words.hex'}", f"+skew_ps={skew_ps}"],
+        env={"DDR_SHIFT": str(PRESETS["hbm2_2000_eng"][1])},
+        timeout=300,
+    )
+    assert result.passed == passes, result.reason
+    assert passes or "CKs differ" in result.reason
