@@ -19,6 +19,7 @@ from hbm_model.errors import InputError
 
 TOP = "tb_top."
 PS_PER_CK = 1000
+SHOWN_CK = 2  # from the pins to the decoded commands
 
 # A row: what to look for below the test top (a regular expression, whole path), the name shown, GTKWave's data format.
 # `{p}` is the port or PC; groups of the expression are available as \1, \2. Order of rows is order on the screen.
@@ -35,6 +36,14 @@ class Group:
     closed: bool = False
 
 
+# Slots of the row and column bus in a cycle; hbm_wave_view shows the real commands, hbm_wave_model the expected ones.
+_SLOTS = ("row_p0_rise", "row_p0_fall", "row_p1_rise", "row_p1_fall", "col_p0", "col_p1")
+
+
+def _shown(slot: str) -> str:
+    return slot.replace("_", " ")
+
+
 GROUPS: Sequence[Group] = (
     Group(
         "Clock and run",
@@ -49,8 +58,28 @@ GROUPS: Sequence[Group] = (
     Group(
         "Commands on the pins",
         (
-            (r"u_view\.row_(p\d)_(rise|fall)", r"row \1 \2", "hex"),
-            (r"u_view\.col_(p\d)", r"col \1", "hex"),
+            *(
+                row
+                for slot in _SLOTS
+                for row in (
+                    (rf"u_view\.{slot}", _shown(slot), "hex"),
+                    (rf"u_model\.{slot}", f"{_shown(slot)} expected", "hex"),
+                )
+            ),
+        ),
+    ),
+    Group(
+        "Real and expected",
+        (
+            (r"u_model\.(differs|known)", r"\1", "bin"),
+            *(
+                row
+                for slot in _SLOTS
+                for row in (
+                    (rf"u_model\.real_{slot}", _shown(slot), "text"),
+                    (rf"u_model\.model_{slot}", f"{_shown(slot)} expected", "text"),
+                )
+            ),
         ),
     ),
     Group(
@@ -84,6 +113,17 @@ GROUPS: Sequence[Group] = (
         per_pc=True,
     ),
     Group(
+        "Reorder slots PC{p}",
+        (
+            (r"u_channel\.g_pc\[{p}\]\.u_port\.u_reorder\.u_free\.count_q", "free slots", "dec"),
+            (r"u_channel\.g_pc\[{p}\]\.u_port\.u_reorder\.(take_i|slot_o)", r"given \1", "hex"),
+            (r"u_channel\.g_pc\[{p}\]\.u_port\.u_reorder\.rsp_i\.(valid|tag)", r"data of \1", "hex"),
+            (r"u_channel\.g_pc\[{p}\]\.u_port\.u_reorder\.(send|send_slot)", r"sent \1", "hex"),
+            (r"u_channel\.g_pc\[{p}\]\.u_port\.u_reorder\.u_order\.u_(direct|follow)\.count_q", r"ready \1", "dec"),
+        ),
+        per_pc=True,
+    ),
+    Group(
         "Selection PC{p}",
         (
             (r"u_channel\.col\[{p}\]\.(valid|cmd)", r"column \1", "hex"),
@@ -103,6 +143,7 @@ GROUPS: Sequence[Group] = (
         "Banks PC{p}",
         (
             (r"u_channel\.g_pc\[{p}\]\.u_pc\.u_banks\.ok_o\.(open|pre_ok0|idle_ok0|rd_ok|wr_ok)", r"banks \1", "bin"),
+            (r"u_model\.bank_pc{p}\[(\d+)\]", r"bank \1 state", "hex"),
             (r"u_channel\.g_pc\[{p}\]\.u_pc\.u_banks\.rows_q\.?\[(\d+)\]", r"bank \1 row", "hex"),
         ),
         per_pc=True,
@@ -231,7 +272,7 @@ def _alternatives(pattern: str) -> dict[str, int]:
 
 
 # Flags of GTKWave's save files (hexadecimal in front of what they hold for).
-_FORMAT = {"hex": 0x2, "dec": 0x4, "bin": 0x8}
+_FORMAT = {"hex": 0x2, "dec": 0x4, "bin": 0x8, "text": 0x800}
 _RIGHT, _BLANK, _COLLAPSED, _CLOSED, _BEGIN, _END = 0x20, 0x200, 0x1000, 0x400000, 0x800000, 0x1000000
 _ENUM = 1 << 32  # >= 3.3.107: show the text of the wave file's enum table, which it looks up in binary
 
@@ -246,7 +287,8 @@ def write_gtkwave(path: str | Path, waves: str | Path, signals: Sequence[Signal]
         f"[timestart] {start}",
         "[size] 1600 1000",
         # Zoom exponent -15: about 200 CK on a screen, so that single commands can be read.
-        f"*-15.000000 {marker}" + " -1" * 26,
+        # Marker A: where the commands of the marked CK are decoded and shown.
+        f"*-15.000000 {marker} {marker + SHOWN_CK * PS_PER_CK if marker >= 0 else -1}" + " -1" * 25,
         f"[treeopen] {TOP}",
         "[sst_width] 200",
         "[signals_width] 260",

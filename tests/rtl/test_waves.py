@@ -18,7 +18,9 @@ def test_every_group_finds_its_signals(tmp_path: Path) -> None:
     found = {title: shown for _, title, shown in arrange(signals)}
     wanted = [g.title.replace("{p}", str(p)) for g in GROUPS for p in (range(2) if g.per_pc else (0,))]
     assert list(found) == wanted
-    assert len(found["Banks PC0"]) == 5 + 16, "five vectors over the banks, and the row of each"
+    assert len(found["Banks PC0"]) == 5 + 16 + 16, "five vectors over the banks, state and row of each"
+    states = dict(found["Banks PC1"][5].signal.enum)
+    assert [states[f"{value:03b}"] for value in range(4)] == ["IDLE", "OPEN", "READ", "WRITE"]
     for slot in found["Commands on the pins"]:
         assert dict(slot.signal.enum)["00001"] == "ACT"
     origin = origin_of(waves)
