@@ -7,6 +7,7 @@ are replaced; a node that cannot carry out runs is left out; a worker whose runn
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import signal
@@ -71,6 +72,7 @@ class DaskTicket:
         self.future = future
         self.over = False
         self.done_at: float | None = None
+        self.asked_at: float | None = None
 
     def poll(self) -> bool:
         """True when the run is over, or its worker is lost: then its outcome can be read, if there is one."""
@@ -81,14 +83,16 @@ class DaskTicket:
     def ask(self) -> None:
         """The worker is told; it ends the run at once."""
         if not self.over:
+            self.asked_at = self.asked_at or time.monotonic()
             self.engine.tell(self.address, end_attempt, self.attempt)
 
     def cancel(self) -> None:
         """A worker that does not end its run within seconds is ended with its job."""
-        until = time.monotonic() + KILL_S + 5.0
-        self.ask()
+        if self.asked_at is None:
+            self.ask()
+        asked_at = self.asked_at or time.monotonic()
         while not self.poll():
-            if time.monotonic() > until:
+            if time.monotonic() > asked_at + 2 * KILL_S:
                 self.engine.drop(self.address)
                 self._end("it did not end when told to; its worker was ended")
                 return
@@ -101,7 +105,9 @@ class DaskTicket:
             self.done_at = self.done_at or time.monotonic()
             with suppress(OSError):
                 os.listdir(self.folder)
-            if (self.folder / OUTCOME_FILE).exists() or time.monotonic() - self.done_at > SEEN_S:
+            seen = (self.folder / OUTCOME_FILE).exists()
+            if seen or time.monotonic() - self.done_at > SEEN_S:
+                self.engine.judge(self.address, good=seen)
                 self._end()
         elif status in ("error", "cancelled", "lost"):
             error = None
@@ -109,6 +115,8 @@ class DaskTicket:
                 error = self.future.exception(timeout=KILL_S)
             if isinstance(error, NodeError):
                 self.engine.leave_out(self.address, *error.args)
+            elif not isinstance(error, CutOff):
+                self.engine.judge(self.address, good=False)
             if isinstance(error, Ended):
                 self._end()  # what the process said itself tells more
             elif isinstance(error, (NodeError, CutOff)):
@@ -143,6 +151,7 @@ class DaskEngine:
         self._client: Any = None
         self._up: dict[str, _Worker] = {}  # by address
         self._seen: set[str] = set()  # jobs whose worker has been up
+        self._losses: dict[str, int] = {}  # address in the network -> runs in a row that came to no outcome
         self._dropped: set[str] = set()  # addresses of workers that were ended
         self._left_out: dict[str, tuple[str, str]] = {}  # address in the network -> node, why
         self._exclusion = ""  # the directive that keeps jobs off those nodes
@@ -165,11 +174,14 @@ class DaskEngine:
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
         source = f"{self.settings.source}: " if self.settings.source else ""
         job = type("Job", (self.system.job,), {"refused": staticmethod(self._refuse)})
+        # A name is not used again: Dask refuses a worker while it still knows another one of that name.
+        numbers = itertools.count(1)
+        cluster = type("Cluster", (self.system.cluster,), {"_new_worker_name": lambda *_: f"worker-{next(numbers)}"})
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 dask.config.set(_CONFIG)
-                self._cluster = self.system.cluster(
+                self._cluster = cluster(
                     job_cls=job,
                     security=True,
                     silence_logs=logging.CRITICAL,
@@ -218,12 +230,13 @@ class DaskEngine:
         return self._waiting
 
     def start(self, command: Sequence[str], folder: Path) -> DaskTicket:
-        """Hand the run to the worker with the most free places."""
+        """Hand the run to the worker with most free places, on a node that lost no run of late if there is one."""
         attempt = attempt_of(folder)
         usable = {address: w for address, w in self._up.items() if w.host not in self._left_out}
         if attempt is None or not usable:
             raise EngineError(f"{self.system.name}: no worker for {folder}")
-        address = min(usable, key=lambda each: len(usable[each].busy))
+        free = {address: w for address, w in usable.items() if len(w.busy) < self.cores} or usable
+        address = min(free, key=lambda each: (self._losses.get(free[each].host, 0), len(free[each].busy)))
         words = list(command)
         if self.settings.python and words[0] == sys.executable:
             words[0] = self.settings.python
@@ -280,6 +293,12 @@ class DaskEngine:
         """The run is over."""
         if address in self._up:
             self._up[address].busy.discard(attempt)
+
+    def judge(self, address: str, good: bool) -> None:
+        """A run came to an outcome on that worker's node, or to none: nodes that lose runs get others last."""
+        worker = self._up.get(address)
+        if worker is not None:
+            self._losses[worker.host] = 0 if good else self._losses.get(worker.host, 0) + 1
 
     def leave_out(self, address: str, node: str, why: str) -> None:
         """Use the node of that worker no more; what it is at may come to its end."""

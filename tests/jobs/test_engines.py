@@ -16,6 +16,7 @@ import pytest
 from hbm_model.cli import main
 from hbm_model.errors import InputError
 from hbm_tb import engine_worker, sim
+from hbm_tb.engine_dask import DaskEngine, _Worker
 from hbm_tb.engine_queue import SYSTEMS
 from hbm_tb.engine_settings import Settings, described, read_settings
 from hbm_tb.engine_worker import CutOff, Ended, NodeError, carry_out, end_attempt
@@ -256,7 +257,43 @@ def test_what_lsf_refuses(tmp_path: Path, lsf: Path) -> None:
     assert not bench.starts()
 
 
-def test_nodes_are_left_out() -> None:
-    """The directives that keep further jobs off nodes that cannot carry out runs."""
-    assert SYSTEMS["slurm"].leave_out(["n1", "n2"]) == "--exclude=n1,n2"
-    assert SYSTEMS["lsf"].leave_out(["n1", "n2"]) == "-R \"select[hname!='n1' && hname!='n2']\""
+class FakeDask:
+    """Client and cluster at once, as far as `start` and `leave_out` use them."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.new_spec = {"options": {"job_extra_directives": ["-rn"]}}
+
+    def submit(self, *_words: Any, workers: list[str], **_how: Any) -> None:
+        self.sent += workers
+
+
+def test_which_node_gets_a_run(tmp_path: Path, lsf: Path) -> None:
+    """The one with most room; one that lost a run after all others; one that cannot carry out runs none, nor a job."""
+    engine = engine_named(_settings(tmp_path))
+    assert isinstance(engine, DaskEngine)
+    engine._client = engine._cluster = fake = FakeDask()
+    engine._up = {f"a{n}": _Worker(f"worker-{n}", f"host{n}") for n in range(3)}
+
+    def start() -> str:
+        (tmp_path / JOB_FILE).write_text(json.dumps({"attempt": f"try {len(fake.sent)}"}))
+        engine.start(["true"], tmp_path)
+        return fake.sent[-1]
+
+    assert [start() for _ in range(3)] == ["a0", "a1", "a2"]
+    engine.judge("a0", good=False)
+    assert [start() for _ in range(3)] == ["a1", "a2", "a0"]  # two places each
+    engine.free("a0", "try 0")
+    engine.free("a1", "try 1")
+    assert start() == "a1"
+    engine.free("a1", "try 3")
+    engine.judge("a0", good=True)
+    assert start() == "a0"
+    engine.leave_out("a1", "n1", "sees nothing")
+    engine.leave_out("a0", "n0", "cannot write")
+    engine.leave_out("a0", "n0", "cannot write")
+    exclusion = "-R \"select[hname!='n0' && hname!='n1']\""
+    assert fake.new_spec["options"]["job_extra_directives"] == ["-rn", exclusion]
+    assert SYSTEMS["slurm"].leave_out(["n0", "n1"]) == "--exclude=n0,n1"
+    engine.free("a2", "try 2")
+    assert start() == "a2"
