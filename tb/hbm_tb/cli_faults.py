@@ -19,6 +19,9 @@ def faults_command(
     jobs: Jobs = 0,
     rerun: Rerun = False,
     fresh: Fresh = False,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="ten defects in ten modules, from failure to waves, one command each")
+    ] = False,
     waves: Waves = False,
     waves_from: WavesFrom = None,
     waves_to: WavesTo = None,
@@ -29,6 +32,10 @@ def faults_command(
     Exit 1 when a fault is missed, or caught by another check than its entry names. Finished runs are kept: the same
     command after an interruption goes on where it was.
     """
+    if replay:
+        from hbm_tb.fault_replays import replay_command
+
+        raise typer.Exit(replay_command(tuple(only or ()), seed))
     from hbm_tb.faults_cmd import faults_command as job
     from hbm_tb.job_list import ListOptions
 

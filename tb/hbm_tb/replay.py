@@ -16,6 +16,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +24,7 @@ from typing import Any, Final
 from hbm_model.command_line import typed
 from hbm_model.errors import InputError
 
-from hbm_tb import sim
+from hbm_tb import failure, sim
 from hbm_tb.failure import Failure, read_failure
 
 BEFORE_CK: Final = 2000
@@ -206,6 +207,19 @@ def _with_setups(folder: Path, made: Replay, found: Failure) -> Replay:
     except InputError as problem:
         return Replay(made.reproduced, f"{made.note}; {problem}", "", made.ck, signature=found.signature)
     return made
+
+
+def isolate(folder: Path, test: str) -> Path:
+    """A folder of its own for one failed test of several that shared a process; what it left is copied there."""
+    own = folder / test
+    shutil.rmtree(own, ignore_errors=True)
+    own.mkdir()
+    for path in (folder / sim.AGAIN, *folder.glob(f"*_{test}.*")):
+        if path.is_file():
+            shutil.copy(path, own)
+    with suppress(FileNotFoundError):
+        shutil.copy(folder / failure.file_of_test(test), own / failure.FILE)
+    return own
 
 
 # ---------------------------------------------------------------- by itself

@@ -200,7 +200,7 @@ class Shown:
     fmt: str
 
 
-def _open(path: str | Path) -> Any:
+def open_file(path: str | Path) -> Any:
     import pywellen
 
     try:
@@ -213,7 +213,7 @@ def origin_of(path: str | Path) -> int:
     """Time, in ps of the wave file, at which CK 0 of the (last) run begins: told by the cycle counter of the test
     top.
     """
-    for var in _open(path).all_vars():
+    for var in open_file(path).all_vars():
         if var.full_name == f"{TOP}cycle_q":
             counted = [(when, cycle) for when, cycle in var.tv if cycle]
             if counted:
@@ -224,7 +224,7 @@ def origin_of(path: str | Path) -> int:
 
 def signals_of(path: str | Path) -> list[Signal]:
     """All signals of a wave file, in its order."""
-    wave = _open(path)
+    wave = open_file(path)
     out = []
     for var in wave.all_vars():
         if var.var_type == "Parameter":

@@ -19,7 +19,7 @@ from typing import IO
 
 import pytest
 from hbm_model.presets import preset
-from hbm_tb import sim
+from hbm_tb import replay, sim
 from hbm_tb.config import ENVIRONMENT
 from hbm_tb.sources import test_names
 from hbm_tb.test_base import REPRODUCE
@@ -94,6 +94,7 @@ class SystemRuns:
         self.selected = selected
         self.runs: dict[tuple[str, str], Run] = {}
         self.locks: list[IO[str]] = []
+        self.replays = 0
 
     def run_of(self, case: Case, timeout: float = 1500.0) -> Run:
         """The process that ran this case."""
@@ -143,13 +144,26 @@ class SystemRuns:
         if result.status == "stopped":
             pytest.skip(f"stopped: {result.reason} ({result.log})")
         if case.test in run.messages:
-            pytest.fail(f"{run.messages[case.test]}\n  log: {result.log}", pytrace=False)
+            told = f"{run.messages[case.test]}\n  log: {result.log}{self._waves(case, result)}"
+            pytest.fail(told, pytrace=False)
         outcome = result.tests.get(case.test)
         if outcome != "pass":
             pytest.fail(f"{case.name} did not finish: {result.reason or outcome}\n  log: {result.log}", pytrace=False)
         # The process failed although every test says pass: assertions of the simulator, a missing closing line.
         if not result.passed and not run.messages:
             pytest.fail(f"{result.reason}\n  log: {result.log}", pytrace=False)
+
+
+    def _waves(self, case: Case, result: sim.Result) -> str:
+        """Replay a failed test by itself, with waves around its failure; the first few of a session."""
+        if _flag("WAVES"):
+            return ""
+        folder = replay.isolate(result.run_dir, case.test)
+        if self.replays >= replay.allowed():
+            return f"\n  waves: {replay.command_of(folder)}"
+        self.replays += 1
+        made = replay.try_replay(folder)
+        return "".join(f"\n  {line}" for line in (made.lines(folder) if made else ()))
 
 
 def _messages(path: Path) -> dict[str, str]:

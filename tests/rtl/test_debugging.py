@@ -1,0 +1,144 @@
+"""From a failure to its waves: what a failing run leaves, its replay, and that nothing of it changes a verdict."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import system_runs
+from hbm_model import run_folder
+from hbm_model.asked import open_run
+from hbm_model.errors import InputError
+from hbm_model.why import answer
+from hbm_tb import fault_replays, faults, replay, run_job, sim
+from hbm_tb.failure import Failure, read_failure
+from hbm_tb.records import Fault
+from system_runs import Case, SystemRuns
+
+pytestmark = pytest.mark.sim
+BUILD = fault_replays.QUICK_BUILD
+
+
+@pytest.mark.parametrize(
+    ("name", "signature"), [("rtp-absent", "violation:tRTP:PRE"), ("read-tag-of-next", "response:pins:R_SURPLUS")]
+)
+def test_from_a_planted_defect_to_its_waves(name: str, signature: str, tmp_path: Path) -> None:
+    """The command that the failure prints, as printed, leaves a window with the failing CK and both set-ups.
+
+    `hbm faults --replay` does all ten.
+    """
+    by_id = {defect.id: defect for defect in faults.of_build(BUILD)}
+    found = fault_replays.show(by_id[name], tmp_path / name)
+    assert found.problem == "" and found.signature == signature, found
+    assert found.replay_s < 3 * fault_replays.LIMIT_S, "a busy machine may take longer, not a multiple"
+    assert not fault_replays.examine(tmp_path / name, seen := read_or_fail(tmp_path / name)), seen
+    # The check can fail: another place is not in the window, and the expected commands are not those of another CK.
+    assert "the waves hold" in fault_replays.examine(tmp_path / name, replace(seen, ck=10.0**6))
+    assert "no marker" in fault_replays.examine(tmp_path / name, replace(seen, ck=float(seen.ck or 0) - 100))
+
+
+def read_or_fail(folder: Path) -> Failure:
+    """The failure of a folder."""
+    found = read_failure(folder)
+    assert found is not None
+    return found
+
+
+def test_ten_modules() -> None:
+    """The ten defects stand in ten modules."""
+    by_id = {defect.id: defect for defect in faults.of_build(BUILD)}
+    assert len({by_id[name].file for name in fault_replays.TEN}) == len(fault_replays.TEN) == 10
+
+
+@pytest.fixture
+def failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A failed `hbm run`: the recorder notes a command one CK too early."""
+    monkeypatch.setattr(run_folder, "RUNS", tmp_path)
+    monkeypatch.setattr(run_job, "RUNS", tmp_path)
+    plan = run_job.make_plan(run_job.RunOptions(trace="spmv", count=1000, name="early"))
+    plan.config = plan.config.with_(fault=int(Fault.EARLY_COMMAND), fault_at=900)
+    result, folder = run_job.run_plan(plan, quiet=True)
+    assert result["status"] == "fail"
+    return folder
+
+
+def test_a_failed_run_is_replayed_and_keeps_its_verdict(failed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`hbm run` prints failure, bucket, waves and the question to ask; another window works too."""
+    before = (failed / "result.json").read_text()
+    run_job.tell_failure(failed, again=True)
+    told = capsys.readouterr().out
+    found = read_or_fail(failed)
+    assert f"bucket: {found.signature}" in told and "waves: " in told and f"hbm why {failed}" in told
+    assert (failed / "result.json").read_text() == before
+    made = replay.read_replay(failed)
+    assert made is not None and made.reproduced
+    places = [ck for ck in (found.ck, found.difference_ck) if ck is not None]
+    assert made.first_ck == max(0, int(min(places)) - 2000)
+    assert not fault_replays.examine(failed, found, on_pins=False)
+    # The recorder told of a command where there was none: the waves show the pins, which do as the model expects.
+    assert "shown as equal" in fault_replays.examine(failed, found)
+    wider = replay.replay(failed, before=100, after=50)
+    assert wider.reproduced and wider.first_ck > made.first_ck
+    lines = answer(open_run(failed), float(found.ck or 0), pc=0)
+    assert lines[0].startswith("PC0 at CK") or lines[0].startswith("note: the run differs"), lines[:2]
+
+
+def test_a_replay_that_passes_says_so_loudly(failed: Path) -> None:
+    """What does not fail again is not reproducible; the failure stays what it was."""
+    given = json.loads((failed / sim.AGAIN).read_text())
+    bench = json.loads(given["env"]["HBM_BENCH"])
+    del bench["fault"]
+    given["env"]["HBM_BENCH"] = json.dumps(bench)
+    (failed / sim.AGAIN).write_text(json.dumps(given))
+    before = (failed / "failure.json").read_text()
+    made = replay.replay(failed)
+    assert not made.reproduced and made.lines(failed)[0].startswith("NOT REPRODUCIBLE")
+    assert (failed / "failure.json").read_text() == before
+    assert fault_replays.examine(failed, read_or_fail(failed)).startswith("NOT REPRODUCIBLE")
+
+
+def test_one_run_of_a_bucket_is_replayed(tmp_path: Path) -> None:
+    """The shortest run of each signature, at most so many; runs without a failure never."""
+    folders = []
+    for name, signature, wall_s in (("a", "x", 9), ("b", "x", 2), ("c", "y", 5), ("d", "z", 1), ("e", "", 1)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / sim.AGAIN).write_text(json.dumps({"wall_s": wall_s}))
+        if signature:
+            Failure("error", signature, name).write(folder / "failure.json")
+        folders.append(folder)
+    assert [folder.name for folder in replay.choose(folders, 2)] == ["b", "c"]
+    assert replay.choose(folders, 0) == []
+    shutil.rmtree(folders[0])
+    with pytest.raises(InputError, match="holds no sim.json"):
+        replay.replay(folders[0])
+    with pytest.raises(InputError, match="did not fail"):
+        replay.replay(folders[4])
+
+
+def test_a_failing_test_of_make_test_leaves_its_waves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The failing one of several tests is replayed by itself, and the message names waves and viewer command."""
+    monkeypatch.setattr(system_runs, "RUNS", tmp_path)
+    cases = [Case("hbm2", "fault_tests", name) for name in ("LostRead", "TimingViolation")]
+    runs = SystemRuns(cases)
+    with pytest.raises(pytest.fail.Exception) as told:
+        runs.require(cases[1])
+    folder = tmp_path / "hbm2-fault_tests" / "TimingViolation"
+    assert "waves: " in str(told.value) and f"hbm waves --run {folder}" in str(told.value)
+    assert not fault_replays.examine(folder, read_or_fail(folder), on_pins=False)
+    monkeypatch.setenv(replay.ENVIRONMENT, "0")
+    with pytest.raises(pytest.fail.Exception) as told:
+        runs.require(cases[0])
+    assert f"hbm replay {tmp_path / 'hbm2-fault_tests' / 'LostRead'}" in str(told.value)
+
+
+def test_the_command_refuses_what_it_cannot_do(tmp_path: Path) -> None:
+    """Exit 2 and one line."""
+    hbm = Path(sys.executable).with_name("hbm")
+    done = subprocess.run([hbm, "replay", str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1 and "sim.json" in done.stderr
