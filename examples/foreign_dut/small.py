@@ -19,18 +19,20 @@ RTL = ("small_pkg", "small_encode", "small_controller", "small_io", "small_hbm")
 TIMINGS = ("RL", "WL", "RCDRD", "RCDWR", "RP", "RC", "RTP", "WR", "RTW", "MRD", "MOD", "RFC", "REFI")
 
 
-def build_small() -> Build:
-    """The simulation, with the timings of the preset and the bugs that `+bug=` can wake."""
+def build_small(top: str = "small_top") -> Build:
+    """The simulation at the pins (small_top) or at the DFI (small_dfi_top), with the timings of the preset."""
     values = preset(PRESET)
     parameters = {name: values.count(name) for name in TIMINGS} | {"WTR": values.count("WTRL")}
-    sources = [HERE / "rtl" / f"{name}.sv" for name in RTL] + [HERE / "tb" / "small_top.sv"]
-    return build(Design(sources, defines=["PLANT_BUGS"]), "small_top", PRESET, parameters=parameters)
+    sources = [HERE / "rtl" / f"{name}.sv" for name in RTL] + [HERE / "tb" / f"{top}.sv"]
+    return build(Design(sources, defines=["PLANT_BUGS"]), top, PRESET, parameters=parameters)
 
 
-def run_small(test: str, bug: str = "", seed: int = 1, folder: Path | None = None, waves: bool = False) -> Result:
+def run_small(
+    test: str, bug: str = "", seed: int = 1, folder: Path | None = None, waves: bool = False, top: str = "small_top"
+) -> Result:
     """One test in a folder of its own."""
     return run(
-        build_small(),
+        build_small(top),
         HERE / "small_tests.py",
         f"{test}$",
         folder=folder or Path("build") / "runs" / (f"{test}-{bug}" if bug else test),

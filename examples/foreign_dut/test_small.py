@@ -48,3 +48,11 @@ def test_a_planted_bug_is_found(bug: str, tmp_path: Path) -> None:
     assert not result.passed and words in result.reason, result.reason
     record = json.loads((tmp_path / "result.json").read_text())
     assert record["status"] == "fail" and words in record["reason"]
+
+
+def test_the_same_tests_at_the_dfi(tmp_path: Path) -> None:
+    """Behind the PHY interface of the library, without pins: the same traffic, and the same bug found."""
+    result = run_small("RandomTraffic", folder=tmp_path / "right", top="small_dfi_top")
+    assert result.passed, result.reason
+    result = run_small("RandomTraffic", "rcd", folder=tmp_path / "wrong", top="small_dfi_top")
+    assert not result.passed and "breaks tRCDRD" in result.reason, result.reason
