@@ -114,6 +114,7 @@ class Report:
     links: list[tuple[str, str]] = field(default_factory=list)  # other pages and files of the run: text, address
     facts: list[tuple[str, str]] = field(default_factory=list)  # the first difference: what, value
     missing: list[str] = field(default_factory=list)  # what was not measured, and why
+    hints: list[tuple[str, str]] = field(default_factory=list)  # further commands about a failure: what for, command
     log: str = ""  # end of the log of a failure
 
 
@@ -211,6 +212,7 @@ def render(report: Report) -> str:
         "links": report.links,
         "facts": report.facts,
         "missing": report.missing,
+        "hints": report.hints,
         "log": report.log,
     }
     for title, rows in report.tables:

@@ -16,7 +16,7 @@ from hbm_model.report import COMMAND, PAGE, Report, Violation, lines_of, report_
 from hbm_tb.results import RunResult
 from hbm_tb.run_record import RESULT
 from hbm_tb.site_data import ListView
-from hbm_tb.site_views import bucket_slug, facts_of, run_href, when
+from hbm_tb.site_views import bucket_slug, facts_of, hints_of, run_href, when
 
 LOG_LINES: Final = 40
 FILES: Final = (
@@ -24,6 +24,7 @@ FILES: Final = (
     ("worker.log", "log of the worker"),
     ("sim.cmd", "command line and environment"),
     ("failure.json", "failure.json"),
+    ("replay.json", "replay.json"),
     ("waves.fst", "waves"),
     ("waves.gtkw", "GTKWave set-up"),
     ("waves.surfer.sucl", "Surfer set-up"),
@@ -115,7 +116,9 @@ def report_of_run(one: ListView, run: RunResult, page: Path, site: Path) -> Repo
             )
         if isinstance(at := run.failure.get("ck"), int | float):
             report.violations = [Violation(float(at), run.headline)]
-        report.log = _tail(run.folder / "sim.log") if run.name in one.current else ""
+        if run.name in one.current:
+            report.hints = hints_of(run)
+            report.log = _tail(run.folder / "sim.log")
     if run.name in one.current:
         report.links += [
             (text, os.path.relpath(run.folder / name, page.parent))

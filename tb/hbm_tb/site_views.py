@@ -21,6 +21,8 @@ FACTS: Final = (
     ("got", "got"),
     ("rule", "rule"),
     ("paragraph", "paragraph"),
+    ("difference", "first command that the model expects otherwise"),
+    ("difference_ck", "at CK"),
 )
 VERDICTS: Final = ("hole", "tight", "unreachable")
 SPEED: Final = {
@@ -80,8 +82,18 @@ def facts_of(failure: Mapping[str, Any]) -> list[tuple[str, str]]:
             continue
         if isinstance(value, Mapping):
             value = ", ".join(f"{part} {value[part]}" for part in ("sid", "bg", "bank") if part in value)
-        rows.append((name, f"{value:,}" if isinstance(value, int) and key != "pc" else str(value)))
+        rows.append((name, f"{value:,.10g}" if isinstance(value, int | float) else str(value)))
     return rows
+
+
+def hints_of(run: RunResult) -> list[tuple[str, str]]:
+    """What else to type about a failed simulation whose folder is there: waves, and what it waited for."""
+    from hbm_tb import failure, replay
+
+    found = failure.read_failure(run.folder)
+    if run.passed or found is None:
+        return []
+    return [("waves there", replay.command_of(run.folder)), ("what it waits for", replay.why_of(run.folder, found))]
 
 
 def speed_of(regression: Regression) -> int | None:
@@ -102,6 +114,7 @@ def bucket_view(one: ListView, bucket: Bucket) -> dict[str, Any]:
         "since_when": when(since),
         "first": bucket.first,
         "facts": facts_of(bucket.first.failure),
+        "hints": hints_of(bucket.first) if bucket.first.name in one.current else [],
         "shown": [{"name": run.name, "href": run_href(one, run.name)} for run in bucket.runs[:SHOWN_RUNS]],
     }
 

@@ -11,7 +11,7 @@ from browser import Watched
 from hbm_tb.site import NAVIGATION, write_site
 from hbm_tb.site_data import gather
 from hbm_tb.site_views import percent, run_href
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 FAILING = "soak/hbm3_6400_eng/seed_1"
 AGAIN = f"hbm regress --list nightly --only {FAILING} --waves"
@@ -25,6 +25,13 @@ def shown(page: Page, table: str = "runs") -> int:
 
 def texts(page: Page, selector: str) -> list[str]:
     return [text.strip() for text in page.locator(selector).all_text_contents()]
+
+
+def follow(page: Page, link: Locator, key: str = "") -> None:
+    """Click a link (or press a key on it) and wait until the page behind it is ready."""
+    with page.expect_navigation():
+        link.press(key) if key else link.click()
+    page.wait_for_selector("html[data-ready]", state="attached")
 
 
 # ---------------------------------------------------------------- without a browser
@@ -158,20 +165,23 @@ def test_overview_tells_what_is_verified_and_what_broke(site: Path, tab: Watched
 def test_a_reader_comes_from_a_red_line_to_the_command_that_repeats_it(site: Path, tab: Watched) -> None:
     """Overview, bucket, run, the CK of the first difference; the bucket names the first differing command."""
     page = tab.open(site / "index.html")
-    page.locator("#list-nightly").get_by_role("link", name="3 buckets").click()
+    follow(page, page.locator("#list-nightly").get_by_role("link", name="3 buckets"))
     bucket = page.get_by_label(f"bucket {site_example.SIGNATURE}")
     facts = dict(zip(texts(bucket, ".facts th"), texts(bucket, ".facts td"), strict=True))  # type: ignore[arg-type]
     assert facts["expected"] == site_example.FAILURE["expected"] and facts["got"] == "nothing"
     assert (facts["CK"], facts["PC"], facts["bank"]) == ("1,500", "1", "sid 0, bg 1, bank 2")
     assert texts(bucket, ".badge") == ["new"]  # type: ignore[arg-type]
-    assert texts(bucket, ".command code") == [AGAIN]  # type: ignore[arg-type]
-    bucket.get_by_role("link", name=FAILING).click()
-    page.wait_for_selector("html[data-ready='1']", state="attached")
+    commands = texts(bucket, ".command code")  # type: ignore[arg-type]
+    assert commands[0] == AGAIN
+    assert re.fullmatch(rf"hbm replay \S+/{FAILING}", commands[1])
+    assert re.fullmatch(rf"hbm why \S+/{FAILING} --at 1500 --pc 1 --bank 0.1.2", commands[2])
+    follow(page, bucket.get_by_role("link", name=FAILING))
     assert texts(page, "#verdict") == ["fail"]
     assert texts(page, "#reproduce") == [AGAIN]
+    assert texts(page, "#failure .command code") == commands
     page.locator("#failure ol button").click()
     page.wait_for_function("document.documentElement.dataset.view === '1400.0 1600.0'")
-    page.get_by_role("link", name="bucket difference").click()
+    follow(page, page.get_by_role("link", name="bucket difference"))
     assert page.url.endswith("#bucket-nightly-difference-row-expected-act-got-none-m5-5")
 
 
@@ -205,8 +215,7 @@ def test_runs_are_searched_filtered_and_sorted(site: Path, tab: Watched) -> None
 
 def test_the_overview_links_to_the_failed_runs(site: Path, tab: Watched) -> None:
     page = tab.open(site / "index.html")
-    page.get_by_role("link", name="7 failed").click()
-    page.wait_for_selector("html[data-ready]", state="attached")
+    follow(page, page.get_by_role("link", name="7 failed"))
     assert shown(page) == 7
     assert set(texts(page, "#runs tbody tr:visible .badge")) == {"fail", "timeout"}
 
@@ -223,8 +232,7 @@ def test_a_run_page_shows_timeline_latency_bandwidth_and_stall_causes(site: Path
     before = page.evaluate("document.documentElement.dataset.view")
     page.locator("#zoomin").click()
     page.wait_for_function(f"document.documentElement.dataset.view !== '{before}'")
-    page.get_by_role("link", name="nightly", exact=True).click()
-    page.wait_for_selector("html[data-ready]", state="attached")
+    follow(page, page.get_by_role("link", name="nightly", exact=True))
     assert shown(page) == 20
 
 
@@ -243,8 +251,12 @@ def test_plan_and_coverage_lead_to_the_holes(site: Path, tab: Watched) -> None:
     assert shown(page, "features") == 1
     page.locator("#features summary:visible").click()
     assert "holes: id 63" in page.locator("#features tbody tr:visible").inner_text()
-    page.get_by_role("link", name="Coverage").click()
-    page.get_by_role("link", name="hbm_gap_timer").click()
+    follow(page, page.get_by_role("link", name="Coverage"))
+    assert [text.split(":")[0] for text in texts(page, ".unmeasured")] == [
+        "The RTL or the tests are newer than these data",
+        "Exclusions that are wrong",
+    ]
+    follow(page, page.get_by_role("link", name="hbm_gap_timer"))
     assert texts(page, "#holes td:first-child") == ["12", "20"]
     page.locator("#holes a").first.click()
     line = page.locator("#L12")
@@ -302,9 +314,7 @@ def test_the_keyboard_alone_does(site: Path, tab: Watched) -> None:
     assert page.locator("#runs th").first.get_attribute("aria-sort") == "ascending"
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.name") == "text"
-    page.locator("#runs tbody tr:visible a").focus()
-    page.keyboard.press("Enter")
-    page.wait_for_selector("html[data-ready='1']", state="attached")
+    follow(page, page.locator("#runs tbody tr:visible a"), "Enter")
     view = page.evaluate("document.documentElement.dataset.view")
     page.keyboard.press("+")
     page.wait_for_function(f"document.documentElement.dataset.view !== '{view}'")
