@@ -140,7 +140,8 @@ def command_at(
     for name, value in (("time", time), ("cmd", cmd), ("pc", pc), ("sid", sid), ("bg", bg), ("bank", bank)):
         out[name] = value
     out["row"], out["col"] = row, col
-    return out[0]
+    record: np.void = out[0]
+    return record
 
 
 @dataclass(frozen=True)

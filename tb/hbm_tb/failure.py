@@ -49,7 +49,7 @@ class Failure:
     test: str = ""
     seen_cycle: int | None = None  # controller cycle that had been reached when it was told
     resets: int = 0  # in the middle of the test, before it
-    difference: str = ""  # first command that the exact model expected otherwise, where another check told first
+    difference: str = ""  # the first one from the exact model in the same batch, where another check told first
     difference_ck: float | None = None
     schema: int = SCHEMA
 
@@ -332,7 +332,7 @@ def describe(found: Mapping[str, Any] | Failure) -> list[str]:
     if given.get("ck") is not None:
         lines.append(f"at CK {given['ck']:g}, cycle {given['cycle']}")
     if given.get("difference"):
-        lines.append(f"first command that the exact model expected otherwise: {given['difference']}")
+        lines.append(f"first difference from the exact model: {given['difference']}")
     if given.get("paragraph"):
         lines.append(f"decided by {given['paragraph']} (docs/microarchitecture.md)")
     return [*lines, f"bucket: {given['signature']}"]

@@ -63,7 +63,9 @@ def examine(folder: Path, found: Failure, on_pins: bool = True) -> str:
     for name, text in (("waves.gtkw", f"*-15.000000 {marker} "), ("waves.surfer.sucl", f"cursor_set {marker}")):
         if text not in (folder / name).read_text():
             return f"{name} has no marker at CK {found.ck:g}"
-    place = found.ck if found.kind == "difference" and "command" in found.where else found.difference_ck
+    place = found.ck if found.kind == "difference" and "command" in found.where else None
+    if found.difference.startswith("PC"):  # of commands, not of a port
+        place = found.difference_ck
     if on_pins and place is not None and not _differs(signals[f"{TOP}u_model.differs"], origin, place):
         return f"expected and real commands are shown as equal at CK {place:g}"
     return ""
