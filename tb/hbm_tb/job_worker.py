@@ -6,7 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from hbm_tb.jobs import PARENT, die_with_parent, work
+from hbm_tb.jobs import PARENT, work
+from hbm_tb.processes import die_with_parent
 
 
 def _follow(parent: str) -> None:

@@ -14,7 +14,6 @@ arguments only, the module names them in CONTENT, so that it is formed once for 
 
 from __future__ import annotations
 
-import ctypes
 import fnmatch
 import hashlib
 import json
@@ -34,6 +33,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hbm_model.errors import InputError
+
+from hbm_tb.processes import die_with_parent
 
 if TYPE_CHECKING:
     from hbm_tb.job_store import About, JobStore
@@ -137,15 +138,6 @@ class Engine(Protocol):
 
 
 # ---------------------------------------------------------------- this machine
-
-
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent() -> None:
-    """In the child: a parent that is killed takes its workers along."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class LocalTicket:

@@ -30,6 +30,7 @@ from hbm_model.home import BUILD, SOURCES
 
 from hbm_tb import coverage_files
 from hbm_tb.lz4 import ensure_lz4
+from hbm_tb.processes import die_with_parent
 
 ROOT = SOURCES
 BUILD_ROOT = BUILD / "sim"
@@ -278,8 +279,9 @@ class Build:
         return self.folder / "bare"
 
 
-def _limit_memory() -> None:
+def _before_verilator() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    die_with_parent()
 
 
 class _Progress:
@@ -345,15 +347,27 @@ def _make(
     done = 0
     with (folder / "compile.log").open("a") as log:
         process = subprocess.Popen(
-            command, cwd=folder, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=folder,
+            env=dict(env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=die_with_parent,
         )
         assert process.stdout is not None
-        for line in process.stdout:
-            log.write(line)
-            if " -c " in line:
-                done += 1
-                progress.say(f"compile {min(done, total)}/{total}")
-        code = process.wait()
+        try:
+            for line in process.stdout:
+                log.write(line)
+                if " -c " in line:
+                    done += 1
+                    progress.say(f"compile {min(done, total)}/{total}")
+            code = process.wait()
+        except BaseException:
+            # An interrupted build must not go on: the next one, which may begin at once, has the same folder.
+            process.terminate()  # make ends its compilers
+            process.wait()
+            raise
     if code:
         lines = (folder / "compile.log").read_text().splitlines()
         first = next((line for line in lines if "error" in line.lower()), "no error line")
@@ -499,7 +513,7 @@ def build(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            preexec_fn=_limit_memory,
+            preexec_fn=_before_verilator,
         )
         (folder / "verilate.log").write_text(out.stdout)
         if out.returncode:
