@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 INSTALL = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-dejavu-core")
@@ -59,11 +59,15 @@ class Watched:
         context.on("console", self._console)
         context.on("weberror", lambda found: self.errors.append(str(found.error)))
         context.on("request", lambda request: self.requests.append(request.url))
-        context.on("requestfailed", lambda request: self.errors.append(f"failed: {request.url[:200]}"))
+        context.on("requestfailed", self._failed)
 
-    def _console(self, message: object) -> None:
-        if message.type in ("error", "warning"):  # type: ignore[attr-defined]
-            self.errors.append(f"{message.type}: {message.text}")  # type: ignore[attr-defined]
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.errors.append(f"{message.type}: {message.text}")
+
+    def _failed(self, request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # a reader who leaves the page ends what it still loads
+            self.errors.append(f"{request.failure}: {request.url[:200]}")
 
     def open(self, path: Path, hash_: str = "") -> Page:
         """A page from disk, when it says that it is ready."""
@@ -84,7 +88,7 @@ class Watched:
 def watched(browser: Browser, dark: bool = False) -> Iterator[Watched]:
     """A fresh context; its pages are checked when the test is through."""
     context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="dark" if dark else "light")
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     found = Watched(context)
     try:
         yield found

@@ -1,7 +1,7 @@
 "use strict";
 // Theme, tables that sort and filter, copy buttons and charts of the report site. No other script but Plotly's, no network.
 (() => {
-  const root = document.documentElement, KEY = "hbm-theme";
+  const root = document.documentElement, KEY = "hbm-theme", here = document.currentScript.src;
   const stored = () => { try { return localStorage.getItem(KEY); } catch { return null; } };
   if (stored()) root.dataset.theme = stored();
   const isDark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
@@ -98,6 +98,12 @@
     place.setAttribute("role", "img"); place.setAttribute("aria-label", chart.title); place.dataset.drawn = traces.length;
   }
   const redraw = () => { if (window.Plotly) document.querySelectorAll(".chart").forEach(draw); };
+  // Plotly is large: it comes after the page can be used.
+  function charts() {
+    if (!document.querySelector(".chart")) return;
+    const script = document.createElement("script");
+    script.src = new URL("plotly.min.js", here).href; script.onload = redraw; document.head.append(script);
+  }
 
   addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("table.sortable").forEach(sortable);
@@ -115,7 +121,7 @@
       const box = document.querySelector("input[type=search]");
       if (box) { e.preventDefault(); box.focus(); }
     });
-    redraw();
     root.dataset.ready = 1;
+    setTimeout(charts, 0);
   });
 })();
