@@ -17,6 +17,7 @@ BUGS = {
     "bank": ("RandomTraffic", "32 of 32 bytes differ"),
     "parity": ("RandomTraffic", "odd parity on the column pins"),
     "latency": ("RandomTraffic", "programmed RL is 21, the test expects 20"),
+    "hang": ("RandomTraffic", "no request, answer or column command for"),
 }
 
 

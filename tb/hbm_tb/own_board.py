@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from hbm_model.commands import Cmd
 from hbm_model.params import Params
 from numpy.typing import NDArray
 
+from hbm_tb import failure as failures
+from hbm_tb.failure import Failure
 from hbm_tb.scoreboard import Mismatch, unmix
 
 BLOCK_BYTES = 32
@@ -136,7 +138,7 @@ class AccessBoard:
         entry = waiting.popleft()
         entry.answered_ck = answer.ck
         if answer.data != entry.expected:
-            raise Mismatch(self._sentence(entry, answer))
+            raise Mismatch(self._sentence(entry, answer), _wrong_data(entry, answer))
         self.checked += 1
 
     def finish(self, commands: NDArray[np.void] | None, required: bool = True) -> None:
@@ -202,14 +204,29 @@ class AccessBoard:
         return f"{at}, which was never written" if unwritten(self.seed, at) == data else None
 
 
+def _wrong_data(entry: Entry, answer: Answer) -> Failure:
+    """Wrong read data, in parts."""
+    at = entry.request.place
+    found = failures.of_response(
+        "data",
+        "wrong read data",
+        f"read {entry.number} at {at}: wrong data",
+        port=at.pc,
+        cycle=int(answer.ck) // 2,
+        expected=entry.expected.hex(),
+        got=answer.data.hex(),
+    )
+    return replace(found, where=str(at), bank={"sid": at.sid, "bg": at.bg, "bank": at.bank})
+
+
 def columns(commands: NDArray[np.void]) -> Iterable[tuple[bool, Place, float]]:
     """(write, place, CK) of every column command of a log, with the row that is open in its bank."""
     rows: dict[tuple[int, int, int, int], int] = {}
     for record in commands:
         code = int(record["cmd"])
-        bank = tuple(int(record[name]) for name in ("pc", "sid", "bg", "bank"))
+        pc, sid, bg, bank = (int(record[name]) for name in ("pc", "sid", "bg", "bank"))
         if code == Cmd.ACT:
-            rows[bank] = int(record["row"])  # type: ignore[index]
+            rows[pc, sid, bg, bank] = int(record["row"])
         elif code in _READS or code in _WRITES:
-            row = rows.get(bank, -1)  # type: ignore[arg-type]
-            yield code in _WRITES, Place(*bank, row, int(record["col"])), int(record["time"]) / 2
+            place = Place(pc, sid, bg, bank, rows.get((pc, sid, bg, bank), -1), int(record["col"]))
+            yield code in _WRITES, place, int(record["time"]) / 2

@@ -12,8 +12,9 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 from cocotb.triggers import Timer
@@ -31,6 +32,8 @@ from pyuvm import (
 )
 
 from hbm_tb import coverage_files, own_record, records
+from hbm_tb import failure as failures
+from hbm_tb.failure import Failure
 from hbm_tb.legality_lines import Legality
 from hbm_tb.own_board import AccessBoard, Answer, Request
 from hbm_tb.own_config import OwnConfig
@@ -72,6 +75,11 @@ class PinMonitor(uvm_monitor):  # type: ignore[misc]
         self.ap.write((commands, self.rings.pop_err()))
 
 
+def _of_device(error: np.void, text: str) -> Failure:
+    """What the device complained of, in parts."""
+    return failures.of_timed_side(records.Err(int(error["code"])).name, text, int(error["time"]))
+
+
 class OwnChecks(uvm_scoreboard):  # type: ignore[misc]
     """Everything that can fail: device, legality, data."""
 
@@ -92,17 +100,25 @@ class OwnChecks(uvm_scoreboard):  # type: ignore[misc]
     def build_phase(self) -> None:
         self.pins_export = _Export("pins", self, self.take_pins)
 
-    def fail(self, text: str) -> None:
-        """End the test with a sentence; the first one stays."""
-        self.failure = self.failure or text
-        raise Mismatch(text)
+    def tell(self, text: str, found: Failure | None) -> None:
+        """Keep the first failure, as a sentence and as failure_<test>.json (docs/debugging.md)."""
+        if self.failure:
+            return
+        self.failure = text
+        found = replace(found or failures.of_message(text), test=self.config.test, reproduce=self.config.reproduce)
+        found.write(Path.cwd() / failures.file_of_test(self.config.test))
+
+    def fail(self, text: str, found: Failure | None = None) -> NoReturn:
+        """End the test."""
+        self.tell(text, found)
+        raise Mismatch(text, found)
 
     def guarded(self, check: Callable[[Any], None], value: Any) -> None:
-        """Run a check and keep its first sentence."""
+        """Run a check that may end the test."""
         try:
             check(value)
         except Mismatch as problem:
-            self.failure = self.failure or str(problem)
+            self.tell(str(problem), problem.failure)
             raise
 
     def take_pins(self, batch: tuple[CmdArray, Any]) -> None:
@@ -110,11 +126,12 @@ class OwnChecks(uvm_scoreboard):  # type: ignore[misc]
         commands, errors = batch
         self.kept.append(commands)
         broken = self.legality.check(commands) if self.legality is not None else []
-        self.violations += broken
+        self.violations += map(str, broken)
         said = [records.describe_error(row) for row in errors[:20]]
         if broken or said:
             more = f"; the device: {said[0]}" if broken and said else ""
-            self.fail(f"{(broken or said)[0]}{more}")
+            found = getattr(broken[0], "failure", None) if broken else _of_device(errors[0], said[0])
+            self.fail(f"{(broken or said)[0]}{more}", found)
 
     @property
     def commands(self) -> CmdArray:
@@ -194,10 +211,9 @@ class OwnEnv(uvm_env):  # type: ignore[misc]
             self._moved = (now, state)
         elif self.config.watchdog and now - self._moved[0] > self.config.watchdog:
             left = board.reads - board.checked
-            self.checks.fail(
-                f"CK {now:g}: no request, answer or column command for {now - self._moved[0]:g} CK; "
-                f"{left} reads are open"
-            )
+            still = now - self._moved[0]
+            text = f"CK {now:g}: no request, answer or column command for {still:g} CK; {left} reads are open"
+            self.checks.fail(text, Failure("hang", "hang:nothing moves", text, ck=now, cycle=int(now) // 2))
 
     async def start(self) -> None:
         """Reset the bench (and whoever uses its `rst_no`), empty memory, forget all that was."""

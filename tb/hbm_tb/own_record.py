@@ -51,7 +51,8 @@ def save(folder: Path, config: OwnConfig, board: AccessBoard, commands: CmdArray
         "violations": 0 if not failure else 1,
         "reproduce": config.reproduce,
     }
-    np.savez_compressed(folder / SERIES, **series_of_outcome(outcome))  # type: ignore[arg-type]
+    series: dict[str, Any] = dict(series_of_outcome(outcome))
+    np.savez_compressed(folder / SERIES, **series)
     np.savez_compressed(folder / COMMANDS, commands=commands)
     write_commands(folder / "commands.csv", commands)
     (folder / RESULT).write_text(json.dumps(result, indent=1) + "\n")

@@ -40,7 +40,7 @@ module small_controller
   request_t    wr_q;
 
   // ---------------------------------------------------------------- planted bugs
-  logic bug_rcd, bug_wtr, bug_refresh, bug_bank, bug_wr, bug_parity, bug_latency;
+  logic bug_rcd, bug_wtr, bug_refresh, bug_bank, bug_wr, bug_parity, bug_latency, bug_hang;
 `ifdef PLANT_BUGS
   string bug;
   initial if (!$value$plusargs("bug=%s", bug)) bug = "";
@@ -50,9 +50,10 @@ module small_controller
   assign bug_refresh = bug == "refresh";  // refresh is forgotten
   assign bug_bank    = bug == "bank";     // writes go to the neighbour bank
   assign bug_parity  = bug == "parity";   // PAR of the column bus stuck at 1
+  assign bug_hang    = bug == "hang";     // stops at the first refresh
   assign bug_latency = bug == "latency";  // RL in the mode register one too large
 `else
-  assign {bug_rcd, bug_wtr, bug_refresh, bug_bank, bug_wr, bug_parity, bug_latency} = '0;
+  assign {bug_rcd, bug_wtr, bug_refresh, bug_bank, bug_wr, bug_parity, bug_latency, bug_hang} = '0;
 `endif
 
   // ---------------------------------------------------------------- what this CK does
@@ -158,7 +159,7 @@ module small_controller
         end
         StIdle: begin
           if (refresh_due_q) begin
-            state_q <= StDrain;
+            if (!bug_hang) state_q <= StDrain;
           end else if (req_valid_i) begin
             req_q   <= req_i;
             state_q <= StAct;
