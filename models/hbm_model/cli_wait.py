@@ -20,6 +20,8 @@ def wait_command(
         list[str] | None, typer.Option("--set", help="KEY=VALUE: a timing (RP=20) or policy (starve_limit=9) register")
     ] = None,
     hot: Annotated[int, typer.Option(help="1, 2 or 4: refreshes per interval that TEMP asks for")] = 1,
+    requests: Annotated[int, typer.Option(min=1, max=128, help="32-byte requests of a burst, at most")] = 1,
+    beats: Annotated[int, typer.Option(min=1, max=256, help="beats of a request, at most: 32 for narrow bursts")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
     """The longest wait of a request, derived from the registers. docs/waits.md.
@@ -43,8 +45,8 @@ def wait_command(
         raise InputError(f"--set: {error}") from None
     registers = Policy.of(values, **{path.split(".")[-1]: number for path, number in policy.items()})
     bounds = {
-        "whole requests": longest_wait(values, registers, merges=False, hot=hot),
-        "partial writes": longest_wait(values, registers, merges=True, hot=hot),
+        "whole requests": longest_wait(values, registers, merges=False, hot=hot, requests=requests, beats=beats),
+        "partial writes": longest_wait(values, registers, merges=True, hot=hot, requests=requests, beats=beats),
     }
     if values.geometry.has_data_mask:
         del bounds["partial writes"]  # they are ordinary writes
@@ -61,7 +63,8 @@ def wait_command(
             "one service, CK": "service",
             "refreshes meanwhile": "refreshes",
             "queue to column command, cycles": "queue",
-            "ARVALID to RVALID, cycles": "valid",
+            "ARVALID to the last R beat, cycles": "read",
+            "AWVALID to BVALID, cycles": "write",
         }
         for text, key in rows.items():
             table.add_row(text, *(f"{getattr(each, key):,}" if each else "no bound" for each in bounds.values()))

@@ -152,32 +152,28 @@ def waits_table(waits: Mapping[str, Any]) -> Table:
     """Longest waits under adversarial traffic beside the bound."""
     table = Table(title="Longest wait, cycles, under traffic made for it (in brackets: the bound, docs/waits.md)")
     table.title_justify = "left"
-    for column in (
-        "preset",
-        "",
-        "cycles",
-        "AxQOS",
-        "requests",
-        "ARVALID to R",
-        "AWVALID to B",
-        "reads queued",
-        "writes",
-    ):
-        table.add_column(column, justify="left" if column in ("preset", "") else "right")
+    left = ("preset", "registers", "")
+    for column in (*left, "cycles", "bursts", "ARVALID to R", "AWVALID to B", "reads queued", "writes"):
+        table.add_column(column, justify="left" if column in left else "right")
+
+    def cell(run: Mapping[str, Any], key: str, limit: str) -> str:
+        if run[key] is None:
+            return "-"
+        most = run["bound"][limit]
+        return f"[{'green' if run[key] <= most else 'red'}]{run[key]:,}[/] ({most:,})"
+
     for preset, found in waits.items():
-        bound = found["bound"]
         for run in found["runs"]:
-            colour = "green" if run["kept"] else "red"
             table.add_row(
                 preset,
+                run["name"],
                 run["side"],
                 f"{run['cycles']:,}",
-                f"{100 * run['qos']:g} %",
                 f"{run['reads'] + run['writes']:,}",
-                f"[{colour}]{run['read_valid']:,}[/] ({bound['valid_cycles']:,})",
-                f"[{colour}]{run['write_valid']:,}[/] ({bound['valid_cycles']:,})",
-                "-" if run["read_queue"] is None else f"{run['read_queue']:,} ({bound['queue_cycles']:,})",
-                f"{run['write_queue']:,} ({bound['queue_cycles']:,})",
+                cell(run, "read_valid", "read_cycles"),
+                cell(run, "write_valid", "write_cycles"),
+                cell(run, "read_queue", "queue_cycles"),
+                cell(run, "write_queue", "queue_cycles"),
             )
         table.add_section()
     return table

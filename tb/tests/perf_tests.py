@@ -5,7 +5,7 @@ the bench raise every VALID in the cycle in which it did (hbm_model.shared_port)
 cycle, the lock-step would end the test; that no read is offered before the data of the one before is checked as well.
 
 `job` of the settings: out (file for the numbers), contests (fields of Contest, each run in turn), cycles and seed (of
-LongWait), qos_share.
+LongWait), qos_share, bursts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pyuvm
 from hbm_model.controller import AX_ROW, Policy
-from hbm_model.long_waits import Adversary, PortLog, Waits, longest_waits, together, with_rows
+from hbm_model.long_waits import Adversary, PortLog, Waits, longest_waits, together, with_rows, write_beats
 from hbm_model.shared_port import SLOW_ID, Contest, contest
 from hbm_model.unloaded import latency, limit, pin_cycles, probe, stages
 from hbm_tb import records
@@ -46,10 +46,11 @@ def ax_records(rows: Rows) -> Rows:
 
 
 def beats_of(aw: Rows, rng: np.random.Generator) -> Rows:
-    """One whole W beat for each AW, offered as soon as its AW is."""
-    w = np.zeros(len(aw), records.W)
-    w["data"] = rng.integers(0, 256, (len(aw), records.DATA_BYTES), dtype=np.uint8)
-    w["strb"], w["last"], w["flags"] = 0xFFFFFFFF, 1, records.FLAG_ORDERED
+    """The W beats of each AW, offered as soon as it is."""
+    beats = write_beats(aw, rng)
+    w = np.zeros(len(beats), records.W)
+    w["data"] = rng.integers(0, 256, (len(w), records.DATA_BYTES), dtype=np.uint8)
+    w["strb"], w["last"], w["flags"] = beats["strb"], beats["last"], records.FLAG_ORDERED
     return w
 
 
@@ -202,7 +203,8 @@ class LongWait(PerfTest):
         share = float(self.config.job.get("qos_share", 0.0))
         policy = Policy.of(self.config.params, **{k.split(".")[1]: v for k, v in self.config.policy.items()})
         end = int(self.env.rings.cycle()) + length
-        made = [Adversary(self.config.address_map, port, seed, share) for port in range(2)]
+        bursts = bool(self.config.job.get("bursts", False))
+        made = [Adversary(self.config.address_map, port, seed, share, bursts) for port in range(2)]
         asked: list[tuple[list[Rows], list[Rows]]] = [([], []), ([], [])]
         self.forget()
         before = len(self.env.checks.commands)  # rows may stay open from one segment to the next
@@ -228,6 +230,7 @@ class LongWait(PerfTest):
             aw_up, aw_taken, _ = self.handshakes(port, records.ACC_AW)
             w_up, w_taken, _ = self.handshakes(port, records.ACC_W)
             r, b = self.responses(port, "r"), self.responses(port, "b")
+            r = r[r["last"] == 1]
             logs.append(
                 PortLog(
                     ar, ar_up, ar_taken, r["cycle"].astype(np.int64), r["id"].astype(np.int64), aw, aw_up, w_up,

@@ -7,10 +7,11 @@ import pytest
 from hbm_model.addrmap import named_map
 from hbm_model.commands import Cmd
 from hbm_model.controller import Channel, Policy, Setup
-from hbm_model.long_waits import Adversary, enqueued, run_model, with_rows
+from hbm_model.long_waits import CHUNK, EPOCH, Adversary, enqueued, run_model, with_rows, write_beats
 from hbm_model.presets import preset
 from hbm_model.shared_port import BUSY_ID, SLOW_ID, Contest, contest, slow_addresses, unloaded
 from hbm_model.unloaded import latency, limit, pin_cycles, probe, stages
+from numpy.typing import NDArray
 
 HBM2 = preset("peers_hbm2")
 MAP = named_map("peers", HBM2.geometry)
@@ -98,17 +99,62 @@ def test_places_in_the_queue_are_counted() -> None:
     assert enqueued(taken, pick).tolist() == [*range(2, 34), 51]
 
 
+def chunks(made: Adversary, count: int = 60) -> list[tuple[NDArray[np.void], NDArray[np.void]]]:
+    """Of as many epochs, so that every mood comes."""
+    return [made.chunk(EPOCH * number) for number in range(count)]
+
+
 def test_the_adversary_offers_both_directions_on_its_port() -> None:
-    made = Adversary(MAP, 1, 7, qos_share=0.1)
-    rows = [made.chunk(1000) for _ in range(20)]
+    rows = chunks(Adversary(MAP, 1, 7, qos_share=0.1))
     for direction in range(2):
         asked = np.concatenate([pair[direction] for pair in rows])
         assert len(asked) > 2048
-        assert (asked["cycle"] >= 1000).all()
-        assert 0.05 < (asked["qos"] == 15).mean() < 0.15
+        assert all((pair[direction]["cycle"] >= EPOCH * number).all() for number, pair in enumerate(rows))
+        assert not asked["len"].any()
         assert not MAP.outside(MAP.join(1, asked["addr"])).any()
-    again = Adversary(MAP, 1, 7, qos_share=0.1)
-    assert all(np.array_equal(a, b) for pair in rows for a, b in zip(pair, again.chunk(1000), strict=True))
+        shares = [float((pair[direction]["qos"] == 15).mean()) for pair in rows if len(pair[direction]) > 1000]
+        assert max(shares) > 0.9 and 0.05 < min(shares) < 0.15, "floods, and one in ten"
+    again = chunks(Adversary(MAP, 1, 7, qos_share=0.1))
+    for pair, other in zip(rows, again, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(pair, other, strict=True))
+
+
+def test_bursts_of_the_adversary_are_legal() -> None:
+    """Inside a page, one to 256 beats, narrow ones too; strobes in their lanes, some missing; WLAST where it belongs."""
+    rows = [pair[1] for pair in chunks(Adversary(MAP, 0, 3, qos_share=0.1, bursts=True))]
+    aw = np.concatenate(rows)
+    spans = (aw["len"].astype(np.int64) + 1) << aw["size"].astype(np.int64)
+    address = aw["addr"].astype(np.int64)
+    assert {int(length) for length in aw["len"]} >= {0, 7, 127, 255} and set(aw["size"].tolist()) == {0, 1, 5}
+    assert (address // 4096 == (address + spans - 1) // 4096).all()
+    w = write_beats(aw, np.random.default_rng(1))
+    assert len(w) == int((aw["len"].astype(np.int64) + 1).sum()) and int(w["last"].sum()) == len(aw)
+    ends = np.cumsum(aw["len"].astype(np.int64) + 1) - 1
+    assert w["last"][ends].all()
+    of = np.repeat(np.arange(len(aw)), aw["len"].astype(np.int64) + 1)
+    beat = np.arange(len(of)) - np.concatenate(([0], ends[:-1] + 1))[of]
+    width = np.int64(1) << aw["size"].astype(np.int64)[of]
+    lanes = ((np.int64(1) << width) - 1) << ((address[of] + beat * width) % 32)
+    assert not (w["strb"].astype(np.int64) & ~lanes).any()
+    assert 0.02 < (w["strb"] != lanes).mean() < 0.08
+
+
+def test_banks_in_turn_open_a_new_row_each_time() -> None:
+    """The traffic that once kept a claimed bank open for ever: both ports have it at the same time."""
+    turning = 0
+    for number in range(200):
+        pair = [Adversary(MAP, port, 9) for port in range(2)]
+        both = [made.chunk(EPOCH * number) for made in pair]
+        long = [rows for made in both for rows in made if len(rows) > 2 * CHUNK]
+        if len(long) < 2:
+            continue
+        turning += 1
+        for rows in long:
+            at = MAP.decode(MAP.join(0, rows["addr"]))
+            flat = at.bank * MAP.bgs + at.bg
+            most = np.bincount(flat, minlength=16)
+            assert (most > len(rows) // 20).sum() >= 12
+    assert turning >= 5
 
 
 def test_rows_of_a_log_from_the_pins() -> None:

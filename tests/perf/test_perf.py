@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hbm_model.presets import preset
+from hbm_tb import bench
 from hbm_tb.bench_perf import contests, judged, keeps, measure_fairness, measure_latency, measure_waits
 
 pytestmark = [pytest.mark.sim, pytest.mark.xdist_group("run")]
@@ -45,11 +46,36 @@ def test_a_slow_master_that_is_not_served_shows() -> None:
 
 
 def test_no_request_waits_longer_than_the_bound(tmp_path: Path) -> None:
-    """Adversarial traffic on both ports, with and without AxQOS; model and RTL. The comparison can fail."""
-    found = measure_waits("peers_hbm2", tmp_path, 100_000, 16_000)
-    assert [run["side"] for run in found["runs"]] == ["model", "RTL"] * 2
-    for run in found["runs"]:
-        assert run["kept"] and run["reads"] > 1000 and run["writes"] > 1000, run
-        assert (run["read_queue"] is None) == bool(run["qos"]) and run["write_queue"] > 100
-        assert not keeps(run, {"queue_cycles": run["write_queue"] - 1, "valid_cycles": 10**9})
-        assert not keeps(run, {"queue_cycles": 10**9, "valid_cycles": run["read_valid"] - 1})
+    """Adversarial traffic on both ports: model and RTL, every set of registers; each against its own bound."""
+    found = measure_waits("peers_hbm2", tmp_path, 25_000, 5_000)["runs"]
+    assert [(run["name"], run["side"]) for run in found] == [
+        (name, side) for name in ("plain", "short", "qos", "bursts") for side in ("model", "RTL")
+    ]
+    for run in found:
+        assert run["cycles"] == (25_000 if run["side"] == "model" else 5_000)
+        assert run["kept"] and run["reads"] > 100 and run["writes"] > 100, run
+        assert (run["read_queue"] is None) == (run["name"] in ("qos", "bursts"))
+        assert (run["write_queue"] is None) == run["bursts"]
+        far = {"queue_cycles": 10**9, "read_cycles": 10**9, "write_cycles": 10**9}
+        assert keeps(run, far)
+        for key, limit in (("read_valid", "read_cycles"), ("write_valid", "write_cycles")):
+            assert not keeps(run, {**far, limit: run[key] - 1})
+        if run["write_queue"] is not None:
+            assert not keeps(run, {**far, "queue_cycles": run["write_queue"] - 1})
+    assert len({run["bound"]["queue_cycles"] for run in found}) > 2
+
+
+def test_a_wait_beyond_the_bound_fails_the_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run tells is held against the bound of its own registers."""
+    run = {"name": "short", "side": "RTL", "cycles": 1000, "read_valid": 9, "write_valid": 9, "kept": True}
+    run["bound"] = {"queue_cycles": 9, "read_cycles": 9, "write_cycles": 9}
+    said: list[str] = []
+    monkeypatch.setattr(bench, "measure_waits", lambda *_: {"runs": [run]})
+    options = bench.BenchOptions(only="waits", presets=("peers_hbm2",))
+    bench.measure_longest(options, tmp_path, said.append, {})
+    assert said == [
+        "peers_hbm2 short, RTL, 1,000 cycles: longest wait 9 cycles from ARVALID (<= 9), 9 from AWVALID (<= 9)"
+    ]
+    run["kept"] = False
+    with pytest.raises(bench.BenchError, match="waited longer than the bound"):
+        bench.measure_longest(options, tmp_path, said.append, {})
