@@ -120,7 +120,7 @@ def test_the_adversary_offers_both_directions_on_its_port() -> None:
 
 
 def test_bursts_of_the_adversary_are_legal() -> None:
-    """Inside a page, one to 256 beats, narrow ones too; strobes in their lanes, some missing; WLAST where it belongs."""
+    """Inside a page, one to 256 beats, narrow ones too; strobes in their lanes, some missing; WLAST at the end."""
     rows = [pair[1] for pair in chunks(Adversary(MAP, 0, 3, qos_share=0.1, bursts=True))]
     aw = np.concatenate(rows)
     spans = (aw["len"].astype(np.int64) + 1) << aw["size"].astype(np.int64)
