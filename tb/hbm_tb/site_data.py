@@ -9,17 +9,15 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from hbm_model.errors import InputError
 
+from hbm_tb import bench_history
 from hbm_tb.results import Bucket, Regression, Results, RunResult
 
 DATABASE: Final = "results.sqlite"
-HISTORY: Final = "history"  # of the bench: dated copies of bench.json
-STAMP: Final = "%Y%m%dT%H%M%SZ"
 KINDS: Final = ("line", "branch", "toggle")
 
 
@@ -98,12 +96,7 @@ def _json(path: Path, notes: list[str]) -> dict[str, Any] | None:
 def benches_of(folder: Path, notes: list[str]) -> list[tuple[float, Mapping[str, Any]]]:
     """The dated benches, oldest first; without any, the last one with the time of its file."""
     found: list[tuple[float, Mapping[str, Any]]] = []
-    for path in sorted((folder / HISTORY).glob("*.json")):
-        try:
-            when = datetime.strptime(path.stem, STAMP).replace(tzinfo=UTC).timestamp()
-        except ValueError:
-            notes.append(f"{path}: its name is no time")
-            continue
+    for when, path in bench_history.kept(folder):
         if (document := _json(path, notes)) is not None:
             found.append((when, document))
     last = folder / "bench.json"

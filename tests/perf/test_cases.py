@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from hbm_model.errors import InputError
-from hbm_tb import bench, bench_tables
+from hbm_tb import bench, bench_history, bench_tables
 from hbm_tb.bench_cases import PRESETS, STRIDES, TRACES, Case, all_cases, chosen
 from hbm_tb.beside import differences
 
@@ -155,3 +155,6 @@ def test_an_interrupted_bench_keeps_what_it_has(tmp_path: Path, monkeypatch: pyt
     document = json.loads((tmp_path / "bench.json").read_text())
     assert list(document["traffic"]["peers_hbm2"]["p1"]) == ["stream", "streammix"]
     assert list(document["traffic"]["peers_hbm2"][TRACES]) == ["bfs"]
+    # Each is kept with its date (two of one second are one).
+    copies = [json.loads(path.read_text()) for _, path in bench_history.kept(tmp_path)]
+    assert copies[-1] == document and len(copies) in (1, 2)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import site_example
 from browser import Watched
+from hbm_tb import bench_history
 from hbm_tb.site import NAVIGATION, write_site
 from hbm_tb.site_data import gather
 from hbm_tb.site_views import percent, run_href
@@ -137,6 +138,20 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     write_site(tmp_path / "site", build)
     text = (tmp_path / "site" / "index.html").read_text()
     assert "coverage.json cannot be read" in text
+
+
+def test_benches_are_kept_with_their_dates(tmp_path: Path) -> None:
+    bench = tmp_path / "build" / "bench" / "bench.json"
+    bench.parent.mkdir(parents=True)
+    for at, speed in ((1_795_000_000.0, 100), (1_795_100_000.0, 200)):
+        bench.write_text(json.dumps({"speed": {"bare_cycles_per_s": speed}, "about": {}}))
+        assert bench_history.keep(bench, at).is_file()
+    (bench.parent / bench_history.HISTORY / "notes.json").write_text("no bench")
+    found = gather(tmp_path / "build").benches
+    assert [(at, document["speed"]["bare_cycles_per_s"]) for at, document in found] == [
+        (1_795_000_000.0, 100),
+        (1_795_100_000.0, 200),
+    ]
 
 
 def test_a_share_below_all_is_never_100_percent() -> None:
