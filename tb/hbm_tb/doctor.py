@@ -90,7 +90,7 @@ def findings() -> list[Finding]:
         tool("valgrind", False, "only for `hbm record`", "apt-get install valgrind"),
         tool("gtkwave", False, "opens waves", "apt-get install gtkwave"),
         tool("surfer", False, "opens waves", "surfer >= 0.7.0 reads these FST files"),
-        tool("chromium", False, "only for the browser test of the report", "apt-get install chromium"),
+        tool("chromium", False, "only for the browser tests of the report site", "apt-get install chromium"),
     ]
     return rows + pinned_packages()
 

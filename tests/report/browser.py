@@ -5,9 +5,11 @@ A page that logs an error, raises one, or asks for anything but files fails its 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,17 +22,25 @@ INSTALL = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromi
 WIDTH, HEIGHT = 1400, 1000
 
 
+def installed() -> str | None:
+    """Path of a Chromium that is there."""
+    return next((path for name in NAMES if (path := shutil.which(name)) is not None), None)
+
+
 def find_browser() -> str:
     """Path of a Chromium; root on Debian gets it installed, others are told how."""
-    for _ in range(2):
-        for name in NAMES:
-            if (path := shutil.which(name)) is not None:
-                return path
-        if os.geteuid() != 0 or shutil.which("apt-get") is None:
-            break
-        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (("apt-get", "update", "-qq"), INSTALL):
-            subprocess.run(command, env=env, capture_output=True, timeout=600, check=False)
+    if (path := installed()) is not None:
+        return path
+    if os.geteuid() == 0 and shutil.which("apt-get") is not None:
+        # One test process at a time, the others find what it installed.
+        with (Path(tempfile.gettempdir()) / "hbm-install-chromium.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if installed() is None:
+                env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+                for command in (("apt-get", "update", "-qq"), INSTALL):
+                    subprocess.run(command, env=env, capture_output=True, timeout=600, check=False)
+        if (path := installed()) is not None:
+            return path
     message = "no chromium is installed, and it could not be (apt-get install chromium)"
     if os.environ.get("CI"):
         pytest.fail(message)
