@@ -161,8 +161,9 @@ def rtl_sources() -> list[Path]:
 
 
 def bench_sources() -> list[Path]:
-    """Hand-written SystemVerilog of the bench."""
-    return sorted(file for file in (ROOT / "tb" / "hdl").rglob("*.sv") if "gen" not in file.parts)
+    """Hand-written SystemVerilog of the bench, of tests and of examples."""
+    folders = [ROOT / name for name in ("tb/hdl", "tests", "examples")]
+    return sorted(file for folder in folders for file in folder.rglob("*.sv") if not {"gen", "build"} & set(file.parts))
 
 
 def checks(only: str = "") -> list[Callable[[], Outcome]]:
@@ -174,8 +175,8 @@ def checks(only: str = "") -> list[Callable[[], Outcome]]:
         found.append(("slang", lambda g=geometry: slang(rtl_files(g), TOP, g)))  # type: ignore[misc]
     found += [
         ("verible", lambda: verible(rtl_sources(), LINT / "verible.rules", "rtl")),
-        ("verible", lambda: verible(bench_sources(), LINT / "verible_bench.rules", "tb/hdl")),
-        ("ruff", lambda: python_style([ROOT / name for name in ("models", "tb", "tests")])),
+        ("verible", lambda: verible(bench_sources(), LINT / "verible_bench.rules", "bench")),
+        ("ruff", lambda: python_style([ROOT / name for name in ("models", "tb", "tests", "examples")])),
         ("mypy", lambda: python_types([ROOT / "models", ROOT / "tb" / "hbm_tb"])),
     ]
     return [check for tool, check in found if tool.startswith(only)]

@@ -5,8 +5,21 @@
 module small_dfi_top
   import small_pkg::*;
 #(
-  parameter int unsigned RL = 20, WL = 8, RCDRD = 14, RCDWR = 10, RP = 14, RC = 47, RTP = 5, WR = 16, WTR = 9, RTW = 16,
-  parameter int unsigned MRD = 8, MOD = 15, RFC = 260, REFI = 3900
+  // In CK; the test gives those of the preset.
+  parameter int unsigned RL = 20,
+  parameter int unsigned WL = 8,
+  parameter int unsigned RCDRD = 14,
+  parameter int unsigned RCDWR = 10,
+  parameter int unsigned RP = 14,
+  parameter int unsigned RC = 47,
+  parameter int unsigned RTP = 5,
+  parameter int unsigned WR = 16,
+  parameter int unsigned WTR = 9,
+  parameter int unsigned RTW = 16,
+  parameter int unsigned MRD = 8,
+  parameter int unsigned MOD = 15,
+  parameter int unsigned RFC = 260,
+  parameter int unsigned REFI = 3900
 );
 
   // 1 CK is 1 ns; the DFI clock has a period of 2 CK, its edges are edges of `clk`.
