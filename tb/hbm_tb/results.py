@@ -20,7 +20,7 @@ from hbm_model.home import BUILD
 
 from hbm_tb.job_buckets import work_of
 from hbm_tb.job_store import DATABASE, LOCK, SCHEMA_VERSION
-from hbm_tb.jobs import PASS
+from hbm_tb.jobs import FAIL, PASS
 
 FOLDER: Final = BUILD / "regress"
 OTHERS: Final = ("exact", "exact-quick", "faults", "faults-quick", "tight")  # lists of commands of their own
@@ -250,6 +250,15 @@ class Results:
         """True if the folder of a run still holds this result."""
         newest = self.run(run.name)
         return newest is not None and newest.id == run.id and run.folder.is_dir()
+
+    def unsteady(self) -> list[str]:
+        """Runs that both passed and failed with the same arguments, build and sources: they are not deterministic."""
+        rows = self._db.execute(
+            "SELECT DISTINCT name FROM result WHERE key IN (SELECT key FROM result WHERE status IN (?, ?) GROUP BY key "
+            "HAVING count(DISTINCT status) > 1) ORDER BY name",
+            (PASS, FAIL),
+        )
+        return [row["name"] for row in rows.fetchall()]
 
     def _run(self, row: sqlite3.Row) -> RunResult:
         return RunResult(

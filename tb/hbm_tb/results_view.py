@@ -52,6 +52,8 @@ def results_command(view: View) -> int:
                 _history_of_runs(console, results, view)
             else:
                 _trend(console, view.name, found)
+                for name in results.unsteady():
+                    _line(console, f"unsteady: {name} passed and failed on the same build and sources", "red")
             return 0
         chosen = _regression(results, found, view)
         runs = results.runs(chosen.id)

@@ -29,8 +29,9 @@ def _started(diary: Path) -> list[str]:
 
 
 def run(arguments: dict[str, Any], folder: Path) -> Outcome:
-    """`do`: pass, fail, raise, exit, kill, kill_once, liar, hang, hang_once, edit (the sources), and what a disk can do
-    to a worker: no_disk, no_disk_once (its folder goes), torn (half an outcome), full, full_once (not a byte more).
+    """`do`: pass, fail, raise, exit, kill, kill_once, liar, hang, hang_once, fail_once, edit (the sources), and what a
+    disk can do to a worker: no_disk, no_disk_once (its folder goes), torn (half an outcome), full, full_once (no more
+    byte).
 
     `reason`: why it fails; `failure`: content of failure.json; `leaves`: files to leave.
     `meet`: end not before so many jobs have started; `last`: seconds of work, so that a signal meets jobs under way.
@@ -71,4 +72,5 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
     if do == "full" or (do == "full_once" and starts == 1):
         resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))  # the outcome does not fit any more
     reason = arguments.get("reason", "CK 12: wrong\n  more")
-    return Outcome(FAIL, reason, counts) if do == "fail" else Outcome(PASS, "", counts)
+    wrong = do == "fail" or (do == "fail_once" and starts == 1)
+    return Outcome(FAIL, reason, counts) if wrong else Outcome(PASS, "", counts)

@@ -147,6 +147,8 @@ def test_a_regression_is_one_way_through_the_list(bench: Bench) -> None:
         assert one.end is not None and one.wall_s > 0 and one.counts == {"commands": 3} and one.title == "fakes"
         assert one.options["engine"] == "local"
     run(bench, *given, rerun=True)
+    with Results(bench.folder / "list") as results:
+        assert results.unsteady() == []
     run(bench, *given, only=("g",))
     bench.content.write_text("build 2")
     run(bench, *given)
@@ -167,6 +169,14 @@ def test_sources_that_change_meanwhile_are_told(bench: Bench, capsys: pytest.Cap
     assert "sources were changed while the list ran: 1 runs saw others than the first ones (b)" in told
     bench.run(*given)
     assert bench.starts() == ["a", "b", "a"]
+
+
+def test_an_unsteady_run_is_named(bench: Bench) -> None:
+    """Passed and failed with nothing changed: the simulation is not deterministic."""
+    assert run(bench, bench.job("a"), bench.job("b", "fail_once")) == 1
+    assert run(bench, bench.job("a"), bench.job("b", "fail_once"), rerun=True) == 0
+    with Results(bench.folder / "list") as results:
+        assert results.unsteady() == ["b"]
 
 
 def test_what_is_lost_in_a_finished_regression_is_repeated_by_the_next(bench: Bench) -> None:
