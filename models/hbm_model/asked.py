@@ -259,7 +259,8 @@ def first_difference(asked: Asked, ck: float) -> float | None:
     first = 4 * (asked.source.setup.opens + PIPE)
     if len(made):
         first = max(first, int(made["time"][0]))
-    end = min(int(2 * ck), int(asked.commands["time"].max(initial=0)) + 1)
+    # Decided before that cycle, and no later than the run's own last command.
+    end = min(4 * (cycle_of(ck) + PIPE), int(asked.commands["time"].max(initial=0)) + 1)
     seen = asked.commands[(asked.commands["time"] >= first) & (asked.commands["time"] < end)]
     ours = made[(made["time"] >= first) & (made["time"] < end)]
     found = story.first_difference(seen, ours)

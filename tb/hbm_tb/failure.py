@@ -221,6 +221,21 @@ _DATA_CODES: Final = ("WRITE_NO_DATA", "WRITE_SURPLUS_DATA", "DATA_COLLISION", "
 _RESPONSE_CODES: Final = ("R_SURPLUS", "B_SURPLUS", "R_LAST", "HANDSHAKE", "APB_TIMEOUT")
 
 
+def of_no_trace(error: str) -> Failure:
+    """The legality checker cannot read what the recorder noted."""
+    time = re.search(r"\btime (\d+)", error)
+    half_ck = int(time[1]) if time else None
+    return Failure(
+        "error",
+        f"error:not a command trace:{error.rpartition('): ')[2]}",
+        f"not a command trace: {error}",
+        ck=None if half_ck is None else ck_number(half_ck),
+        cycle=None if half_ck is None else half_ck // 4,
+        where="recorder",
+        got=error,
+    )
+
+
 def of_counters(names: Sequence[str], lines: Sequence[str], cycle: int) -> Failure:
     """Performance counters differ from the model's."""
     plain = sorted({re.sub(r"\d+", "#", name) for name in names}) or ["snapshot"]

@@ -529,7 +529,8 @@ class Scoreboard:
                 try:
                     found = self.checker.check(cmd)
                 except ValueError as error:
-                    raise Mismatch("\n  ".join([f"not a command trace: {error}", *self._reproduce()])) from error
+                    told = "\n  ".join([f"not a command trace: {error}", *self._reproduce()])
+                    raise Mismatch(told, failure.of_no_trace(str(error))) from error
                 if len(found):
                     self.violations += list(found)
                     lines = [str(v) for v in list(found)[:5]]

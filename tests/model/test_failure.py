@@ -75,6 +75,12 @@ def test_a_hang_says_what_is_waited_for() -> None:
     assert other.signature == "data:pins:WRITE_NO_DATA"
 
 
+def test_a_record_that_is_no_command_has_its_place() -> None:
+    """The reason names the bucket, the time of the record where to look."""
+    one = failure.of_no_trace("command 123 (time 8201, cmd 4, pc 0, sid 0): time runs backwards")
+    assert one.signature == "error:not a command trace:time runs backwards" and one.ck == 4100.5
+
+
 def test_general_text_keeps_names_and_drops_numbers() -> None:
     """M5.5 and hbm2_s1 are names; 4,711, 0x1f, -3 and paths are not."""
     assert general("M5.5: 4,711 of 0x1f at -3 in /work/x/y.sv of hbm2_s1") == "M5.5: # of # at # in <path> of hbm2_s1"
@@ -97,12 +103,14 @@ def test_an_assertion_is_told_from_the_log() -> None:
 
 
 def test_only_failed_runs_keep_a_file(tmp_path: Path) -> None:
-    """The file of a test that passed although it told of a failure goes; the first failed test's becomes that of the run."""
+    """The file of a test that passed although it told of a failure goes; that of the first failed test stays."""
     for name in ("Good", "Bad"):
         of_message(f"{name} tells").write(tmp_path / failure.file_of_test(name))
     settle(tmp_path, "fail", "Bad: x", "", {"m.Good": "pass", "m.Bad": "fail"}, "make test TEST=Bad")
     written = json.loads((tmp_path / "failure.json").read_text())
-    assert written["headline"] == "Bad tells" and written["reproduce"] == "make test TEST=Bad" and written["schema"] == 1
+    assert (
+        written["headline"] == "Bad tells" and written["reproduce"] == "make test TEST=Bad" and written["schema"] == 1
+    )
     assert not (tmp_path / "failure_Good.json").exists()
     settle(tmp_path, "pass", "", "", {"m.Bad": "pass"})
     assert not list(tmp_path.glob("failure*.json"))

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 import system_runs
-from hbm_model import run_folder
-from hbm_model.asked import open_run
+from hbm_model.asked import first_difference, open_run
 from hbm_model.errors import InputError
 from hbm_model.why import answer
 from hbm_tb import fault_replays, faults, replay, run_job, sim
@@ -55,16 +54,23 @@ def test_ten_modules() -> None:
     assert len({by_id[name].file for name in fault_replays.TEN}) == len(fault_replays.TEN) == 10
 
 
-@pytest.fixture
-def failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A failed `hbm run`: the recorder notes a command one CK too early."""
-    monkeypatch.setattr(run_folder, "RUNS", tmp_path)
-    monkeypatch.setattr(run_job, "RUNS", tmp_path)
-    plan = run_job.make_plan(run_job.RunOptions(trace="spmv", count=1000, name="early"))
-    plan.config = plan.config.with_(fault=int(Fault.EARLY_COMMAND), fault_at=900)
-    result, folder = run_job.run_plan(plan, quiet=True)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A failed `hbm run`: a byte of a read beat is inverted."""
+    home = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_job, "RUNS", home)
+        plan = run_job.make_plan(run_job.RunOptions(trace="spmv", count=1000, name="wrong"))
+        plan.config = plan.config.with_(fault=int(Fault.DATA_BYTE), fault_at=100, fault_arg=7)
+        result, folder = run_job.run_plan(plan, quiet=True)
     assert result["status"] == "fail"
     return folder
+
+
+@pytest.fixture
+def failed(made: Path, tmp_path: Path) -> Path:
+    """A copy of its folder."""
+    return Path(shutil.copytree(made, tmp_path / "wrong"))
 
 
 def test_a_failed_run_is_replayed_and_keeps_its_verdict(failed: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,17 +81,16 @@ def test_a_failed_run_is_replayed_and_keeps_its_verdict(failed: Path, capsys: py
     found = read_or_fail(failed)
     assert f"bucket: {found.signature}" in told and "waves: " in told and f"hbm why {failed}" in told
     assert (failed / "result.json").read_text() == before
-    made = replay.read_replay(failed)
-    assert made is not None and made.reproduced
-    places = [ck for ck in (found.ck, found.difference_ck) if ck is not None]
-    assert made.first_ck == max(0, int(min(places)) - 2000)
-    assert not fault_replays.examine(failed, found, on_pins=False)
-    # The recorder told of a command where there was none: the waves show the pins, which do as the model expects.
-    assert "shown as equal" in fault_replays.examine(failed, found)
+    again = replay.read_replay(failed)
+    assert again is not None and again.reproduced
+    assert again.first_ck == max(0, int(found.ck or 0) - 2000)
+    assert found.signature == "data:R:wrong read data" and not fault_replays.examine(failed, found)
     wider = replay.replay(failed, before=100, after=50)
-    assert wider.reproduced and wider.first_ck > made.first_ck
-    lines = answer(open_run(failed), float(found.ck or 0), pc=0)
-    assert lines[0].startswith("PC0 at CK") or lines[0].startswith("note: the run differs"), lines[:2]
+    assert wider.reproduced and wider.first_ck > again.first_ck
+    # The model, asked again, did what the channel did up to there.
+    asked = open_run(failed)
+    assert len(asked.commands) > 500 and first_difference(asked, float(found.ck or 0)) is None
+    assert answer(asked, float(found.ck or 0) - 40, pc=0)[0].startswith("PC0 at CK")
 
 
 def test_a_replay_that_passes_says_so_loudly(failed: Path) -> None:
@@ -96,8 +101,8 @@ def test_a_replay_that_passes_says_so_loudly(failed: Path) -> None:
     given["env"]["HBM_BENCH"] = json.dumps(bench)
     (failed / sim.AGAIN).write_text(json.dumps(given))
     before = (failed / "failure.json").read_text()
-    made = replay.replay(failed)
-    assert not made.reproduced and made.lines(failed)[0].startswith("NOT REPRODUCIBLE")
+    again = replay.replay(failed)
+    assert not again.reproduced and again.lines(failed)[0].startswith("NOT REPRODUCIBLE")
     assert (failed / "failure.json").read_text() == before
     assert fault_replays.examine(failed, read_or_fail(failed)).startswith("NOT REPRODUCIBLE")
 
@@ -130,7 +135,11 @@ def test_a_failing_test_of_make_test_leaves_its_waves(tmp_path: Path, monkeypatc
         runs.require(cases[1])
     folder = tmp_path / "hbm2-fault_tests" / "TimingViolation"
     assert "waves: " in str(told.value) and f"hbm waves --run {folder}" in str(told.value)
-    assert not fault_replays.examine(folder, read_or_fail(folder), on_pins=False)
+    found = read_or_fail(folder)
+    assert not fault_replays.examine(folder, found, on_pins=False)
+    # The recorder told of a command where there was none: the waves show the pins, which do as the model expects.
+    assert "shown as equal" in fault_replays.examine(folder, found)
+    assert "note: asked of the model" in answer(open_run(folder), float(found.ck or 0), bank=(0, 1, 2))[0]
     monkeypatch.setenv(replay.ENVIRONMENT, "0")
     with pytest.raises(pytest.fail.Exception) as told:
         runs.require(cases[0])
