@@ -32,8 +32,8 @@ COMMON: Final[dict[str, dict[str, tuple[int, int]]]] = {
         "last": (0, 1),
     },
     "rd_req_t": {
-        "addr": (10, 24),
-        "tag": (4, 6),
+        "addr": (11, 24),
+        "tag": (4, 7),
         "qos": (0, 4),
     },
     "wr_req_t": {
@@ -43,8 +43,8 @@ COMMON: Final[dict[str, dict[str, tuple[int, int]]]] = {
         "qos": (0, 4),
     },
     "rd_rsp_t": {
-        "valid": (262, 1),
-        "tag": (256, 6),
+        "valid": (263, 1),
+        "tag": (256, 7),
         "data": (0, 256),
     },
     "row_cmd_t": {
