@@ -36,6 +36,7 @@ FOLDER = "workers"  # below the folder of the list: logs of the workers
 ASK_S = 2.0  # between two questions to the batch system, which many share
 SUBMIT_S = 60.0  # for the first submission
 CLOSE_S = 30.0
+PATIENCE_S = 300.0  # at most, between two submissions that come to nothing
 BAD_STARTS = 3  # jobs in a row that end before their worker is up
 PASSED_ON = ("HBM_", "VERILATOR", "COCOTB_", "PYTHONPATH", "NUMBA_")  # variables that a run gets from the runner
 
@@ -160,7 +161,8 @@ class DaskEngine:
         self._waiting = ""
         self._alone_since = time.monotonic()  # since when no worker has been up
         self._bad_starts = 0
-        self._asked = self._submitted = 0.0
+        self._patience_s = ASK_S  # between two submissions
+        self._asked = self._submitted = self._submit_from = 0.0
         self._log = logging.getLogger(__name__)
 
     # ------------------------------------------------------------ jobs.Engine
@@ -212,7 +214,6 @@ class DaskEngine:
         now = time.monotonic()
         if usable:
             self._alone_since = now
-            self._bad_starts = 0
         if len(usable) < self.wanted:
             if now - self._asked > ASK_S:
                 self._asked = now
@@ -342,6 +343,7 @@ class DaskEngine:
                 name = str(found[address].name)
                 self._up[address] = _Worker(name, str(found[address].host))
                 self._seen.add(jobs.get(name, ""))
+            self._bad_starts, self._patience_s = 0, ASK_S
         for address in set(self._up) - set(found):
             if not self.is_up(address):
                 del self._up[address]
@@ -349,36 +351,39 @@ class DaskEngine:
     def _replace(self, now: float, some: bool) -> None:
         """Find out what became of the workers that are not up, and submit others for those that never will be."""
         states = self.system.states(self.job_name)
-        up = {worker.name for worker in self._up.values()}
         if states is None:
             self._waiting = f"{self.system.name} does not answer"
             return
+        up = {worker.name for worker in self._up.values()}
         jobs = self._jobs()
         waiting = [f"job {jobs[n]} {states[jobs[n]]}" for n in jobs if n not in up and jobs[n] in states]
         # A job that was submitted a moment ago need not be listed yet.
         settled = now - self._submitted > 2 * ASK_S
-        missing = [name for name in jobs if name not in up]
-        gone = [name for name in missing if jobs[name] in self._seen or (jobs[name] not in states and settled)]
-        unborn = [name for name in gone if jobs[name] not in self._seen]
+        lost = [n for n in jobs if n not in up and jobs[n] in self._seen]
+        unborn = [n for n in jobs if n not in up and jobs[n] not in self._seen and jobs[n] not in states and settled]
+        refused = [str(name) for name, job in list(self._cluster.workers.items()) if job.job_id is None]
         # Workers of nodes that are left out go as soon as they have nothing under way.
-        gone += [w.name for w in self._up.values() if w.host in self._left_out and not w.busy]
+        unfit = [w.name for w in self._up.values() if w.host in self._left_out and not w.busy]
         if unborn:
             self._bad_starts += len(unborn)
-            last = jobs[unborn[-1]]
-            if not some and self._bad_starts >= BAD_STARTS:
+            if not some and not waiting and self._bad_starts >= BAD_STARTS:
+                last = jobs[unborn[-1]]
                 raise EngineError(
                     f"{self.system.name}: {self._bad_starts} jobs in a row ended before their worker was up; "
                     f"the last one, {last}, says: {self._last_words(last)} ({self.folder})"
                 )
-        short = self.wanted - (len(jobs) - len(gone))
-        if (gone or short > 0) and (some or not unborn or now - self._submitted > ASK_S * 2**self._bad_starts):
-            self._scale_down(gone)
+        if unborn or refused:
+            # A cluster that does not take jobs, or does not bring them up, is asked ever less often.
+            self._patience_s = min(2 * self._patience_s, PATIENCE_S)
+            self._submit_from = now + self._patience_s
+        self._scale_down([*lost, *unborn, *refused, *unfit])
+        if len(self._cluster.worker_spec) < self.wanted and now >= self._submit_from:
             self._cluster.scale(jobs=self.wanted)
             self._submitted = now
         text = f"{self.system.name}: {len(up)} of {self.wanted} workers are up"
         text += "".join(f"; {each}" for each in waiting[:3]) + (" ..." if len(waiting) > 3 else "")
-        if not waiting and self._refusals and not up:
-            text += f"; it refuses more: {self._refusals[-1]}"
+        if refused:
+            text += f"; more are refused: {self._refusals[-1]}"
         text += "".join(f"; {node} is left out ({why})" for node, why in self._left_out.values())
         self._waiting = text
 

@@ -7,6 +7,7 @@ State: a folder with one file a job (number), which holds process and name.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
@@ -38,14 +39,19 @@ def bsub(words: list[str]) -> None:
     if given.get("q") == "nowhere":
         print("nowhere: No such queue. Job not submitted.", file=sys.stderr)
         sys.exit(255)
+    limit = STATE / "limit"
+    if limit.exists() and len(jobs(given["J"])) >= int(limit.read_text()):
+        with (STATE / "refused").open("a") as file:
+            file.write("once\n")
+        print("User has reached the job slot limit. Job not submitted.", file=sys.stderr)
+        sys.exit(255)
     number = len(list(STATE.glob("[0-9]*"))) + 101
-    file = STATE / str(number)
     path = STATE / f"script-{number}"
     path.write_text(script)
     path.chmod(0o755)
     out, err = (Path(given[key].replace("%J", str(number))).open("w") for key in "oe")
     process = subprocess.Popen([str(path)], stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
-    file.write_text(f"{process.pid} {given['J']}\n")
+    (STATE / str(number)).write_text(f"{process.pid} {given['J']}\n")
     print(f"Job <{number}> is submitted to default queue <normal>.")
 
 
@@ -75,4 +81,6 @@ def bkill(words: list[str]) -> None:
             os.killpg(pid, signal.SIGTERM)
 
 
-{"bsub": bsub, "bjobs": bjobs, "bkill": bkill}[Path(sys.argv[0]).name](sys.argv[1:])
+with (STATE / "lock").open("w") as one_at_a_time:
+    fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+    {"bsub": bsub, "bjobs": bjobs, "bkill": bkill}[Path(sys.argv[0]).name](sys.argv[1:])

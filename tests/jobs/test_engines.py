@@ -22,7 +22,7 @@ from hbm_tb.engine_settings import Settings, described, read_settings
 from hbm_tb.engine_worker import CutOff, Ended, NodeError, carry_out, end_attempt
 from hbm_tb.engines import engine_named
 from hbm_tb.job_store import JobStore
-from hbm_tb.jobs import DIED, FAIL, JOB_FILE, OUTCOME_FILE, PASS, LocalEngine, run_jobs
+from hbm_tb.jobs import DIED, FAIL, JOB_FILE, OUTCOME_FILE, PASS, LocalEngine, Watcher, run_jobs
 from test_jobs import Bench
 
 PAGE = sim.ROOT / "docs" / "scale-out.md"
@@ -255,6 +255,25 @@ def test_what_lsf_refuses(tmp_path: Path, lsf: Path) -> None:
     with JobStore(tmp_path / "list") as store, pytest.raises(InputError, match="lsf.yaml: lsf refuses .*No such queue"):
         run_jobs([bench.job("a")], store, engine_named(_settings(tmp_path, queue="nowhere")))
     assert not bench.starts()
+
+
+def test_a_limit_on_jobs(tmp_path: Path, lsf: Path) -> None:
+    """LSF takes one job of three: the list goes on with one worker, says why, and asks for more ever less often."""
+    (lsf / "limit").write_text("1")
+    bench = Bench(tmp_path)
+    said = []
+
+    class Told(Watcher):
+        def waits(self, text: str) -> None:
+            said.append(text)
+
+    given = [bench.job(f"n{i}", last=0.4) for i in range(10)]
+    with JobStore(tmp_path / "list") as store:
+        found = run_jobs(given, store, engine_named(_settings(tmp_path, workers=3, cores=1)), Told())
+    assert all(outcome.passed for outcome in found.values())
+    assert any("1 of 3 workers are up; more are refused: User has reached the job slot limit" in text for text in said)
+    assert 2 <= len((lsf / "refused").read_text().split()) <= 8
+    assert len(list(lsf.glob("script-*"))) == 1
 
 
 class FakeDask:
