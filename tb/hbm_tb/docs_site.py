@@ -23,6 +23,8 @@ CONFIG: Final = ROOT / "docs" / "site" / "mkdocs.yml"
 
 def command(*words: str) -> list[str]:
     """A call of MkDocs for our site; InputError where it is not installed."""
+    if not CONFIG.is_file():
+        raise InputError("the documentation is built in a checkout of the repository, and this is an installed package")
     for needed in ("mkdocs", "material", "mkdocstrings_handlers.python"):
         try:
             found = importlib.util.find_spec(needed)
