@@ -237,7 +237,7 @@ class registers_reset_to_the_preset(RegisterTest):
             "id": geometry.generation | 1 << 8 | 2 << 16,
             "geometry": geometry.sids | geometry.bgs << 8 | geometry.banks << 16 | geometry.cols << 24,
             "rows": geometry.rows,
-            "sizes": 32 | 32 << 8 | 64 << 16 | 14 << 24,
+            "sizes": 32 | 32 << 8 | 128 << 16 | 14 << 24,
         }
         for register in REGISTERS:
             good, value = await self.read(register.path)
