@@ -30,7 +30,8 @@ NS_PER_CYCLE: Final = 2
 def began(cycle: int) -> None:
     """Say when cycle 0 of this run was, for messages of the simulator that only know its time."""
     now = round(cocotb.simtime.get_sim_time("ns"))
-    print(f"{RESET} {now - NS_PER_CYCLE * cycle}", flush=True)
+    edge = (now - 1) // NS_PER_CYCLE * NS_PER_CYCLE + 1  # the clock rises at odd ns
+    print(f"{RESET} {edge - NS_PER_CYCLE * cycle}", flush=True)
 
 
 def expected_file(test: str) -> str:

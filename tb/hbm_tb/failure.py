@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SCHEMA: Final = 1
 FILE: Final = "failure.json"
 KINDS: Final = ("difference", "violation", "data", "response", "assertion", "hang", "error")
+PS_PER_NS: Final = 1000  # the simulator tells its time in ps
 RESET: Final = "HBM_TB_RESET"  # the bench says when (ns) cycle 0 of a run began
 
 Bank = dict[str, int]
@@ -290,13 +291,13 @@ def of_end(status: str, reason: str, log: str) -> Failure:
         after = text[scope.end() :].lstrip(".: ") if scope else text
         label = place.rsplit(".", 1)[-1] if place else general(text, 60)
         resets = [int(each) for each in re.findall(rf"^{RESET} (\d+)", log[: found.start()], re.MULTILINE)]
-        ns = int(found["time"])
-        ck = float(ns - resets[-1]) if resets else None
+        # An assertion looks at the values before the clock edge: those of the cycle that ends there.
+        cycle = (int(found["time"]) // PS_PER_NS - resets[-1]) // 2 - 1 if resets else None
         where = f"{name}:{found['line']} {place}".strip()
         return Failure(
-            "assertion", f"assertion:{name}:{label}", f"assertion in {where}: {after or text}", ck=ck,
-            cycle=None if ck is None else int(ck) // 2, where=where, got=after or text,
-            seen_cycle=None if ck is None else int(ck) // 2 + 1,
+            "assertion", f"assertion:{name}:{label}", f"assertion in {where}: {after or text}",
+            ck=None if cycle is None else 2.0 * cycle, cycle=cycle, where=where, got=after or text,
+            seen_cycle=None if cycle is None else cycle + 1,
         )  # fmt: skip
     return of_message(reason or f"the simulation ended as {status}")
 
@@ -334,6 +335,8 @@ def settle(
     found = known[0] if known else of_end(status, reason, log)
     if found.kind == "assertion" and _ASSERTION.search(log):  # the bench only counts them
         found = replace(of_end(status, reason, log), test=found.test, resets=found.resets)
+    if not found.test and failed:  # it ended the process: those after it could not run either
+        found = replace(found, test=failed[0])
     if not found.reproduce and reproduce:
         found = replace(found, reproduce=reproduce)
     found.write(folder / FILE)

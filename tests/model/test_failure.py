@@ -91,12 +91,12 @@ def test_an_assertion_is_told_from_the_log() -> None:
     """Its module and label name the bucket; the time becomes a CK where the bench said when reset ended."""
     log = (
         "HBM_TB_RESET 33\n"
-        "[5033] %Error: hbm_fifo.sv:41: Assertion failed in tb_top.u_channel.g_pc[1].u_pc.u_fifo.no_overflow: 'assert' "
-        "failed.\n%Error: /a/b/hbm_fifo.sv:41: Verilog $stop\n"
+        "[5033000] %Error: hbm_fifo.sv:41: Assertion failed in tb_top.u_channel.g_pc[1].u_pc.u_fifo.no_overflow: "
+        "'assert' failed.\n%Error: /a/b/hbm_fifo.sv:41: Verilog $stop\n"
     )
     found = of_end("fail", "simulator ended with code 134", log)
     assert found.kind == "assertion" and found.signature == "assertion:hbm_fifo.sv:no_overflow"
-    assert (found.ck, found.cycle) == (5000.0, 2500)
+    assert (found.ck, found.cycle) == (4998.0, 2499), "of the cycle that ends at 5033 ns"
     assert of_end("timeout", "not finished after 60 s", "").signature == "hang:time-out of the run"
     died = of_end("fail", "simulator ended with code -11", "")
     assert died.signature == "error:simulator ended with code #"
