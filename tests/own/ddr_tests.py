@@ -16,6 +16,7 @@ from hbm_tb.sim import CLOSING
 async def words_come_back(dut):
     """Both loops compare thousands of CKs in each direction and find nothing wrong."""
     rings = Rings.attach()
+    rings.ctl["watchdog"] = 0
     commands = []
     while not dut.done.value or dut.wr_checked.value.to_unsigned() < 4000:
         await Timer(500, "ns")

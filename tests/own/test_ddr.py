@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
+from hbm_model import mode_regs
 from hbm_model.addrmap import named_map
 from hbm_model.commands import CMD_DTYPE, COLUMN_COMMANDS, Cmd, CmdArray
 from hbm_model.controller import Policy, Setup, simulate
@@ -14,10 +16,20 @@ from hbm_model.encoding import ARFU_LEVEL, Command, encoding
 from hbm_model.presets import preset
 from hbm_model.requests import RequestTrace
 from hbm_tb import sim
+from hbm_tb.own_board import Place, columns, unwritten
 
 HERE = Path(__file__).resolve().parent
-# Preset -> CK in ps, first clock edge of the host in CK (2: cycles of the device begin in the middle of its own).
-PRESETS = {"hbm2_2000_eng": (1000, 1), "hbm3_6400_eng": (625, 2), "hbm4_8000_eng": (1000, 2)}
+
+
+class Case(NamedTuple):
+    """How a preset is tested."""
+
+    ck_ps: int  # length of CK in the loop
+    shift: int  # first clock edge of the host in CK; 2: cycles of the device begin in the middle of its own
+    device: int  # the device answers; else the bench only listens
+
+
+PRESETS = {"hbm2_2000_eng": Case(1000, 1, 0), "hbm3_6400_eng": Case(625, 2, 1), "hbm4_8000_eng": Case(1000, 2, 1)}
 QUIET = 24  # cycles of each step of the power-up
 
 
@@ -25,8 +37,8 @@ QUIET = 24  # cycles of each step of the power-up
 def built(name: str) -> sim.Build:
     """The test top for the geometry of a preset."""
     design = sim.Design([HERE / "hdl" / "ddr_loop.sv", HERE / "hdl" / "ddr_top.sv"])
-    ck_ps, shift = PRESETS[name]
-    parameters = {"CkPs": ck_ps, "Shift": shift}
+    case = PRESETS[name]
+    parameters = {"CkPs": case.ck_ps, "Shift": case.shift, "Device": case.device}
     return sim.build(preset(name).geometry.name, "ddr_top", design=design, parameters=parameters, opt="-O0")
 
 
@@ -38,41 +50,63 @@ def run_commands(name: str) -> CmdArray:
     address_map = named_map("peers", params.geometry)
     trace = RequestTrace(
         rng.random(count) < 0.5,
-        rng.integers(0, address_map.channel_bytes // 32, count).astype(np.uint64) * np.uint64(32),
+        rng.choice(rng.integers(0, address_map.channel_bytes // 32, 40), count).astype(np.uint64) * np.uint64(32),
         np.zeros(count, np.int64),
     )
     return simulate(Setup(params, Policy.of(params)), trace, address_map).commands
 
 
+def data_of(number: int) -> bytes:
+    """What write `number` of a run writes."""
+    return np.random.default_rng([7, number]).bytes(32)
+
+
 def words_of(name: str, commands: CmdArray) -> tuple[list[str], int]:
-    """Lines of the word file: the power-up, then the commands; and the CK at which their time 0 stands."""
+    """Lines of the word file - power-up, mode registers, commands with their write data - and the line of time 0."""
     params = preset(name)
     generation = params.generation.number
     code = encoding(generation)
     idle_row, idle_col = code.encode(Command("RNOP")), code.encode(Command("CNOP"))
-    edges = int(commands["time"].max()) + 16
+    modes = mode_regs.values(generation, {key: float(params[key]) for key in ("RL", "WL", "WR", "RAS", "RP", "RTP")})
+    before = 4 * QUIET * (len(modes) + 1)  # edges: each mode register in a time of its own
+    edges = before + int(commands["time"].max()) + 4 * params.count("RL") + 32
     edges += -edges % 4
     row = list(idle_row * (edges // len(idle_row)))
     col = list(idle_col * (edges // 2))
+    lanes: dict[tuple[int, int], bytes] = {}  # (CK, PC) -> the 16 bytes of that CK
+    for number, (ma, op) in enumerate(sorted(modes.items())):
+        col[4 * QUIET * number : 4 * QUIET * number + 2] = code.encode(Command("MRS", ma=ma, op=op))
+    writes = 0
     for record in commands:
         kind = Cmd(int(record["cmd"]))
-        banks = params.count("banks")
         command = Command(
             kind.name,
             pc=int(record["pc"]),
             sid=int(record["sid"]),
-            ba=int(record["bg"]) * banks + int(record["bank"]),
+            ba=int(record["bg"]) * params.count("banks") + int(record["bank"]),
             row=int(record["row"]),
             col=int(record["col"]),
         )
-        at = int(record["time"])
+        at = before + int(record["time"])
         bus = col if kind in COLUMN_COMMANDS else row
         for step, word in enumerate(code.encode(command)):
             bus[at + step] = word
+        if kind in (Cmd.WR, Cmd.WRA):
+            for half in range(2):
+                due = at // 2 + params.count("WL") + half
+                lanes[due, command.pc] = data_of(writes)[16 * half : 16 * half + 16]
+            writes += 1
     asleep = code.encode(Command("PDE"))[0] if generation != 2 else idle_row[0]
 
-    def line(row4: list[int], col4: list[int], reset_n: int, ck_en: int, cke: int) -> str:
-        value = reset_n << 3 | ck_en << 2 | cke
+    def line(row4: list[int], col4: list[int], reset_n: int, ck_en: int, cke: int, ck: int = -2) -> str:
+        value = oe = 0
+        for pc in (1, 0):
+            for phase in (1, 0):
+                data = lanes.get((ck + phase, pc))
+                oe = oe << 1 | (data is not None)
+                value = value << 128 | int.from_bytes(data or bytes(16), "little")
+        value |= oe << 512
+        value = value << 4 | reset_n << 3 | ck_en << 2 | cke
         for edge in reversed(range(4)):
             apar = code.apar(row4[edge], col4[edge]) if generation != 2 else 1
             value = value << 21 | ARFU_LEVEL << 20 | apar << 19 | col4[edge] << 10 | row4[edge]
@@ -85,9 +119,27 @@ def words_of(name: str, commands: CmdArray) -> tuple[list[str], int]:
     awake = list(idle_row * (4 // len(idle_row)))
     cke = 3 if generation == 2 else 0
     lines += [line(awake, still, 1, 1, cke)] * QUIET
-    start = 2 * len(lines)
-    lines += [line(row[at : at + 4], col[at : at + 4], 1, 1, cke) for at in range(0, edges, 4)]
+    start = len(lines) + before // 4
+    lines += [line(row[at : at + 4], col[at : at + 4], 1, 1, cke, at // 2) for at in range(0, edges, 4)]
     return lines, start
+
+
+def check_reads(name: str, commands: CmdArray, start: int, folder: Path) -> int:
+    """Every read of the run brought the right 32 bytes, exactly RL after its command; their number."""
+    params = preset(name)
+    memory: dict[Place, bytes] = {}
+    cycles = [line.split() for line in (folder / "reads.hex").read_text().splitlines()]
+    reads = writes = 0
+    for write, place, ck in columns(commands):
+        if write:
+            memory[place] = data_of(writes)
+            writes += 1
+            continue
+        due = 2 * start + int(ck) + params.count("RL")
+        got = b"".join(int(cycles[at // 2][2 * place.pc + at % 2], 16).to_bytes(16, "little") for at in (due, due + 1))
+        assert got == memory.get(place, unwritten(0, place)), f"read {reads} at {place}, CK {ck:g}"
+        reads += 1
+    return reads
 
 
 @pytest.mark.sim
@@ -95,23 +147,26 @@ def words_of(name: str, commands: CmdArray) -> tuple[list[str], int]:
 def test_words_survive_the_pins(name: str, tmp_path: Path) -> None:
     """Every CK of random words comes back as it was, and the recorder behind the pins sees the run's own commands."""
     commands = run_commands(name)
-    lines, _ = words_of(name, commands)
+    lines, start = words_of(name, commands)
     (tmp_path / "words.hex").write_text("\n".join(lines) + "\n")
     result = sim.run(
         built(name),
         str(HERE / "ddr_tests.py"),
         run_dir=tmp_path,
         plusargs=[f"+words={tmp_path / 'words.hex'}"],
-        env={"DDR_SHIFT": str(PRESETS[name][1])},
+        env={"DDR_SHIFT": str(PRESETS[name].shift)},
         timeout=300,
     )
     assert result.passed, f"{result.reason} (log: {result.log})"
     seen = np.load(tmp_path / "commands.npy")
-    assert len(seen) == len(commands) > 300
+    seen = seen[seen["cmd"] != Cmd.MRS]
+    assert len(seen) == len(commands) > 150
     shift = int(seen["time"][0]) - int(commands["time"][0])
     expected = np.sort(comparable(commands), order=("time", "cmd", "pc"))
     found = np.sort(comparable(seen, shift), order=("time", "cmd", "pc"))
     assert (expected == found).all()
+    if PRESETS[name].device:
+        assert check_reads(name, commands, start, tmp_path) > 30
 
 
 def comparable(commands: CmdArray, shift: int = 0) -> CmdArray:
@@ -134,7 +189,7 @@ def test_a_late_strobe_counts_once_it_leaves_its_bit(skew_ps: int, passes: bool,
         str(HERE / "ddr_tests.py"),
         run_dir=tmp_path,
         plusargs=[f"+words={tmp_path / 'words.hex'}", f"+skew_ps={skew_ps}"],
-        env={"DDR_SHIFT": str(PRESETS["hbm2_2000_eng"][1])},
+        env={"DDR_SHIFT": str(PRESETS["hbm2_2000_eng"].shift)},
         timeout=300,
     )
     assert result.passed == passes, result.reason

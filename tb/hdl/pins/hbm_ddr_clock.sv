@@ -25,17 +25,18 @@ module hbm_ddr_clock #(
   always @(negedge ck_i) begin : locked
     last_edge = $realtime;
     #(CkNs / 4.0);
-    clk_o     = second;
-    second    = ~second;
-    running_o = 1'b1;
+    // What a cycle that ends with this edge has sampled is not whole if CK began in its middle: it still counts as still.
+    running_o <= 1'b1;
+    clk_o  = second;
+    second = ~second;
   end
 
   always begin : free
     #(CkNs);
     if ($realtime - last_edge > 2.0 * CkNs) begin
-      clk_o     = ~clk_o;
-      second    = clk_o ? 1'b0 : 1'b1;
-      running_o = 1'b0;
+      running_o <= 1'b0;
+      clk_o  = ~clk_o;
+      second = clk_o ? 1'b0 : 1'b1;
     end
   end
 
