@@ -39,6 +39,7 @@ RUN_COLUMNS: Final = (
     ("status", "t"), ("list", "t"), ("run", "t"), ("preset", "t"), ("test", "t"), ("seed", "n"), ("commands", "n"),
     ("cycles", "n"), ("time", "n"), ("cycles/s", "n"),
 )  # fmt: skip
+MOST_ROWS: Final = 500  # of the table of runs, until the reader asks for all
 
 
 def environment() -> Environment:
@@ -107,6 +108,7 @@ def pages_of(site: Site) -> dict[str, dict[str, Any]]:
         "runs.html": {
             "rows": rows,
             "columns": RUN_COLUMNS,
+            "most": MOST_ROWS,
             "statuses": sorted({row["status"] for row in rows}),
             "choices": views.choices_of(rows),
         },

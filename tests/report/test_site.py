@@ -9,7 +9,7 @@ import pytest
 import site_example
 from browser import Watched
 from hbm_tb import bench_history
-from hbm_tb.site import NAVIGATION, write_site
+from hbm_tb.site import MOST_ROWS, NAVIGATION, write_site
 from hbm_tb.site_data import gather
 from hbm_tb.site_views import percent, run_href
 from playwright.sync_api import Locator, Page
@@ -226,6 +226,23 @@ def test_runs_are_searched_filtered_and_sorted(site: Path, tab: Watched) -> None
         values = [int(text.replace(",", "")) for text in texts(page, "#runs tbody td:nth-child(8)")]
         order: Callable[[list[int]], list[int]] = expected
         assert values == order(values)[::-1]
+
+
+def test_thousands_of_runs_are_found_though_not_all_are_shown(tmp_path: Path, tab: Watched) -> None:
+    site_example.build_lists(tmp_path / "build", seeds=126, rounds=0, regressions=1)
+    page = tab.open(write_site(tmp_path / "site", tmp_path / "build").parent / "runs.html")
+    assert shown(page) == MOST_ROWS == 500
+    assert page.locator(".count").inner_text() == "507 runs, the first 500 shown"
+    page.get_by_label("search").fill("errors hbm3 seed_126")  # the last of the list, not among those shown
+    assert shown(page) == 1
+    page.get_by_role("button", name="clear").click()
+    page.get_by_role("button", name="list", exact=True).click()
+    page.get_by_role("button", name="list", exact=True).click()  # descending: the other list comes first
+    assert texts(page, "#runs tbody tr:visible td:nth-child(2)")[:4] == ["quick"] * 3 + ["nightly"]
+    assert shown(page) == 500
+    page.get_by_role("button", name="show all").click()
+    assert shown(page) == 507
+    assert page.locator(".count").inner_text() == "507 runs"
 
 
 def test_the_overview_links_to_the_failed_runs(site: Path, tab: Watched) -> None:

@@ -26,31 +26,38 @@
         head.setAttribute("aria-sort", up ? "ascending" : "descending");
         const keyed = [...body.rows].map((row, i) => [value(row, at, kind), i, row]);
         keyed.sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0) * (up ? 1 : -1) || a[1] - b[1]);
-        body.append(...keyed.map((k) => k[2]));
+        const sorted = document.createDocumentFragment();
+        for (const k of keyed) sorted.append(k[2]);
+        body.append(sorted);
+        table.dispatchEvent(new Event("sorted"));
       });
     });
   }
   // A form of filters belongs to a table: `text` searches the row, every other field compares with the row's data-<name>
   // (`!x`: anything but x). The values stand in the address after #, so that other pages can link to a selection.
+  // Of many rows the first `data-most` are shown, until the button below asks for all: thousands take seconds to lay out.
   function filters(form) {
     const table = document.getElementById(form.dataset.table), count = form.querySelector(".count");
-    const rows = [...table.tBodies[0].rows], noun = (count.textContent.trim().split(" ")[1]) || "rows";
-    const texts = rows.map((row) => (row.textContent + " " + (row.dataset.more || "")).toLowerCase());
+    const body = table.tBodies[0], total = body.rows.length, noun = count.textContent.trim().split(" ")[1] || "rows";
+    const texts = new Map([...body.rows].map((row) => [row, (row.textContent + " " + (row.dataset.more || "")).toLowerCase()]));
+    const all = document.getElementById(form.dataset.table + "-all"), text = (x) => x.toLocaleString("en-US");
+    let most = Number(table.dataset.most || Infinity);
     const fields = [...form.elements].filter((e) => e.name);
     const split = (text) => text.trim().split(/\s+/).filter(Boolean);
     function apply(write) {
       const words = split((form.elements.text?.value || "").toLowerCase());
       const wanted = fields.filter((f) => f.name !== "text" && f.value.trim()).map((f) => [f.name, f.value.trim()]);
-      let shown = 0;
-      rows.forEach((row, i) => {
-        const ok = words.every((w) => texts[i].includes(w)) && wanted.every(([name, v]) => {
+      let found = 0;
+      for (const row of body.rows) {
+        const ok = words.every((w) => texts.get(row).includes(w)) && wanted.every(([name, v]) => {
           const have = row.dataset[name] || "";
           return v.startsWith("!") ? have !== v.slice(1) : have === v || have.split(" ").includes(v);
         });
-        row.hidden = !ok; shown += ok;
-      });
-      count.textContent = shown === rows.length ? `${rows.length.toLocaleString("en-US")} ${noun}`
-        : `${shown.toLocaleString("en-US")} of ${rows.length.toLocaleString("en-US")} ${noun}`;
+        found += ok;
+        row.hidden = !ok || found > most;
+      }
+      count.textContent = (found === total ? "" : `${text(found)} of `) + `${text(total)} ${noun}` + (found > most ? `, the first ${text(most)} shown` : "");
+      if (all) all.hidden = found <= most;
       if (write) {
         const at = new URLSearchParams(fields.filter((f) => f.value.trim()).map((f) => [f.name, f.value.trim()])).toString();
         history.replaceState(null, "", at ? "#" + at : location.pathname + location.search);
@@ -64,6 +71,8 @@
     }
     form.addEventListener("input", () => apply(true));
     form.addEventListener("reset", () => setTimeout(() => apply(true), 0));
+    table.addEventListener("sorted", () => apply(false));
+    all?.addEventListener("click", () => { most = Infinity; apply(false); });
     addEventListener("hashchange", read);
     read();
   }
