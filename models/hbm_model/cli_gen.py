@@ -12,7 +12,6 @@ def gen_command(
     check: Annotated[
         bool, typer.Option("--check", help="write nothing; exit 1 and name the files that are stale")
     ] = False,
-    docs: Annotated[bool, typer.Option("--docs", help="as without: pages are written together with the rest")] = False,
 ) -> None:
     """Write all generated files: packages, registers, register model, C header, pages."""
     # The exporters take half a second to import.
