@@ -112,7 +112,7 @@ def test_foreign_controller_with_the_installed_library(fresh: Path, tmp_path: Pa
     assert places.returncode == 0, places.stderr
     assert str(sim.ROOT) not in places.stdout and str(work) in places.stdout, places.stdout
     done = subprocess.run(
-        ["make", "test", f"PYTHON={fresh}"], cwd=work, env=env, capture_output=True, text=True, timeout=600
+        ["make", "test", f"PYTHON={fresh}"], cwd=work, env=env, capture_output=True, text=True, timeout=1500
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert "13 passed" in done.stdout, done.stdout[-2000:]
