@@ -28,7 +28,7 @@ def installed() -> str | None:
 
 
 def find_browser() -> str:
-    """Path of a Chromium; root on Debian gets it installed, others are told how. Where apt cannot, its error is told."""
+    """Path of a Chromium; root on Debian gets it installed, others are told how. Where apt fails, its error is told."""
     if (path := installed()) is not None:
         return path
     error = "only root can install it"
