@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from hbm_model.home import BUILD
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hbm_tb import sim
@@ -22,7 +23,7 @@ from hbm_tb.job_view import duration
 from hbm_tb.site_data import KINDS, Site, gather
 from hbm_tb.site_runs import write_runs
 
-FOLDER: Final = sim.ROOT / "build" / "site"
+FOLDER: Final = BUILD / "site"
 TEMPLATES: Final = Path(__file__).with_name("site_templates")
 PLOTLY: Final = "plotly.min.js"
 KEYS: Final = "pages.json"
@@ -160,6 +161,6 @@ def render(site: Site, out: Path, root: Path = sim.ROOT) -> Path:
     return out / "index.html"
 
 
-def write_site(out: Path = FOLDER, build: Path = sim.ROOT / "build") -> Path:
+def write_site(out: Path = FOLDER, build: Path = BUILD) -> Path:
     """Write the site from what is below a build folder; the path of its first page."""
     return render(gather(build), out)
