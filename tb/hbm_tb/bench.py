@@ -413,7 +413,7 @@ def machine() -> str:
 
 
 def _merged(document: dict[str, Any], path: Path, options: BenchOptions) -> dict[str, Any]:
-    """With what an earlier bench wrote and `--only` did not measure again; cases of the traffic one by one."""
+    """With what an earlier bench wrote and `--only` did not measure again; cases of the traffic one by one, other parts by preset."""
     if not options.only or not path.exists():
         return document
     try:
@@ -427,6 +427,9 @@ def _merged(document: dict[str, Any], path: Path, options: BenchOptions) -> dict
             for port, cases in ports.items():
                 traffic.setdefault(preset, {}).setdefault(port, {}).update(cases)
         merged["traffic"] = traffic
+    for part in ("latency", "fairness", "waits"):
+        if part in document:
+            merged[part] = {**earlier.get(part, {}), **document[part]}
     return merged
 
 

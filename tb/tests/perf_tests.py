@@ -194,7 +194,7 @@ class LongWait(PerfTest):
             number += 1
             found = await self.segment(min(segment, left), int(job.get("seed", 1)) + number)
             longest = found if longest is None else together(longest, found)
-        assert longest is not None and longest.reads and longest.writes
+        assert longest is not None and longest.reads + longest.writes
         print(f"HBM_TB_COUNTS reads={longest.reads} writes={longest.writes} valid={longest.read_valid}", flush=True)
         self.tell(asdict(longest))
 

@@ -158,3 +158,11 @@ def test_an_interrupted_bench_keeps_what_it_has(tmp_path: Path, monkeypatch: pyt
     # Each is kept with its date (two of one second are one).
     copies = [json.loads(path.read_text()) for _, path in bench_history.kept(tmp_path)]
     assert copies[-1] == document and len(copies) in (1, 2)
+
+
+def test_presets_of_a_part_are_kept(tmp_path: Path) -> None:
+    """The waits of one preset do not wipe out those of another."""
+    path = tmp_path / "bench.json"
+    path.write_text(json.dumps({"waits": {"peers_hbm2": 1, "peers_hbm3": 2}, "about": {}}))
+    merged = bench._merged({"waits": {"peers_hbm3": 3}, "about": {}}, path, bench.BenchOptions(only="waits"))
+    assert merged["waits"] == {"peers_hbm2": 1, "peers_hbm3": 3}

@@ -53,7 +53,7 @@ def test_no_request_waits_longer_than_the_bound(tmp_path: Path) -> None:
     ]
     for run in found:
         assert run["cycles"] == (25_000 if run["side"] == "model" else 5_000)
-        assert run["kept"] and run["reads"] > 100 and run["writes"] > 100, run
+        assert run["kept"] and run["reads"] + run["writes"] > 1000, run
         assert (run["read_queue"] is None) == (run["name"] in ("qos", "bursts"))
         assert (run["write_queue"] is None) == run["bursts"]
         far = {"queue_cycles": 10**9, "read_cycles": 10**9, "write_cycles": 10**9}
@@ -62,6 +62,7 @@ def test_no_request_waits_longer_than_the_bound(tmp_path: Path) -> None:
             assert not keeps(run, {**far, limit: run[key] - 1})
         if run["write_queue"] is not None:
             assert not keeps(run, {**far, "queue_cycles": run["write_queue"] - 1})
+    assert all(sum(run[what] for run in found if run["side"] == "RTL") > 100 for what in ("reads", "writes"))
     assert len({run["bound"]["queue_cycles"] for run in found}) > 2
 
 
