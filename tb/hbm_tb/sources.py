@@ -75,6 +75,7 @@ def digest(*modules: str) -> str:
         found.update(file.read_bytes())
     return found.hexdigest()[:16]
 
+
 def test_names(path: Path) -> list[str]:
     """Names of the tests in a tests file, in order, without importing it."""
     return re.findall(r"^@pyuvm\.test\([^)]*\)\s*^class (\w+)\(", path.read_text(), flags=re.MULTILINE)
