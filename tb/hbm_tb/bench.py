@@ -413,7 +413,7 @@ def machine() -> str:
 
 
 def _merged(document: dict[str, Any], path: Path, options: BenchOptions) -> dict[str, Any]:
-    """With what an earlier bench wrote and `--only` did not measure again; cases of the traffic one by one, other parts by preset."""
+    """With what an earlier bench wrote and `--only` did not measure again: by case of the traffic, by preset."""
     if not options.only or not path.exists():
         return document
     try:
