@@ -93,7 +93,7 @@ def hints_of(run: RunResult) -> list[tuple[str, str]]:
     found = failure.read_failure(run.folder)
     if run.passed or found is None:
         return []
-    return [("waves there", replay.command_of(run.folder)), ("what it waits for", replay.why_of(run.folder, found))]
+    return [("waves around it", replay.command_of(run.folder)), ("what it waits for", replay.why_of(run.folder, found))]
 
 
 def speed_of(regression: Regression) -> int | None:
