@@ -50,7 +50,7 @@ GROUPS: Sequence[Group] = (
         (
             ("clk", "clk", "bin"),
             ("rst_n", "rst_n", "bin"),
-            ("cycle_q", "cycle", "dec"),
+            ("cycle(?:_q)?", "cycle", "dec"),
             (r"u_channel\.u_init\.state_o", "init state", "hex"),
             (r"u_channel\.(init_busy|init_done|quiesce)", r"\1", "bin"),
         ),
@@ -209,17 +209,27 @@ def open_file(path: str | Path) -> Any:
         raise InputError(f"{path}: not a readable wave file ({error})") from error
 
 
+def bench_of(names: Iterable[str]) -> str:
+    """Scope of the bench, with its dot: our test top, or the word bench inside a foreign one (docs/own-dut.md)."""
+    for name in names:
+        if name.startswith(TOP):
+            return TOP
+        if ".u_view." in name:
+            return name[: name.index("u_view.")]
+    return TOP
+
+
 def origin_of(path: str | Path) -> int:
-    """Time, in ps of the wave file, at which CK 0 of the (last) run begins: told by the cycle counter of the test
-    top.
-    """
-    for var in open_file(path).all_vars():
-        if var.full_name == f"{TOP}cycle_q":
+    """Time, in ps of the wave file, at which CK 0 of the (last) run begins: told by the cycle counter of the bench."""
+    every = list(open_file(path).all_vars())
+    bench = bench_of(var.full_name for var in every)
+    for var in every:
+        if var.full_name in (f"{bench}cycle_q", f"{bench}cycle"):
             counted = [(when, cycle) for when, cycle in var.tv if cycle]
             if counted:
                 when, cycle = counted[-1]
                 return int(when) - 2 * PS_PER_CK * int(cycle)
-    raise InputError(f"{path}: holds no running {TOP}cycle_q")
+    raise InputError(f"{path}: holds no running {bench}cycle_q")
 
 
 def signals_of(path: str | Path) -> list[Signal]:
@@ -241,14 +251,20 @@ def _rank(part: str, words: dict[str, int]) -> tuple[int, str]:
     return (int(part), "") if part.isdigit() else (words.get(part, 0), "" if part in words else part)
 
 
-def _compact(path: str) -> str:
-    """Path below the test top in one spelling: array elements as `name[1]`."""
-    return path.removeprefix(TOP).replace(".[", "[")
+def _compact(path: str, bench: str) -> str:
+    """Path below the bench in one spelling: array elements as `name[1]`."""
+    return path.removeprefix(bench).replace(".[", "[")
 
 
 def arrange(signals: Iterable[Signal], pcs: int = 2) -> Iterator[tuple[Group, str, list[Shown]]]:
     """Groups with their titles and the signals found for them, in table order; empty groups are left out."""
-    known = {_compact(signal.path): signal for signal in signals if signal.path.startswith(TOP)}
+    every = list(signals)
+    bench = bench_of(signal.path for signal in every)
+    known = {_compact(signal.path, bench): signal for signal in every if signal.path.startswith(bench)}
+    if bench != TOP:  # a foreign test top: its own signals first
+        own = [Shown(each, each.path.partition(".")[2], "hex") for each in every if each.path.count(".") == 1]
+        if own:
+            yield Group("Test top", ()), "Test top", own
     for group in GROUPS:
         for pc in range(pcs) if group.per_pc else (0,):
             shown: list[Shown] = []
@@ -289,7 +305,7 @@ def write_gtkwave(path: str | Path, waves: str | Path, signals: Sequence[Signal]
         # Zoom exponent -15: about 200 CK on a screen, so that single commands can be read.
         # Marker A: where the commands of the marked CK are decoded and shown.
         f"*-15.000000 {marker} {marker + SHOWN_CK * PS_PER_CK if marker >= 0 else -1}" + " -1" * 25,
-        f"[treeopen] {TOP}",
+        f"[treeopen] {bench_of(signal.path for signal in signals)}",
         "[sst_width] 200",
         "[signals_width] 260",
         "[sst_expanded] 0",
