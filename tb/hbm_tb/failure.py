@@ -329,7 +329,8 @@ def settle(
     for name in passed:  # a test that wants a failure passes with it
         with suppress(FileNotFoundError):
             (folder / file_of_test(name)).unlink()
-    known = [found for name in failed if (found := read_failure(folder, file_of_test(name))) is not None]
+    # The reason of the run is that of its first failed test.
+    known = [found for name in failed[:1] if (found := read_failure(folder, file_of_test(name))) is not None]
     if not known and not tests:  # the simulator died: what the bench had told before stands
         known = [found for path in sorted(folder.glob("failure_*.json")) if (found := read_failure(folder, path.name))]
     found = known[0] if known else of_end(status, reason, log)

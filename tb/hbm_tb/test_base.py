@@ -78,6 +78,8 @@ class HbmTest(uvm_test):  # type: ignore[misc]
         """Reported errors fail too: a logged error alone would not."""
         server = uvm_report_server.get_or_none()
         message = server.failure_message(type(self).__name__) if server is not None else None
+        if message is not None:
+            self.env.checks.note(AssertionError(message))
         assert message is None, message
 
     def final_phase(self) -> None:

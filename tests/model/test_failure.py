@@ -112,6 +112,10 @@ def test_only_failed_runs_keep_a_file(tmp_path: Path) -> None:
         written["headline"] == "Bad tells" and written["reproduce"] == "make test TEST=Bad" and written["schema"] == 1
     )
     assert not (tmp_path / "failure_Good.json").exists()
+    # The first failed test counts, also where it left nothing and a later one did.
+    settle(tmp_path, "fail", "Died: it said 7", "", {"m.Died": "fail", "m.Bad": "fail"})
+    found = failure.read_failure(tmp_path)
+    assert found is not None and (found.headline, found.test) == ("Died: it said 7", "Died")
     settle(tmp_path, "pass", "", "", {"m.Bad": "pass"})
     assert not list(tmp_path.glob("failure*.json"))
 

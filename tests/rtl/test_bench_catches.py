@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hbm_tb import sim
+from hbm_tb.failure import read_failure
 
 pytestmark = pytest.mark.sim
 
@@ -28,6 +29,19 @@ ENDS: dict[str, tuple[str, str, int | None]] = {
     "RegisterAccessFails": ("fail", r"register write to 0xffc was answered with an error", None),
 }
 
+# The bucket of each that does not pass (failure.json).
+SIGNATURES: dict[str, str] = {
+    "Killed": r"error:simulator ended with code #",
+    "EndsEarly": r"error:no results\.xml: the simulation ended early",
+    "Silent": r"error:the closing line of Silent is missing",
+    "Hangs": r"hang:time-out of the run",
+    "MonitorBreaks": r"error:.*planted in the heartbeat.*",
+    "NothingOffered": r"error:end:nothing was checked: no read beat and no write response",
+    "ReadNobodyAnswers": r"hang:waiting for ARREADY",
+    "NothingCompared": r"error:nothing was compared with the exact model: # commands, # responses",
+    "RegisterAccessFails": r"error:register write to # was answered with an error",
+}
+
 
 @pytest.mark.parametrize("test", ENDS)
 def test_no_pass_without_its_proof(test: str, tmp_path: Path) -> None:
@@ -40,6 +54,9 @@ def test_no_pass_without_its_proof(test: str, tmp_path: Path) -> None:
     assert re.search(reason, result.reason), result.reason
     assert code is None or result.returncode == code, f"exit code {result.returncode}"
     assert test == "Hangs" or result.wall_s < timeout
+    found = read_failure(tmp_path)
+    assert (found is None) == (status == "pass")
+    assert found is None or re.fullmatch(SIGNATURES[test], found.signature), found
 
 
 def test_the_last_line_tells_what_was_compared(tmp_path: Path) -> None:

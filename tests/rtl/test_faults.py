@@ -7,6 +7,7 @@ import re
 
 import pytest
 from hbm_tb import sim
+from hbm_tb.failure import file_of_test, read_failure
 from system_runs import Case, SystemRuns, cases, params
 
 
@@ -39,6 +40,10 @@ def test_the_bench_catches(case: Case, system_runs: SystemRuns) -> None:
     assert run.result.status == "fail", f"{run.result.status}: {run.result.reason}"
     assert case.test in run.messages, f"{case.test} passed although a fault was planted (log: {run.result.log})"
     message = run.messages[case.test]
+    told = read_failure(run.result.run_dir, file_of_test(case.test))
+    assert told is not None and told.test == case.test and told.seen_cycle, "no failure.json of this test"
+    assert not re.search(r"\d{3}|0x", told.signature) and told.reproduce, told
+    assert told.ck is not None or told.kind == "error", f"nothing to look at: {told}"
     exact = "channel and exact model differ" in message
     for pattern in (expected()[case.test], *(story() if exact else ())):
         flags = re.S if exact else 0
