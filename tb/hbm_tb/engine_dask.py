@@ -36,6 +36,7 @@ FOLDER = "workers"  # below the folder of the list: logs of the workers
 ASK_S = 2.0  # between two questions to the batch system, which many share
 SUBMIT_S = 60.0  # for the first submission
 CLOSE_S = 30.0
+MOST_LOGS = 400
 PATIENCE_S = 300.0  # at most, between two submissions that come to nothing
 BAD_STARTS = 3  # jobs in a row that end before their worker is up
 PASSED_ON = ("HBM_", "VERILATOR", "COCOTB_", "PYTHONPATH", "NUMBA_")  # variables that a run gets from the runner
@@ -171,6 +172,7 @@ class DaskEngine:
         """Submit the jobs. InputError when the batch system refuses them."""
         place = (folder / FOLDER).resolve()
         place.mkdir(parents=True, exist_ok=True)
+        _tidy(place)
         self.folder = place
         for name in _LOGGERS:
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
@@ -421,14 +423,26 @@ class DaskEngine:
         return chosen
 
 
+def _tidy(folder: Path) -> None:
+    """Remove what a killed runner left, and all but the newest logs."""
+    with suppress(OSError):
+        for left in folder.glob(".dask-jobqueue.*"):
+            left.unlink()
+        logs = sorted(folder.glob("hbm-*"), key=lambda path: path.stat().st_mtime)
+        logs += sorted(folder.glob("worker-*"), key=lambda path: path.stat().st_mtime)  # as LSF names them
+        for old in logs[:-MOST_LOGS]:
+            old.unlink()
+
+
 @contextmanager
 def _undisturbed() -> Iterator[None]:
     """A second Ctrl-C does not leave jobs behind: the end takes seconds and is bounded."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
