@@ -168,7 +168,7 @@ def of_port(port: int, what: str, expected: str, got: str, relation: str, cycle:
     """The channel and the exact model differ at a port; what: AR, AW, W (handshake), R or B; relation: numberless."""
     return Failure(
         "difference",
-        f"difference:{what}:{relation}:{short_paragraph(paragraph)}",
+        f"difference:{what} channel:{relation}:{short_paragraph(paragraph)}",
         f"{what} of port {port}: expected {expected}, got {got}",
         ck=2.0 * cycle,
         cycle=cycle,

@@ -118,6 +118,7 @@ def replay_command(names: Sequence[str], seed: int) -> int:
     """`hbm faults --replay`: the table; 0 when every window shows its defect in time."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console(width=max(140, Console().width))
     table = Table(title="from a planted defect to its waves", title_justify="left")
@@ -129,7 +130,7 @@ def replay_command(names: Sequence[str], seed: int) -> int:
     rows = show_all(names or TEN, seed)
     for row in rows:
         good = "yes" if not row.problem else f"[red]{row.problem}[/]"
-        table.add_row(row.id, row.module, row.signature, f"{row.run_s:.1f}", f"{row.replay_s:.1f}", good)
+        table.add_row(row.id, row.module, Text(row.signature), f"{row.run_s:.1f}", f"{row.replay_s:.1f}", good)
     console.print(table)
     late = [row for row in rows if row.replay_s > LIMIT_S]
     for row in rows:

@@ -58,6 +58,14 @@ def test_the_earlier_of_both_commands_is_where_to_look() -> None:
     assert column.headline == "PC1: expected nothing, got RD 0.0.3 col 4 at CK 401"
 
 
+def test_a_difference_at_a_port_names_channel_and_relation() -> None:
+    """No port number, no cycle; and nothing that a terminal library takes for a picture (`:B:`)."""
+    one = failure.of_port(1, "B", "id 3 OKAY in cycle 40", "none", "expected one got none", 39, "M2.8, the B responses")
+    assert one.signature == "difference:B channel:expected one got none:M2.8"
+    assert (one.ck, one.cycle, one.pc, one.where) == (78, 39, 1, "B of port 1")
+    assert one.headline == "B of port 1: expected id 3 OKAY in cycle 40, got none"
+
+
 def test_a_rule_and_a_command_are_a_bucket() -> None:
     """Where and when does not matter; which rule and which command does."""
     line = "tRCDRD: RD pc0 sid0 bg1 bank2 col 3 at CK 800 breaks tRCDRD after ACT pc0 at CK 790: legal from CK 805"

@@ -84,7 +84,7 @@ def test_a_failed_run_is_replayed_and_keeps_its_verdict(failed: Path, capsys: py
     again = replay.read_replay(failed)
     assert again is not None and again.reproduced
     assert again.first_ck == max(0, int(found.ck or 0) - 2000)
-    assert found.signature == "data:R:wrong read data" and not fault_replays.examine(failed, found)
+    assert found.signature == "data:R channel:wrong read data" and not fault_replays.examine(failed, found)
     wider = replay.replay(failed, before=100, after=50)
     assert wider.reproduced and wider.first_ck > again.first_ck
     # The model, asked again, did what the channel did up to there.
