@@ -313,7 +313,7 @@ def any_set(preset_name: str, seed: int) -> RandomSet:
 
     def anything(low: int, most: int) -> int:
         """The ends of the field as often as all between them."""
-        return int(rng.choice((low, most, rng.integers(low, most + 1), rng.integers(low, most + 1))))
+        return int(rng.choice([low, most, int(rng.integers(low, most + 1)), int(rng.integers(low, most + 1))]))
 
     timing: dict[str, float] = {param.key: anything(param.low, param.limit) for param in TIMINGS}
     for small, large in (("CCDS", "CCDL"), ("RRDS", "RRDL")):

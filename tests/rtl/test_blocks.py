@@ -6,7 +6,6 @@ import os
 
 import pytest
 from hbm_tb import sim
-
 from hbm_tb.block_job import BLOCK_MODULES as MODULES
 
 
