@@ -51,7 +51,8 @@ start() {
   [ ${#missing[@]} = 0 ] || fail "${missing[*]} not found: apt-get install slurm-wlm munge"
   [ ! -e "$folder/munge.key" ] || fail "$folder is in use: one_node.sh stop $folder"
   local cpus=${1:-$(nproc)} host ports memory
-  host=$(hostname -s)
+  host=$(uname -n)
+  host=${host%%.*}
   memory=$(awk '/^MemTotal/ {print int($2 / 1024)}' /proc/meminfo)
   # Two ports that nobody listens on.
   ports=($(python3 - <<'PYTHON'

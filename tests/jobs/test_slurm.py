@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from hbm_model.errors import InputError
-from hbm_tb import exact, jobs, sim
+from hbm_tb import engine_ticket, exact, jobs, sim
 from hbm_tb.engines import engine_named
 from hbm_tb.job_list import ListOptions, run_list
 from hbm_tb.job_store import JobStore
@@ -192,6 +192,22 @@ def test_a_hung_run_is_ended(bench: Bench, slurm: Path, monkeypatch: pytest.Monk
     assert not Path(f"/proc/{bench.entries()[0][2]}").exists()
     # One job of Slurm did it all.
     assert len(list((bench.folder / "list" / "workers").glob("*.err"))) == 1
+
+
+def test_a_frozen_worker_costs_a_retry(bench: Bench, slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Dask worker that answers nothing any more, with a run that hangs: its job is ended, another one repeats it."""
+    monkeypatch.setattr(jobs, "GRACE_S", 0.3)
+    monkeypatch.setattr(engine_ticket, "KILL_S", 0.5)
+
+    def freeze() -> None:
+        ((_, _, pid),) = bench.entries()
+        os.kill(int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]), signal.SIGSTOP)
+
+    watcher = Act(lambda: len(bench.starts()) == 1, freeze)
+    given = bench.job("x", "hang_once", timeout_s=6.0)
+    found = run(bench, settings(bench.folder, workers=1), given, watcher=watcher)["x"]
+    assert (found.status, found.attempts) == (PASS, 2)
+    assert not Path(f"/proc/{bench.entries()[0][2]}").exists()
 
 
 # ---------------------------------------------------------------- interruption
