@@ -286,7 +286,8 @@ class OwnTest(uvm_test):  # type: ignore[misc]
     def save(self) -> None:
         """Files of the run, also when a check failed."""
         checks = self.env.checks
-        own_record.save(Path.cwd(), self.config, checks.board, checks.commands, checks.failure, self.env.rings.cycle())
+        told, cycle = (checks.failure, len(checks.violations)), self.env.rings.cycle()
+        own_record.save(Path.cwd(), self.config, checks.board, checks.commands, *told, cycle)
         folder = Path(os.environ.get(coverage_files.DIRECTORY) or ".")
         report = self.env.coverage.report(checks.legality)
         (folder / f"coverage_{type(self).__name__}.json").write_text(json.dumps(report) + "\n")

@@ -34,8 +34,13 @@ def outcome_of(config: OwnConfig, board: AccessBoard, commands: CmdArray, cycles
     return Outcome(config.params, trace, Prediction(commands, taken, taken, end, pc, cycles))
 
 
-def save(folder: Path, config: OwnConfig, board: AccessBoard, commands: CmdArray, failure: str, cycles: int) -> None:
-    """result.json, commands.csv, commands.npz and series.npz; the verdict is the starter's (run_record.finish)."""
+def save(
+    folder: Path, config: OwnConfig, board: AccessBoard, commands: CmdArray, failure: str, violations: int, cycles: int
+) -> None:
+    """Write result.json, commands.csv, commands.npz and series.npz; the verdict is the starter's (run_record.finish).
+
+    failure: the first sentence, or empty; violations: of rules, as many as were found.
+    """
     outcome = outcome_of(config, board, commands, cycles)
     result: dict[str, Any] = {
         "schema": 1,
@@ -48,7 +53,7 @@ def save(folder: Path, config: OwnConfig, board: AccessBoard, commands: CmdArray
         "seed": config.seed,
         **numbers_of(outcome),
         "checked": {"read_beats": board.checked, "write_responses": board.writes, "commands": len(commands)},
-        "violations": 0 if not failure else 1,
+        "violations": violations,
         "reproduce": config.reproduce,
     }
     series: dict[str, Any] = dict(series_of_outcome(outcome))

@@ -12,6 +12,7 @@ from typing import Any
 from hbm_model.report import Violation, report_of_folder, write_report
 
 from hbm_tb import coverage_files, run_record, sim
+from hbm_tb.failure import read_failure
 from hbm_tb.own_config import ENVIRONMENT, OwnConfig
 from hbm_tb.sim import Build, Design, Result
 
@@ -89,7 +90,7 @@ def finish(result: Result) -> None:
     if record is None:
         return  # the simulation ended before its test began; sim.log says why
     report = report_of_folder(folder)
-    last = int(report.commands["time"].max()) / 2 if len(report.commands) else 0.0
     if result.status != "pass":
-        report.violations.append(Violation(last, result.reason))
+        found = read_failure(folder)
+        report.violations.append(Violation((found.ck if found else None) or 0.0, result.reason))
     write_report(folder / "report.html", report)
