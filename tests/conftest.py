@@ -1,12 +1,19 @@
-"""What `make test` says when TEST=x names no test."""
+"""What holds for all tests: Ctrl-C as in a terminal, and what `make test` says when TEST=x names no test."""
 
 from __future__ import annotations
 
 import difflib
+import signal
 
 import pytest
 
 _seen: set[str] = set()
+
+
+def pytest_configure() -> None:
+    """Shells start background jobs with Ctrl-C ignored, and what such a job starts ignores it too; tests send it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
