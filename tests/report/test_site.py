@@ -188,8 +188,8 @@ def test_a_reader_comes_from_a_red_line_to_the_command_that_repeats_it(site: Pat
     assert texts(bucket, ".badge") == ["new"]  # type: ignore[arg-type]
     commands = texts(bucket, ".command code")  # type: ignore[arg-type]
     assert commands[0] == AGAIN
-    assert re.fullmatch(rf"hbm replay \S+/{FAILING}", commands[1])
-    assert re.fullmatch(rf"hbm why \S+/{FAILING} --at 1500 --pc 1 --bank 0.1.2", commands[2])
+    assert re.fullmatch(rf"(\.venv/bin/)?hbm replay \S+/{FAILING}", commands[1])
+    assert re.fullmatch(rf"(\.venv/bin/)?hbm why \S+/{FAILING} --at 1500 --pc 1 --bank 0.1.2", commands[2])
     follow(page, bucket.get_by_role("link", name=FAILING))
     assert texts(page, "#verdict") == ["fail"]
     assert texts(page, "#reproduce") == [AGAIN]
