@@ -1344,7 +1344,7 @@ async def counters_of_full_queues(test: EffectTest) -> None:
         await test.env.drain()
         everything = await counts(test)
         found = {name: everything[f"{'port' if name == 'rob_full' else 'pc'}{port}_{name}"] for name in full}
-        assert [bool(found[name]) for name in full] == [False, False, True], f"150 reads not taken, port {port}: {found}"
+        assert [bool(found[name]) for name in full] == [False, False, True], f"150 reads left, port {port}: {found}"
         six = [Place(col=n) for n in range(6)]
         found, _ = await counted(test, port, lambda six=six: test.write(six, shape=traffic.ONE_BYTE))
         wanted = 0 if test.config.base.geometry.has_data_mask else 6
