@@ -16,6 +16,7 @@ from hbm_model._banks import ref_from
 from hbm_model._hot import Cells, Table, hot
 from hbm_model._pc import emit
 from hbm_model._port import port_idle
+from hbm_model._refresh import all_hold, pull, retuned
 from hbm_model.csr_table import REGISTERS
 from hbm_model.mode_regs import values
 from hbm_model.params import Params
@@ -134,10 +135,15 @@ def set_refresh(c: Cells, k: Cells, x0: Cells, x1: Cells, word: int, n: int) -> 
     if everything != k[m.K_ALL_BANK]:
         x0[m.CONVERT] = 1 if x0[m.DEBT] > 0 else -1 if x0[m.DEBT] < 0 else 0
         x1[m.CONVERT] = 1 if x1[m.DEBT] > 0 else -1 if x1[m.DEBT] < 0 else 0
+    stays = everything == 1 and k[m.K_ALL_BANK] == 1
+    hold_before, pull_before = all_hold(k), pull(k)
     k[m.K_REFRESH] = enabled
     k[m.K_ALL_BANK] = everything
     k[m.K_HOLD] = (word >> HOLD_LSB) & HOLD_MASK
     k[m.K_PULL] = (word >> PULL_LSB) & PULL_MASK
+    if stays and pull_before > 0 and (all_hold(k) != hold_before or pull(k) != pull_before):
+        x0[m.RETUNED] = retuned(x0[m.DEBT], pull_before)
+        x1[m.RETUNED] = retuned(x1[m.DEBT], pull_before)
     if enabled == 0:
         c[C_STARTED] = 0
         x0[m.DUE] = NO_REFRESH

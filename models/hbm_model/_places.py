@@ -174,6 +174,7 @@ K_SIZE: Final = K_TABLE + 4 * 256
     FLY_N,
     STOPPED,  # M6.6
     CONVERT,  # M6.1: refresh_all changed in this cycle, which began with a debt (1) or ahead (-1)
+    RETUNED,  # M6.7: hold or pull changed in this cycle: the debt after it, plus RETUNE
     RD_PATH,  # how many reads, writes were picked
     WR_PATH,
     CHAMP,  # M4.7: the champion, as a set of at most one entry
@@ -195,7 +196,7 @@ K_SIZE: Final = K_TABLE + 4 * 256
     REFRESHING,  # M9.3 (6): sets of banks, 32 each, that may be refreshing
     REFRESHING1,
     SCALARS,
-) = range(99)
+) = range(100)
 
 MAX_BANKS: Final = 64
 B_ROW: Final = 128  # open row, -1: closed

@@ -27,24 +27,37 @@ from hbm_model._places import (
     MAX_BANKS,
     N_ALL_HELD,
     N_HELD,
+    RETUNED,
     SET,
 )
 
 OWED: Final = 1  # answers of `due_now`; 0: no refresh is due
 EARLY: Final = 2
+RETUNE: Final = 32  # added to the debt in RETUNED, so that 0 means that nothing changed
 EARLY_IDLE: Final = 32  # cycles without a pick or change of direction before a refresh runs ahead (M6.7)
+
+
+@hot
+def all_hold(k: Cells) -> int:
+    """M6.3: the debt at which all banks are held."""
+    hold = k[K_HOLD]
+    return 1 if hold < 1 else 8 if hold > 8 else hold
 
 
 @hot
 def pull(k: Cells) -> int:
     """M6.7: refreshes that may run ahead."""
     most = k[K_PULL]
-    if k[K_ALL_BANK] and most > 0:
-        hold = k[K_HOLD]
-        hold = 1 if hold < 1 else 8 if hold > 8 else hold
-        if most > 8 - hold:
-            most = 8 - hold
+    if k[K_ALL_BANK] and most > 8 - all_hold(k):
+        most = 8 - all_hold(k)
     return most
+
+
+@hot
+def retuned(debt: int, before: int) -> int:
+    """M6.7: the debt after a change of hold or of the pull, which was `before`; plus RETUNE."""
+    since = debt + before
+    return RETUNE + (since if since < 8 else 8)
 
 
 @hot
@@ -67,9 +80,7 @@ def decide_held(x: Cells, k: Cells, due: int) -> None:
     if due == 0 or (due == EARLY and k[K_ALL_BANK] == 0):
         return
     if k[K_ALL_BANK]:
-        hold = k[K_HOLD]
-        hold = 1 if hold < 1 else 8 if hold > 8 else hold
-        if due == EARLY or x[ALL_HELD] or x[DEBT] >= hold or x[ALL] | x[ALL_W] == 0:
+        if due == EARLY or x[ALL_HELD] or x[DEBT] >= all_hold(k) or x[ALL] | x[ALL_W] == 0:
             x[N_ALL_HELD] = 1
         return
     hold = k[K_HOLD] if k[K_HOLD] > 1 else 1
@@ -97,6 +108,10 @@ def count_due(x: Cells, k: Cells, n: int) -> None:
     elif x[DUE] <= 2 * n + 1:
         x[DEBT] += 1
         x[DUE] += k[K_INTERVAL]
+    if x[RETUNED]:
+        if k[K_REFRESH]:
+            x[DEBT] = x[RETUNED] - RETUNE
+        x[RETUNED] = 0
     if x[CONVERT]:
         ahead = x[CONVERT] < 0
         x[CONVERT] = 0

@@ -48,7 +48,10 @@ module hbm_refresh
   // ---------------------------------------------------------------- what is owed
   logic [17:0] interval, base, count_q;
   logic        started_q, all_q, falls_due, paid, behind;
-  debt_t       debt_q, debt_d;
+  debt_t       debt_q, debt_d, since;
+  logic [7:0]  hold_level, level_q;
+  logic [3:0]  pull, pull_q;
+  logic        retuned;
 
   assign base = 18'(policy_i.refresh_all ? timing_i.t_refi : timing_i.t_refi_sb);
   always_comb begin
@@ -65,11 +68,15 @@ module hbm_refresh
   assign falls_due = started_q & (count_q < 18'd2);
   assign behind    = !debt_q[8] && debt_q != '0;
   assign paid      = (refsb_i != '0) | ref_all_i;
+  assign since     = debt_q + $signed({5'd0, pull_q});  // no more all-bank refreshes fell due since the last one
+  assign retuned   = policy_i.refresh_all && all_q && pull_q != '0 && (hold_level != level_q || pull != pull_q);
 
   always_comb begin
     debt_d = debt_q;
     if (falls_due && !paid && debt_q != MostDebt) debt_d = debt_q + 9'sd1;
     if (paid && !falls_due) debt_d = debt_q - 9'sd1;
+    // What ran ahead under the old values may not be used up together with the new hold (M6.5).
+    if (retuned) debt_d = (since > debt_t'(MaxAllDebt)) ? debt_t'(MaxAllDebt) : since;
     // A change of kind changes the unit: one REF stands for one REFSB to each bank. What ran ahead is not carried over.
     if (policy_i.refresh_all != all_q && debt_q != '0) debt_d = behind ? (policy_i.refresh_all ? 9'sd1 : debt_t'(NumBanks)) : '0;
     if (!policy_i.refresh_en) debt_d = '0;
@@ -81,11 +88,15 @@ module hbm_refresh
       all_q <= 1'b0;
       count_q <= '0;
       debt_q <= '0;
+      level_q <= '0;
+      pull_q <= '0;
     end else begin
       started_q <= (started_q | enable_i) & policy_i.refresh_en;
       all_q <= policy_i.refresh_all;
       count_q <= !started_q ? interval : falls_due ? count_q + interval - 18'd2 : count_q - 18'd2;
       debt_q <= debt_d;
+      level_q <= hold_level;
+      pull_q <= pull;
     end
   end
 
@@ -93,8 +104,6 @@ module hbm_refresh
   bank_vec_t left_q, left_after, hold_q, hold_d, choice;
   logic      all_hold_q;
   logic [NumSids-1:0] set_sid_q;
-  logic [7:0] hold_level;
-  logic [3:0] pull;
   logic       ahead_ok, owed, early, due;
 
   always_comb begin

@@ -95,6 +95,36 @@ def test_registers_while_ahead() -> None:
     assert channel.state[0][m.DEBT] == 0
 
 
+@pytest.mark.parametrize(
+    ("hold", "pull_in", "debt"),
+    [(1, 14, -7), (2, 15, 0), (8, 0, 0), (1, 6, 0)],
+    ids=["the same pull", "less pull", "none", "less, the same hold"],
+)
+def test_new_values_of_all_bank_refresh(hold: int, pull_in: int, debt: int) -> None:
+    """Seven ahead (8 - hold) when hold or pull changes: what ran ahead is given up, else 15 intervals would pass."""
+    at = 3 * HBM2.count("REFI") // 2 + 1000  # cycles; between two that fall due
+    channel, _ = idle(at, refresh_all=1, refresh_hold=1, pull_in=15)
+    assert channel.state[0][m.DEBT] == -7
+    word = 1 << c7.EN_LSB | 1 << c7.ALL_LSB | hold << c7.HOLD_LSB | pull_in << c7.PULL_LSB
+    channel.events(register(at, c7.REFRESH, word))
+    channel.run(at + 1, to_the_end=False)
+    assert [channel.state[pc][m.DEBT] for pc in range(2)] == [debt, debt]
+
+
+def test_a_change_under_traffic_keeps_the_debt_below_the_hold() -> None:
+    """Seven ahead, traffic, three intervals later hold 8 and no pull: forced five intervals later, not twelve."""
+    refi, start, change = HBM2.count("REFI"), 8000, 8000 + 3 * HBM2.count("REFI") // 2
+    channel = Channel(Setup(HBM2, Policy.of(HBM2, refresh_all=1, refresh_hold=1, pull_in=15), opens=start))
+    trace = requests(HBM2, [("R", n % 2, n % 4, n // 4 % 4, n % 40) for n in range(60_000)])
+    channel.offer(trace, named_map(DEFAULT_MAP, HBM2.geometry), np.arange(len(trace)) % 16)
+    channel.events(register(change, c7.REFRESH, 1 << c7.EN_LSB | 1 << c7.ALL_LSB | 8 << c7.HOLD_LSB))
+    commands = channel.run(start + 14 * refi // 2, to_the_end=False)
+    assert len(check_trace(commands, HBM2)) == 0
+    for pc in range(2):
+        times = commands["time"][(commands["pc"] == pc) & (commands["cmd"] == Cmd.REF)].astype(np.int64) // 2
+        assert 7 * refi < np.diff(times).max() < 9 * refi
+
+
 @pytest.mark.parametrize(("name", "all_bank"), [("hbm2_2000_eng", 0), ("hbm3_6400_eng", 1)])
 def test_legal_with_pauses(name: str, all_bank: int) -> None:
     """Bursts of traffic with pauses, in which refreshes run ahead: every command legal, every bank in time."""
