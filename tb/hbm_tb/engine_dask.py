@@ -128,7 +128,7 @@ class DaskEngine:
         self._submitted = self._alone_since = time.monotonic()
         until = time.monotonic() + SUBMIT_S
         while not self._jobs() and len(self._refusals) < self.wanted and time.monotonic() < until:
-            time.sleep(0.05)  # between two looks at what was submitted
+            time.sleep(0.05)  # dask-jobqueue submits in a thread of its own and tells nobody when it has
         if not self._jobs():
             self.close()
             said = self._refusals[0] if self._refusals else f"no answer to a submission within {SUBMIT_S:.0f} s"
@@ -334,7 +334,7 @@ class DaskEngine:
         until = time.monotonic() + CLOSE_S
         while (left := self.system.states(self.job_name)) and time.monotonic() < until:
             self.system.cancel(self.job_name)
-            time.sleep(0.2)  # the batch system needs a moment to end a job
+            time.sleep(0.2)  # each round asks the batch system, which needs a moment to end a job
         if left or left is None:
             what = f"jobs {', '.join(left)} are" if left else f"{self.system.name} does not answer; perhaps jobs are"
             cancel = " ".join(self.system.cancel_command(self.job_name))

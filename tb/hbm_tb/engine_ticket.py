@@ -50,7 +50,7 @@ class DaskTicket:
                 self.engine.drop(self.address)
                 self._end("it did not end when told to; its worker was ended")
                 return
-            time.sleep(0.05)  # between two looks at what the worker says
+            time.sleep(0.05)  # over is what Dask and a file on another machine say together: no one event tells it
 
     def _look(self) -> None:
         status = self.future.status

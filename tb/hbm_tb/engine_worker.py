@@ -88,8 +88,7 @@ def carry_out(
         raise NodeError(here, str(error)) from None
     looked = time.monotonic()
     try:
-        while process.poll() is None:
-            time.sleep(POLL_S)  # between two looks at the process
+        while not _ended_within(process, POLL_S):
             if attempt in _unwanted:
                 raise CutOff(f"{here}: the runner ended it")
             if closing():
@@ -114,6 +113,14 @@ async def end_attempt(attempt: str) -> None:
     _unwanted.add(attempt)
 
 
+def _ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Nothing of the group is left when this returns."""
     if process.poll() is None:
@@ -134,7 +141,7 @@ def _wait_until_seen(folder: Path, attempt: str, here: str) -> None:
             raise NodeError(here, f"does not see {folder / JOB_FILE}")
         with suppress(OSError):
             os.listdir(folder.parent)  # makes a network file system look again
-        time.sleep(POLL_S)  # between two looks
+        time.sleep(POLL_S)  # a network file system tells nobody when another machine's file has come
 
 
 def dask_teardown(_worker: object) -> None:

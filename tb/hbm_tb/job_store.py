@@ -147,7 +147,7 @@ class JobStore:
                 if time.monotonic() > end:
                     self._lock.close()
                     raise InputError(f"{self.folder}: another process is running this list") from None
-                time.sleep(0.05)  # between two tries
+                time.sleep(0.05)  # flock waits for ever or not at all
 
     def __enter__(self) -> JobStore:
         return self

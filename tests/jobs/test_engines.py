@@ -141,7 +141,7 @@ class Node:
         end = time.monotonic() + 30
         while act and not (self.folder / "up").exists():
             assert time.monotonic() < end, "the process did not come up"
-            time.sleep(0.01)  # between two looks
+            time.sleep(0.01)  # a file that another process writes tells nobody that it has come
         if act:
             act()
         self.thread.join(30)

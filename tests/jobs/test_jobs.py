@@ -176,7 +176,7 @@ def _wait_for(condition: Any, seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)  # between two looks
+        time.sleep(0.02)  # a diary that other processes write tells nobody of a new line
 
 
 def _rows(folder: Path) -> dict[str, tuple[str, str, dict[str, int]]]:

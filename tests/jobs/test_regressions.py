@@ -217,7 +217,7 @@ def test_buckets_tell_what_is_new(bench: Bench) -> None:
     [
         ("RandomSoak: CK 1,234: tRCD of bank 3: 12 < 14", "PageOpen: CK 77: tRCD of bank 11: 9 < 14"),
         ("at 0x1f80: expected 0x0a got 0xff", "at 0x0: expected 0x01 got 0x7e"),
-        ("folder /tmp/a/b1/x.npy is gone", "folder /home/me/x.npy is gone"),
+        ("folder /here/a/b1/x.npy is gone", "folder /elsewhere/me/x.npy is gone"),
         ("ids 3, 4, 5 wait", "ids 17 wait"),
         ("port1 of PC0 stands", "port0 of PC1 stands"),
         ("8'hff of 32'h0 came", "8'h01 of 32'h77 came"),

@@ -6,7 +6,6 @@ Needs root and Debian's slurm-wlm and munge; as root they are installed when the
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from debian import needs
 from hbm_model.errors import InputError
 from hbm_tb import engine_ticket, exact, jobs, sim
 from hbm_tb.engines import engine_named
@@ -30,26 +30,10 @@ TOOLS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel")
 CPUS = 4
 
 
-def _install() -> None:
-    """The packages, if they are missing and this is a machine where that can be mended."""
-    if all(map(shutil.which, TOOLS)):
-        return
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        pytest.skip("needs root and Slurm (Debian: apt-get install slurm-wlm munge)")
-    # RUNLEVEL=1: no service starts; the script starts daemons of its own.
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    install = ["apt-get", "install", "-y", "--no-install-recommends", "slurm-wlm", "munge"]
-    for command in (install, ["apt-get", "update"], install):
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
-        if command is install and done.returncode == 0:
-            return
-    pytest.fail(f"Slurm cannot be installed: {done.stderr.strip().splitlines()[-1:]}")
-
-
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A Slurm that runs, and SLURM_CONF set to it."""
-    _install()
+    needs(TOOLS, ["slurm-wlm", "munge"])
     folder = tmp_path_factory.mktemp("one_node") / "slurm"
     started = subprocess.run([SCRIPT, "start", folder, str(CPUS)], capture_output=True, text=True, timeout=60)
     assert started.returncode == 0, started.stderr
@@ -235,14 +219,14 @@ def test_an_ended_runner_leaves_no_jobs(bench: Bench, slurm: Path, how: int, cod
     end = time.monotonic() + 60
     while "last" not in bench.starts() or len(_rows(bench.folder)) < 6:  # all others are in the database
         assert time.monotonic() < end and process.poll() is None, process.communicate(timeout=5)[0]
-        time.sleep(0.05)  # between two looks
+        time.sleep(0.05)  # runs on a node write diary and database: nobody tells when
     process.send_signal(how)
     process.communicate(timeout=60)
     assert process.returncode == code
     end = time.monotonic() + (30 if how == signal.SIGKILL else 0)
     while left := queue():
         assert time.monotonic() < end, f"jobs {left} are left"
-        time.sleep(0.2)  # between two looks
+        time.sleep(0.2)  # each look asks Slurm, which says nothing by itself
     assert not [pid for _, _, pid in bench.entries() if Path(f"/proc/{pid}").exists()]
     before = len(bench.starts())
     again = subprocess.run(command, stdout=subprocess.PIPE, timeout=60, **options)

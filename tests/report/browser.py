@@ -5,54 +5,23 @@ A page that logs an error, raises one, or asks for anything but files fails its 
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from debian import needs
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-INSTALL = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-dejavu-core")
 WIDTH, HEIGHT = 1400, 1000
 
 
-def installed() -> str | None:
-    """Path of a Chromium that is there."""
-    return next((path for name in NAMES if (path := shutil.which(name)) is not None), None)
-
-
 def find_browser() -> str:
-    """Path of a Chromium; root on Debian gets it installed, others are told how. Where apt fails, its error is told."""
-    if (path := installed()) is not None:
-        return path
-    error = "only root can install it"
-    if os.geteuid() == 0 and shutil.which("apt-get") is not None:
-        # One test process at a time, the others find what it installed.
-        with (Path(tempfile.gettempdir()) / "hbm-install-chromium.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if installed() is None:
-                env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-                for command in (("apt-get", "update", "-qq"), INSTALL):
-                    error = apt(command, env)
-        if (path := installed()) is not None:
-            return path
-    pytest.skip(f"no chromium (apt-get install chromium): {error}")
-
-
-def apt(command: tuple[str, ...], env: dict[str, str]) -> str:
-    """Run apt; the line that says what went wrong."""
-    try:
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600, check=False)
-    except (OSError, subprocess.TimeoutExpired) as problem:
-        return str(problem)
-    told = [line for line in done.stderr.splitlines() if line.startswith("E:")]
-    return (told or [f"exit code {done.returncode}"])[0]
+    """Path of a Chromium, which root on Debian gets installed."""
+    if not any(map(shutil.which, NAMES)):
+        needs(["chromium"], ["chromium", "fonts-dejavu-core"])
+    return next(path for name in NAMES if (path := shutil.which(name)) is not None)
 
 
 @contextmanager

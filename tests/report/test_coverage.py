@@ -31,7 +31,7 @@ def _run(folder: Path, build: str = "tb_top-hbm2_s1", status: str = "pass", edit
         text = text.replace(*edit)
     (folder / coverage_files.DATA).write_text(text)
     coverage_files.pack(folder)
-    (folder / "sim.cmd").write_text(f"A='b' /work/build/sim/{build}-cov-0123456789abcdef/sim +x\n")
+    (folder / "sim.cmd").write_text(f"A='b' /any/build/sim/{build}-cov-0123456789abcdef/sim +x\n")
     (folder / "outcome.json").write_text(json.dumps({"status": status, "attempt": "x"}))
     case = '<testcase classname="axi_tests" name="EveryWrap"/>'
     if status != "pass":
