@@ -281,6 +281,15 @@ class Planted(EffectTest, RandomTraffic):
             await self.env.program(chosen, chosen)
         await self.env.drain()
 
+    async def retune(self) -> None:
+        """Refreshes run ahead; then software moves the hold and the pull-in."""
+        interval = self.config.params.count("REFI") // 2
+        for hold, pull in ((2, 4), (6, 2), (1, 7), (1, 3)):
+            await self.env.registers.write_field("policy.refresh.refresh_hold", hold)
+            await self.env.registers.write_field("policy.refresh.pull_in", pull)
+            await cycles(10 * interval)
+        await self.start()
+
     async def rd_delay(self, count: int = 1_000) -> None:
         """The longest read delay of the PHY."""
         await self.env.registers.write_field("phy.rd_delay", 7)
