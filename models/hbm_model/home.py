@@ -2,7 +2,7 @@
 
 A checkout has rtl/ and tb/ beside models/ and keeps everything that is made in its build/. An installed package brings
 the same tree in hbm_tb/share (pyproject.toml, package-dir) and writes to ./build of the folder it is called in, unless
-HBM_BUILD names another one.
+HBM_BUILD names another one. Processes that work in folders of their own are told both places (`environment`).
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ def _build() -> Path:
 
 def _cache() -> Path:
     """Machine code that any run of this installation may use again."""
+    if given := os.environ.get("HBM_CACHE"):
+        return Path(given).resolve()
     if in_checkout() or "HBM_BUILD" in os.environ:
         return _build()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hbm-controller"
@@ -43,3 +45,10 @@ def _cache() -> Path:
 SOURCES: Final = _CHECKOUT if in_checkout() else _shared()
 BUILD: Final = _build()
 CACHE: Final = _cache()
+
+
+def environment() -> dict[str, str]:
+    """Variables by which a process in another folder finds the same builds; none where it finds them anyway."""
+    if in_checkout() and "HBM_BUILD" not in os.environ:
+        return {}
+    return {"HBM_BUILD": str(BUILD), "HBM_CACHE": str(CACHE)}

@@ -25,6 +25,7 @@ from typing import Any
 import dask
 import dask.config
 import distributed
+from hbm_model import home
 from hbm_model.errors import InputError
 
 from hbm_tb.engine_queue import SYSTEMS, cores_of, jobs_needed
@@ -347,7 +348,7 @@ class DaskEngine:
             if name.startswith(PASSED_ON) or name in self.settings.pass_environment
         }
         chosen["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(p for p in sys.path if p))
-        return chosen
+        return {**chosen, **home.environment()}
 
 
 def _tidy(folder: Path) -> None:

@@ -6,7 +6,6 @@ command goes on.
 
 from __future__ import annotations
 
-import os
 import signal
 import sqlite3
 import subprocess
@@ -17,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from hbm_model.errors import InputError
+from hbm_model.run_folder import shown_path
 
 from hbm_tb import sim
 from hbm_tb.engines import engine_named
@@ -78,11 +78,13 @@ def run_list(
     engine: Engine | None = None,
     about: Mapping[str, Any] | None = None,
     replay: bool = True,
+    home: Path = sim.ROOT,
 ) -> ListResult:
     """Run the jobs that the options choose, show progress and summary, write the JUnit file.
 
     `replay`: failures of this kind of list can be repeated by themselves with waves, and are if the options want it.
     `about`: what else the database keeps of this regression (JSON): the options that made the list.
+    `home`: folder whose git revision is that of the regression.
     """
     from rich.console import Console
 
@@ -97,7 +99,7 @@ def run_list(
             # Waves are asked for to look at them: the run is repeated.
             fresh = options.fresh or options.window is not None
             told = {"engine": options.engine, "only": list(options.only), **(about or {})}
-            of = About(title, len(chosen) == len(jobs) and not options.window, told, revision())
+            of = About(title, len(chosen) == len(jobs) and not options.window, told, revision(home))
             results = run_jobs(chosen, store, engine, LiveView(title), rerun=options.rerun, fresh=fresh, about=of)
             buckets = buckets_of(results, store.signatures_before())
     except KeyboardInterrupt:
@@ -146,12 +148,12 @@ def _replay(folders: Sequence[Path]) -> None:
         note("no further replays; the results are kept")
 
 
-def revision() -> str:
-    """Git revision of the repository, with + behind it where files were changed; empty without git."""
+def revision(home: Path = sim.ROOT) -> str:
+    """Git revision of the repository around a folder, with + behind it where files were changed; empty without git."""
     try:
         head, changes = (
             subprocess.run(
-                ["git", "-C", str(sim.ROOT), *words], capture_output=True, text=True, check=True, timeout=20
+                ["git", "-C", str(home), *words], capture_output=True, text=True, check=True, timeout=20
             ).stdout.strip()
             for words in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
         )
@@ -161,8 +163,8 @@ def revision() -> str:
 
 
 def shown(path: Path) -> str:
-    """A path as a user in the repository would type it."""
-    return str(path.relative_to(sim.ROOT)) if path.is_relative_to(sim.ROOT) else os.fspath(path)
+    """A path as a user in the repository, or in a folder of their own, would type it."""
+    return str(path.relative_to(sim.ROOT)) if path.is_relative_to(sim.ROOT) else shown_path(path)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

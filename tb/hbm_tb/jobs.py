@@ -32,6 +32,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hbm_model import home
 from hbm_model.errors import InputError
 
 from hbm_tb.processes import die_with_parent
@@ -201,7 +202,7 @@ class LocalEngine:
             process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env={**os.environ, "PYTHONPATH": path, PARENT: str(os.getpid())},
+                env={**os.environ, **home.environment(), "PYTHONPATH": path, PARENT: str(os.getpid())},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

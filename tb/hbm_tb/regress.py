@@ -40,7 +40,8 @@ def regress_command(
         _show(given.name, given.about, select(jobs, options.only))
         return 0
     told: dict[str, Any] = {"list": name, "seed": overrides.seed, "overrides": overrides.words()}
-    found = run_list(given.name, folder_of(name), jobs, options, counts=COUNTS, about=told)
+    home = given.file.resolve().parent
+    found = run_list(given.name, folder_of(name), jobs, options, counts=COUNTS, about=told, home=home)
     if found.results:
         _write_site()
     return found.code
@@ -63,7 +64,8 @@ def _show(name: str, about: str, jobs: Sequence[Job]) -> None:
     table.add_row("all", str(len(jobs)), "", duration(sum(job.cost for job in jobs)), style="bold")
     console = Console(width=max(100, Console().width))
     console.print(table)
-    console.print(f"about: time on one processor. Lists: {', '.join(list_names())}", highlight=False)
+    lists = f" Lists: {', '.join(list_names())}" if list_names() else ""
+    console.print(f"about: time on one processor.{lists}", highlight=False)
 
 
 def _write_site() -> None:

@@ -251,6 +251,21 @@ class Design:
         """Options of Verilator."""
         return [*(f"-D{name}" for name in self.defines), *(f"-I{Path(folder).resolve()}" for folder in self.include)]
 
+    def included(self) -> list[Path]:
+        """Files that the sources name with `include, those within them too; a name made by a macro is not seen."""
+        found: dict[Path, None] = {}
+        left = [Path(file).resolve() for file in self.sources]
+        while left:
+            file = left.pop()
+            text = file.read_text(errors="replace") if file.is_file() else ""
+            for name in re.findall(r'^\s*`include\s+"([^"]+)"', text, re.M):
+                for folder in (*(Path(each).resolve() for each in self.include), file.parent):
+                    path = (folder / name).resolve()
+                    if path.is_file() and path not in found:
+                        found[path] = None
+                        left.append(path)
+        return list(found)
+
     def public_text(self, top: str) -> str:
         """Control file that makes signals visible."""
         return "`verilator_config\n" + "".join(
@@ -467,7 +482,8 @@ def build(
     control_text = design.public_text(top) if design is not None else _PUBLIC[top]
     control_text += _NO_COVERAGE if coverage else ""
     settings = [top, opt, generated, control_text, makefile, verilator.version, _compiler_version(), *flags]
-    key = _digest([*rtl, *bench, *control, *cpp], settings)
+    included = design.included() if design is not None else []
+    key = _digest([*rtl, *bench, *control, *cpp, *included], settings)
     kind = ("-cov" if coverage else "") + (f"-{overlay.name}" if overlay else "")
     kind += "-own" if design is not None else ""
     folder = BUILD_ROOT / f"{top}-{geometry}{kind}-{key}"

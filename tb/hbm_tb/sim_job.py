@@ -2,7 +2,8 @@
 
 Arguments: geometry, module, test (regular expression of the test's name), seed, bench (fields of BenchConfig that
 differ from the defaults), reproduce (the command that repeats the run), timeout_s, waves (None, or [from, to] in CK,
-either may be None), coverage (an instrumented build). Every run leaves its functional coverage.
+either may be None), coverage (an instrumented build), files (of a user, that the run reads). Every run leaves its
+functional coverage.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from hbm_tb.config import BenchConfig
 from hbm_tb.jobs import FAIL, PASS, STOPPED, TIMEOUT, Job, Outcome
 
 KIND = "hbm_tb.sim_job"
-CONTENT = ("geometry", "module", "coverage")  # arguments that `content` depends on
+CONTENT = ("geometry", "module", "coverage", "files")  # arguments that `content` depends on
 COUNTS = "HBM_TB_COUNTS"  # a test prints further counts on lines that begin so
 _COUNT = re.compile(r"(\w+)=(\d+)")
 _STATUS = {"pass": PASS, "timeout": TIMEOUT, "stopped": STOPPED}
@@ -37,6 +38,7 @@ def sim_job(
     cost: float = 1.0,
     reproduce: str = "",
     waves: Waves | None = None,
+    files: Sequence[str] = (),
 ) -> Job:
     """A run of the test `test` of `module` on the build of the config's preset."""
     arguments = {
@@ -48,14 +50,15 @@ def sim_job(
         "reproduce": reproduce,
         "timeout_s": timeout_s,
         "waves": list(waves) if waves is not None else None,
+        **({"files": list(files)} if files else {}),
     }
     return Job(name, KIND, arguments, timeout_s, cost, reproduce)
 
 
 def content(arguments: dict[str, Any]) -> str:
-    """Build (made if it is missing) and the Python sources that the test can import."""
+    """Build (made if it is missing), the Python sources that the test can import, further files."""
     built = sim.build(arguments["geometry"], coverage=arguments.get("coverage", False))
-    return f"{built.folder.name} {sources.digest(arguments['module'])}"
+    return f"{built.folder.name} {sources.digest(arguments['module'])}{sources.content_of(arguments.get('files'))}"
 
 
 def run(arguments: dict[str, Any], folder: Path) -> Outcome:

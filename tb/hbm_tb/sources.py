@@ -1,8 +1,8 @@
-"""Digest of the Python sources that a module can import from this repository, so that a result names what it tested.
+"""Digest of the Python sources that a module can import from this library, so that a result names what it tested.
 
 The closure is read from the import statements, those inside functions included; a module that only a tool imports (the
-report page, the linter) does not change the digest of a test. A .py file outside the repository, named by its path, may
-import from its own folder too.
+report page, the linter) does not change the digest of a test. A .py file of a user, named by its path, may import from
+its own folder too: modules, and packages below it.
 """
 
 from __future__ import annotations
@@ -11,69 +11,116 @@ import ast
 import functools
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = (ROOT / "models", ROOT / "tb", ROOT / "tb" / "tests")
+import hbm_model
+from hbm_model.home import SOURCES
+
+# Folders that hold our packages, in a checkout or after `pip install`; other names are modules of tb/tests.
+_PACKAGES: Final = {
+    "hbm_model": Path(str(hbm_model.__file__)).resolve().parents[1],
+    "hbm_tb": Path(__file__).resolve().parents[1],
+}
+TESTS: Final = SOURCES / "tb" / "tests"
+FOLDERS: Final = (*_PACKAGES.values(), TESTS)  # where Python finds them
 
 
-def _file_of(name: str, beside: Path | None = None) -> Path | None:
-    """The source of a module of this repository, or of the folder `beside`."""
+def _source(folder: Path, relative: Path) -> list[Path]:
+    """The file of a module below a folder and the __init__.py of the packages around it; empty: there is none."""
+    for file in (folder / relative.with_suffix(".py"), folder / relative / "__init__.py"):
+        if file.is_file():
+            around = (folder / parent / "__init__.py" for parent in relative.parents[:-1])
+            return [file, *(init for init in around if init.is_file())]
+    return []
+
+
+def _files_of(name: str, beside: Path | None = None) -> list[Path]:
+    """Sources of a module of this library, or of the folder `beside`; first its own."""
     if name.endswith(".py"):
-        return Path(name).resolve() if Path(name).is_file() else None
-    relative = Path(*name.split("."))
-    for folder in (beside, *FOLDERS) if beside else FOLDERS:
-        for file in (folder / relative.with_suffix(".py"), folder / relative / "__init__.py"):
-            if file.is_file():
-                return file
-    return None
+        return [Path(name).resolve()] if Path(name).is_file() else []
+    words = name.split(".")
+    ours = _PACKAGES.get(words[0], TESTS)
+    return next((found for folder in (beside, ours) if folder and (found := _source(folder, Path(*words)))), [])
 
 
-def _imported(tree: ast.Module) -> Iterable[str]:
-    """Names that a module imports; `from a import b` names a and a.b (which may be a module)."""
+def _imported(tree: ast.Module, package: Sequence[str]) -> Iterable[str]:
+    """Names that a module imports; `from a import b` names a and a.b (which may be a module).
+
+    `package`: the package that the module stands in, for `from . import a`.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            around = package[: len(package) - node.level + 1] if node.level else ()
+            whole = ".".join([*around, *([node.module] if node.module else [])])
+            if whole:
+                yield whole
+                yield from (f"{whole}.{alias.name}" for alias in node.names)
+
+
+def _is_ours(file: Path) -> bool:
+    return file.is_relative_to(TESTS) or any(file.is_relative_to(home / name) for name, home in _PACKAGES.items())
 
 
 @functools.cache
-def _imports_of(file: Path, stamp: tuple[int, int]) -> tuple[Path, ...]:
-    """Our files that a file imports; cached while the file has the same time and size."""
+def _imports_of(file: Path, stamp: tuple[int, int], beside: Path | None) -> tuple[Path, ...]:
+    """Files of ours, or of the folder `beside`, that a file imports; cached while it has the same time and size."""
     tree = ast.parse(file.read_text(), str(file))
-    beside = None if any(file.is_relative_to(folder) for folder in FOLDERS) else file.parent
-    return tuple(sorted({found for name in _imported(tree) if (found := _file_of(name, beside)) is not None}))
+    package: Sequence[str] = ()
+    if beside is not None and file.is_relative_to(beside):
+        package = file.parent.relative_to(beside).parts
+    return tuple(sorted({found for name in _imported(tree, package) for found in _files_of(name, beside)}))
 
 
 def closure(*modules: str) -> list[Path]:
-    """All files of this repository that the modules can import, themselves included."""
-    left = []
+    """All files of this library that the modules can import, themselves and what lies beside them included."""
+    left: list[tuple[Path, Path | None]] = []
     for module in modules:
-        file = _file_of(module)
-        if file is None:
-            raise ValueError(f"no module {module} in {', '.join(str(f.relative_to(ROOT)) for f in FOLDERS)}")
-        left.append(file)
-    seen: set[Path] = set()
+        files = _files_of(module)
+        if not files:
+            raise ValueError(f"no module {module} in {', '.join(map(str, FOLDERS))}")
+        left.append((files[0], None if _is_ours(files[0]) else files[0].parent))
+    seen: set[tuple[Path, Path | None]] = set()
     while left:
-        file = left.pop()
-        if file not in seen:
-            seen.add(file)
+        file, beside = left.pop()
+        if (file, beside) not in seen:
+            seen.add((file, beside))
             stat = file.stat()
-            left.extend(_imports_of(file, (stat.st_mtime_ns, stat.st_size)))
-    return sorted(seen)
+            found = _imports_of(file, (stat.st_mtime_ns, stat.st_size), beside)
+            left.extend((each, None if _is_ours(each) else beside) for each in found)
+    return sorted({file for file, _ in seen})
+
+
+def _shown(file: Path) -> str:
+    """The same name wherever the library is installed and a user's folder lies."""
+    if file.is_relative_to(SOURCES):
+        return str(file.relative_to(SOURCES))
+    for name, home in _PACKAGES.items():
+        if file.is_relative_to(home / name):
+            return str(file.relative_to(home))
+    return file.name
 
 
 def digest(*modules: str) -> str:
     """Digest of the sources of `closure`: names and bytes."""
+    return files_digest(closure(*modules))
+
+
+def files_digest(files: Iterable[Path]) -> str:
+    """Digest of files: names and bytes."""
     found = hashlib.sha256()
-    for file in closure(*modules):
-        name = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file.name
-        found.update(f"{name}\n".encode())
+    for file in files:
+        found.update(f"{_shown(file)}\n".encode())
         found.update(file.read_bytes())
     return found.hexdigest()[:16]
+
+
+def content_of(files: Sequence[str] | None) -> str:
+    """What further files of a run add to the content of its job: nothing where there are none."""
+    return f" {files_digest(map(Path, files))}" if files else ""
 
 
 def test_names(path: Path) -> list[str]:

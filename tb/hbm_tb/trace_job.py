@@ -1,13 +1,13 @@
 """Kind of job: a request trace or a pattern through the RTL, as `hbm run` does it, without its report.
 
 Arguments: options (fields of run_job.RunOptions), bench (further fields of BenchConfig), timeout_s, coverage (an
-instrumented build). Every run leaves its functional coverage.
+instrumented build), files (of a user, that the run reads). Every run leaves its functional coverage.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from hbm_tb.run_job import Plan, RunOptions, make_plan, reproduce_line, simulate
 from hbm_tb.sim_job import outcome_of
 
 KIND = "hbm_tb.trace_job"
-CONTENT = ("geometry", "coverage")
+CONTENT = ("geometry", "coverage", "files")
 
 
 def trace_job(
@@ -28,6 +28,7 @@ def trace_job(
     bench: Mapping[str, Any] | None = None,
     timeout_s: float = 3600.0,
     cost: float = 1.0,
+    files: Sequence[str] = (),
 ) -> Job:
     """A run of a trace or pattern; the command that repeats it is `hbm run` with waves."""
     given = {key: value for key, value in asdict(options).items() if value != getattr(RunOptions(), key)}
@@ -38,6 +39,7 @@ def trace_job(
         "options": given,
         "bench": dict(bench or {}),
         "timeout_s": timeout_s,
+        **({"files": list(files)} if files else {}),
     }
     again = reproduce_line(replace(options, waves=True))
     return Job(name, KIND, arguments, timeout_s, cost, again)
@@ -46,8 +48,10 @@ def trace_job(
 def content(arguments: dict[str, Any]) -> str:
     """Build and sources, those of the requests' reader and of the recordings included."""
     built = sim.build(arguments["geometry"], coverage=arguments.get("coverage", False))
-    manifest = (sim.ROOT / "traces" / "manifest.json").read_bytes()  # holds the digests of the recordings
-    return f"{built.folder.name} {sources.digest('run_tests', 'hbm_tb.run_job')} {hash_of(manifest)}"
+    manifest = sim.ROOT / "traces" / "manifest.json"  # holds the digests of the recordings; not in the wheel
+    traces = hash_of(manifest.read_bytes()) if manifest.exists() else "-"
+    ours = sources.digest("run_tests", "hbm_tb.run_job")
+    return f"{built.folder.name} {ours} {traces}{sources.content_of(arguments.get('files'))}"
 
 
 def hash_of(data: bytes) -> str:
