@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from hbm_tb.cli_options import Engine, Fresh, Jobs, ListName, Only, Rerun
+
 # Heavy imports stay inside the functions, so that `hbm --help` answers at once.
 
 
 def coverage_command(
-    name: Annotated[str, typer.Option("--list", help="list of runs, tb/lists/<name>.yaml or a file")] = "",
+    name: ListName = "",
     quick: Annotated[bool, typer.Option("--quick", help="a few runs on HBM2: shows that all of it works")] = False,
     take: Annotated[
         list[Path] | None, typer.Option("--take", help="run nothing: merge the runs below this folder; repeatable")
@@ -20,11 +22,11 @@ def coverage_command(
         Path | None, typer.Option("--junit", help="JUnit file of `make test`: status of the pytest tests in the plan")
     ] = None,
     holes: Annotated[str, typer.Option("--holes", help="all holes of this module, or `all`")] = "",
-    jobs: Annotated[int, typer.Option("--jobs", min=0, help="runs side by side (0: as many as processors)")] = 0,
-    rerun: Annotated[bool, typer.Option("--rerun", help="repeat the failed runs")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="repeat all runs, whatever is known of them")] = False,
-    only: Annotated[list[str] | None, typer.Option("--only", help="only runs of this name or shell pattern")] = None,
-    engine: Annotated[str, typer.Option("--engine", help="where runs go, as for `hbm regress`")] = "local",
+    jobs: Jobs = 0,
+    rerun: Rerun = False,
+    fresh: Fresh = False,
+    only: Only = None,
+    engine: Engine = "local",
 ) -> None:
     """Merge functional coverage, rule tightness and RTL line, branch and toggle coverage; build/coverage.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hbm_tb.cli_jobs import Engine, Fresh, Jobs, Rerun, Waves, WavesFrom, WavesTo
+from hbm_tb.cli_options import Engine, Fresh, Jobs, Rerun, WavesFrom, WavesOfOne, WavesTo
 
 
 def faults_command(
@@ -22,7 +22,7 @@ def faults_command(
     replay: Annotated[
         bool, typer.Option("--replay", help="ten defects in ten modules, from failure to waves, one command each")
     ] = False,
-    waves: Waves = False,
+    waves: WavesOfOne = False,
     waves_from: WavesFrom = None,
     waves_to: WavesTo = None,
     engine: Engine = "local",

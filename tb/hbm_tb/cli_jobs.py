@@ -1,11 +1,13 @@
-"""Subcommands of `hbm` that run simulations: run, bench, exact; and doctor. Options that all lists have."""
+"""Subcommands of `hbm` that run simulations: run, bench, exact; and doctor."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
+from hbm_model.cli_check import CountOption, FoldOption, FormatOption, MapOption, ParamsOption, PcsOption, PresetOption
+
+from hbm_tb.cli_options import Engine, Fresh, Jobs, Only, Rerun, Settings, Waves, WavesFrom, WavesOfOne, WavesTo
 
 # Heavy imports stay inside the functions, so that `hbm --help` answers at once.
 
@@ -13,24 +15,20 @@ import typer
 def run_command(
     trace: Annotated[str, typer.Option("--trace", help="request trace, or the name of a recording")] = "",
     pattern: Annotated[str, typer.Option("--pattern", help="a defined pattern in place of a trace: stream ...")] = "",
-    pcs: Annotated[int, typer.Option(help="PCs that the pattern uses: 1 or 2")] = 2,
-    count: Annotated[int, typer.Option(min=0, help="requests of the pattern or trace (0: all)")] = 0,
-    preset: Annotated[str, typer.Option("--preset", help="named value set; `hbm presets` lists them")] = "",
-    params: Annotated[Path | None, typer.Option("--params", help="parameter file, JSON or YAML")] = None,
-    map_name: Annotated[str, typer.Option("--map", help="address map; `hbm map` shows it")] = "peers",
-    from_format: Annotated[
-        str, typer.Option("--from", help="format of the trace: auto, hbm, ramulator2, dramsim3, stl or rstl")
-    ] = "auto",
-    fold: Annotated[bool, typer.Option("--fold", help="take addresses modulo the size of the channel")] = False,
+    pcs: PcsOption = 2,
+    count: CountOption = 0,
+    preset: PresetOption = None,
+    params: ParamsOption = None,
+    map_name: MapOption = "peers",
+    from_format: FormatOption = "auto",
+    fold: FoldOption = False,
     merge: Annotated[bool, typer.Option("--merge", help="join consecutive requests to AXI bursts")] = False,
     seed: Annotated[int, typer.Option(min=0, help="seed of write data and of memory never written")] = 1,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE: a timing (RP=20) or policy (refresh_all=1) register")
-    ] = None,
+    settings: Settings = None,
     name: Annotated[str, typer.Option("--name", help="run folder below build/runs")] = "",
-    waves: Annotated[bool, typer.Option("--waves", help="write waves.fst and set-ups for viewers")] = False,
-    waves_from: Annotated[int | None, typer.Option("--waves-from", help="first CK of the waves")] = None,
-    waves_to: Annotated[int | None, typer.Option("--waves-to", help="CK at which waves and run end")] = None,
+    waves: Waves = False,
+    waves_from: WavesFrom = None,
+    waves_to: WavesTo = None,
     replay: Annotated[
         bool, typer.Option("--replay/--no-replay", help="repeat a failing run with waves around its failure")
     ] = True,
@@ -47,7 +45,7 @@ def run_command(
         pattern=pattern,
         pcs=pcs,
         count=count,
-        preset=preset,
+        preset=preset or "",
         params=params,
         map_name=map_name,
         from_format=from_format,
@@ -100,17 +98,6 @@ def bench_command(
     raise typer.Exit(job(options))
 
 
-# Options of every list of runs (job_list.ListOptions).
-Jobs = Annotated[int, typer.Option("--jobs", min=0, help="runs side by side (0: as many as processors)")]
-Rerun = Annotated[bool, typer.Option("--rerun", help="repeat the failed runs; the passed ones hold")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="repeat all runs, whatever is known of them")]
-Only = Annotated[list[str] | None, typer.Option("--only", help="only runs of this name, group or shell pattern")]
-Waves = Annotated[bool, typer.Option("--waves", help="write waves.fst; with --only and the name of one run")]
-WavesFrom = Annotated[int | None, typer.Option("--waves-from", help="first CK of the waves")]
-WavesTo = Annotated[int | None, typer.Option("--waves-to", help="CK at which waves and run end")]
-Engine = Annotated[str, typer.Option("--engine", help="where runs go: local, slurm or lsf; with settings: slurm:FILE")]
-
-
 def exact_command(
     quick: Annotated[bool, typer.Option("--quick", help="a small part on three builds, about a minute")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="first seed of the soak")] = 1,
@@ -121,7 +108,7 @@ def exact_command(
     rerun: Rerun = False,
     fresh: Fresh = False,
     only: Only = None,
-    waves: Waves = False,
+    waves: WavesOfOne = False,
     waves_from: WavesFrom = None,
     waves_to: WavesTo = None,
     engine: Engine = "local",

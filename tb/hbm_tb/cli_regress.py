@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from hbm_tb.cli_jobs import Engine, Fresh, Jobs, Only, Rerun, Waves, WavesFrom, WavesTo
+from hbm_tb.cli_options import Engine, Fresh, Jobs, ListName, Only, Rerun, WavesFrom, WavesOfOne, WavesTo
 
 # Heavy imports stay inside the functions, so that `hbm --help` answers at once.
 
 
 def regress_command(
-    name: Annotated[str, typer.Option("--list", help="a list of tb/lists, or the path of a .yaml file")] = "smoke",
+    name: ListName = "smoke",
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="first seed, in place of the list's")] = None,
     seeds: Annotated[int | None, typer.Option("--seeds", help="so many seeds for every entry of the list")] = None,
     presets: Annotated[list[str] | None, typer.Option("--preset", help="only runs on these presets")] = None,
@@ -24,7 +24,7 @@ def regress_command(
     rerun: Rerun = False,
     fresh: Fresh = False,
     only: Only = None,
-    waves: Waves = False,
+    waves: WavesOfOne = False,
     waves_from: WavesFrom = None,
     waves_to: WavesTo = None,
     engine: Engine = "local",

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from hbm_model.cli_check import MapOption, ParamsOption, PresetOption
+
+from hbm_tb.cli_options import Settings, Waves, WavesFrom, WavesTo
 
 # Heavy imports stay inside the function, so that `hbm --help` answers at once.
 
@@ -13,17 +16,15 @@ import typer
 def test_command(
     file: Annotated[Path, typer.Argument(help="a .py file with pyuvm tests, anywhere")],
     tests: Annotated[list[str] | None, typer.Argument(help="only these of its tests")] = None,
-    preset: Annotated[str, typer.Option("--preset", help="named value set; `hbm presets` lists them")] = "",
-    params: Annotated[Path | None, typer.Option("--params", help="parameter file, JSON or YAML")] = None,
-    map_name: Annotated[str, typer.Option("--map", help="address map; `hbm map` shows it")] = "peers",
+    preset: PresetOption = None,
+    params: ParamsOption = None,
+    map_name: MapOption = "peers",
     seed: Annotated[int, typer.Option(min=0, help="seed of random traffic and of memory never written")] = 1,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE: a timing (RP=20) or policy (refresh_all=1) register")
-    ] = None,
+    settings: Settings = None,
     name: Annotated[str, typer.Option("--name", help="run folder below build/runs, with one test")] = "",
-    waves: Annotated[bool, typer.Option("--waves", help="write waves.fst and set-ups for viewers")] = False,
-    waves_from: Annotated[int | None, typer.Option("--waves-from", help="first CK of the waves")] = None,
-    waves_to: Annotated[int | None, typer.Option("--waves-to", help="CK at which waves and run end")] = None,
+    waves: Waves = False,
+    waves_from: WavesFrom = None,
+    waves_to: WavesTo = None,
     timeout: Annotated[float, typer.Option("--timeout", help="longest time of one test, in s")] = 1800.0,
     replay: Annotated[
         bool, typer.Option("--replay/--no-replay", help="repeat a failing test with waves around its failure")
@@ -38,7 +39,7 @@ def test_command(
 
     options = OwnOptions(
         file=file,
-        preset=preset,
+        preset=preset or "",
         params=params,
         map_name=map_name,
         seed=seed,

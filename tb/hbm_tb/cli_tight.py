@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hbm_tb.cli_jobs import Engine
+from hbm_tb.cli_options import Engine, Fresh, Jobs, Only, WavesOfOne
 
 # Heavy imports stay inside the functions, so that `hbm --help` answers at once.
 
@@ -17,12 +17,10 @@ def tight_command(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="seed of the guided-random trials")] = 1,
     trials: Annotated[int, typer.Option("--trials", help="trials per preset, at most; 0: enough")] = 0,
-    jobs: Annotated[int, typer.Option("--jobs", help="simulations side by side; 0: as many as processors")] = 0,
-    fresh: Annotated[bool, typer.Option("--fresh", help="repeat also what is finished and unchanged")] = False,
-    only: Annotated[
-        list[str] | None, typer.Option("--only", help="runs by name, shell patterns; with --waves: which one")
-    ] = None,
-    waves: Annotated[bool, typer.Option("--waves", help="write waves of the run that --only names")] = False,
+    jobs: Jobs = 0,
+    fresh: Fresh = False,
+    only: Only = None,
+    waves: WavesOfOne = False,
     engine: Engine = "local",
 ) -> None:
     """Bring every reachable rule to its bound in RTL simulation; exit 1 when a bound was not met."""

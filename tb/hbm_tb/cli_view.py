@@ -1,4 +1,4 @@
-"""Subcommands of `hbm` that show a finished run: report, waves."""
+"""Subcommands of `hbm` that show a finished run: report, waves, replay."""
 
 from __future__ import annotations
 
