@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from hbm_tb.jobs import FAIL, Outcome
@@ -81,16 +81,23 @@ def work_of(failure: Mapping[str, object], counts: Mapping[str, int]) -> float:
     return float(cycle) if isinstance(cycle, int | float) and cycle > 0 else math.inf
 
 
-def buckets_of(results: Mapping[str, Outcome], before: Iterable[str] | None) -> list[Bucket]:
+def in_order(failures: Iterable[tuple[str, str, float]]) -> dict[str, list[str]]:
+    """Signature -> names, of (signature, name, work): the largest bucket first, in it the cheapest to repeat first."""
+    found: dict[str, list[tuple[float, str]]] = {}
+    for signature, name, work in failures:
+        found.setdefault(signature, []).append((work, name))
+    ordered = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+    return {signature: [name for _, name in sorted(members)] for signature, members in ordered}
+
+
+def buckets_of(results: Mapping[str, Outcome], before: Collection[str] | None) -> list[Bucket]:
     """Failures by signature, the largest bucket first. `before`: signatures of the regression before; None: no such."""
-    known = None if before is None else set(before)
-    found: dict[str, list[str]] = {}
-    for name, outcome in results.items():
-        if not outcome.passed:
-            found.setdefault(signature_of(outcome), []).append(name)
-    made = []
-    for signature, names in found.items():
-        names.sort(key=lambda name: (work_of(results[name].failure, results[name].counts), name))
-        new = known is not None and signature not in known
-        made.append(Bucket(signature, tuple(names), headline_of(results[names[0]]), new))
-    return sorted(made, key=lambda bucket: (-bucket.count, bucket.signature))
+    failures = (
+        (signature_of(outcome), name, work_of(outcome.failure, outcome.counts))
+        for name, outcome in results.items()
+        if not outcome.passed
+    )
+    return [
+        Bucket(signature, tuple(names), headline_of(results[names[0]]), before is not None and signature not in before)
+        for signature, names in in_order(failures).items()
+    ]

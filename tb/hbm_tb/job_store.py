@@ -195,11 +195,6 @@ class JobStore:
                 )
                 self._db.execute("UPDATE regression SET wall_s = ? WHERE id = ?", (self._wall(), self.regression))
 
-    def find(self, key: str) -> Outcome | None:
-        """The newest outcome of a key."""
-        found = self.find_row(key)
-        return None if found is None else found[1]
-
     def find_row(self, key: str) -> tuple[int, Outcome] | None:
         """The newest row of a key: its number and the outcome."""
         row = self._db.execute(
@@ -292,15 +287,10 @@ class JobStore:
                 (time.time(), self._wall(), verdict, len(results) - len(bad), len(bad), self.regression),
             )
 
-    def signatures_before(self) -> list[str] | None:
+    def signatures_before(self) -> set[str] | None:
         """Buckets of the last complete regression before this one; None where there was none."""
-        row = self._db.execute(
-            "SELECT max(id) FROM regression WHERE complete = 1 AND end IS NOT NULL AND id < ?", (self.regression,)
-        ).fetchone()
-        if row[0] is None:
-            return None
-        rows = self._db.execute("SELECT signature FROM bucket WHERE regression = ?", (row[0],))
-        return [signature for (signature,) in rows.fetchall()]
+        assert self.regression is not None
+        return signatures_before(self._db, self.regression)
 
     def _wall(self) -> float:
         return self._wall_before + time.monotonic() - self._began
@@ -311,6 +301,17 @@ class JobStore:
             "SELECT id, identity, end, wall_s FROM regression ORDER BY id DESC LIMIT 1"
         ).fetchone()
         return row
+
+
+def signatures_before(db: sqlite3.Connection, regression: int) -> set[str] | None:
+    """Buckets of the last complete regression before that one; None where there was none."""
+    row = db.execute(
+        "SELECT max(id) FROM regression WHERE complete = 1 AND end IS NOT NULL AND id < ?", (regression,)
+    ).fetchone()
+    if row[0] is None:
+        return None
+    rows = db.execute("SELECT signature FROM bucket WHERE regression = ?", (row[0],))
+    return {signature for (signature,) in rows.fetchall()}
 
 
 def _identity(keys: Mapping[str, str]) -> str:

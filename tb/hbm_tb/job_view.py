@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hbm_model.command_line import typed
 
 from hbm_tb.job_buckets import Bucket, headline_of, signature_of
-from hbm_tb.jobs import FAIL, FAILURE_FILE, STOPPED, Job, Outcome, Watcher
+from hbm_tb.jobs import FAIL, FAILURE_FILE, STOPPED, Job, Outcome, Watcher, argument
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -312,11 +312,9 @@ def _attachments(folder: Path) -> list[Path]:
 
 def _properties(case: ET.Element, job: Job, outcome: Outcome, folder: Path) -> None:
     """Seed, preset, the command that repeats the run, bucket, counts and files."""
-    bench = job.arguments.get("bench") or {}
-    options = job.arguments.get("options") or {}
     found = {
-        "seed": job.arguments.get("seed", bench.get("seed", options.get("seed"))),
-        "preset": bench.get("preset", options.get("preset")),
+        "seed": argument(job.arguments, "seed"),
+        "preset": argument(job.arguments, "preset"),
         "reproduce": job.reproduce,
         "signature": signature_of(outcome),
         "attempts": outcome.attempts,

@@ -79,6 +79,14 @@ class Job:
         return str(import_module(self.kind).content(dict(self.arguments)))
 
 
+def argument(arguments: Mapping[str, Any], name: str) -> Any:
+    """An argument of a job by its name, also one of the bench or of the options of a run; None where it has none."""
+    for part in (arguments, arguments.get("bench") or {}, arguments.get("options") or {}):
+        if name in part:
+            return part[name]
+    return None
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended."""
@@ -310,16 +318,17 @@ class _Active:
     number: int
 
 
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """True if a name of a job fits one of the shell patterns; a bare name or folder also stands for all below it."""
+    return any(fnmatch.fnmatchcase(name, p) or name.startswith(p.rstrip("/") + "/") for p in patterns)
+
+
 def select(jobs: Iterable[Job], patterns: Sequence[str]) -> list[Job]:
-    """The jobs whose name matches one of the shell patterns (a bare name or folder also stands for all below it)."""
+    """The jobs whose name fits one of the patterns; all without any."""
     jobs = list(jobs)
     if not patterns:
         return jobs
-    chosen = [
-        job
-        for job in jobs
-        if any(fnmatch.fnmatchcase(job.name, p) or job.name.startswith(p.rstrip("/") + "/") for p in patterns)
-    ]
+    chosen = [job for job in jobs if matches(job.name, patterns)]
     if not chosen:
         some = ", ".join(job.name for job in jobs[:3])
         raise InputError(f"--only {' '.join(patterns)}: matches none of the {len(jobs)} runs ({some} ...)")

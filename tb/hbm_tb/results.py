@@ -18,9 +18,9 @@ from typing import Any, Final
 from hbm_model.errors import InputError
 from hbm_model.home import BUILD
 
-from hbm_tb.job_buckets import work_of
-from hbm_tb.job_store import DATABASE, LOCK, SCHEMA_VERSION
-from hbm_tb.jobs import FAIL, PASS
+from hbm_tb.job_buckets import in_order, work_of
+from hbm_tb.job_store import DATABASE, LOCK, SCHEMA_VERSION, signatures_before
+from hbm_tb.jobs import FAIL, PASS, argument
 
 FOLDER: Final = BUILD / "regress"
 OTHERS: Final = ("exact", "exact-quick", "faults", "faults-quick", "tight")  # lists of commands of their own
@@ -61,21 +61,15 @@ class RunResult:
         """The name without its last part."""
         return self.name.rpartition("/")[0]
 
-    def _given(self, name: str) -> Any:
-        for part in (self.arguments, self.arguments.get("bench") or {}, self.arguments.get("options") or {}):
-            if name in part:
-                return part[name]
-        return None
-
     @property
     def preset(self) -> str:
         """Preset of the run; empty where there is none."""
-        return str(self._given("preset") or "")
+        return str(argument(self.arguments, "preset") or "")
 
     @property
     def seed(self) -> int | None:
         """Seed of the run."""
-        seed = self._given("seed")
+        seed = argument(self.arguments, "seed")
         return None if seed is None else int(seed)
 
     @property
@@ -86,7 +80,8 @@ class RunResult:
     @property
     def test(self) -> str:
         """Cocotb test, or the recording or pattern."""
-        return str(self._given("test") or self._given("trace") or self._given("pattern") or "")
+        names = (argument(self.arguments, name) for name in ("test", "trace", "pattern"))
+        return str(next(filter(None, names), ""))
 
 
 @dataclass(frozen=True)
@@ -272,32 +267,20 @@ class Results:
 
     def buckets(self, regression: int) -> list[Bucket]:
         """Failures of a regression by signature, the largest bucket first; of a running one as far as it is."""
-        groups: dict[str, list[RunResult]] = {}
-        for run in self.runs(regression):
-            if not run.passed:
-                groups.setdefault(run.signature, []).append(run)
-        before = self._before(regression)
+        failed = {run.name: run for run in self.runs(regression) if not run.passed}
+        works = ((run.signature, name, work_of(run.failure, run.counts)) for name, run in failed.items())
+        before = signatures_before(self._db, regression)
         since = {
             row["signature"]: row["first"]
             for row in self._db.execute("SELECT signature, min(regression) AS first FROM bucket GROUP BY signature")
         }
         found = []
-        for signature, runs in groups.items():
-            runs.sort(key=lambda run: (work_of(run.failure, run.counts), run.name))
+        for signature, names in in_order(works).items():
+            runs = tuple(failed[name] for name in names)
             new = before is not None and signature not in before
             first = min(since.get(signature, regression), regression)
-            found.append(Bucket(signature, runs[0].headline, new, first, tuple(runs)))
-        return sorted(found, key=lambda bucket: (-bucket.count, bucket.signature))
-
-    def _before(self, regression: int) -> set[str] | None:
-        """Signatures of the last complete regression before this one."""
-        row = self._db.execute(
-            "SELECT max(id) AS id FROM regression WHERE complete = 1 AND end IS NOT NULL AND id < ?", (regression,)
-        ).fetchone()
-        if row["id"] is None:
-            return None
-        rows = self._db.execute("SELECT signature FROM bucket WHERE regression = ?", (row["id"],))
-        return {found["signature"] for found in rows.fetchall()}
+            found.append(Bucket(signature, runs[0].headline, new, first, runs))
+        return found
 
 
 def open_results(name: str) -> Results:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hbm_tb.job_view import duration, first_line, waves_line
+from hbm_tb.jobs import matches
 from hbm_tb.results import Bucket, Regression, Results, RunResult, folder_named, result_folders
 
 MOST_RUNS = 50  # shown of a bucket or a selection
@@ -80,10 +80,7 @@ def _regression(results: Results, found: Sequence[Regression], view: View) -> Re
 
 
 def _wanted(run: RunResult, view: View) -> bool:
-    named = not view.runs or any(
-        fnmatch.fnmatchcase(run.name, p) or run.name.startswith(p.rstrip("/") + "/") for p in view.runs
-    )
-    return named and not (view.failed and run.passed)
+    return (not view.runs or matches(run.name, view.runs)) and not (view.failed and run.passed)
 
 
 def _all_lists(console: Console) -> int:
@@ -127,7 +124,7 @@ def _trend(console: Console, name: str, found: Sequence[Regression]) -> None:
 def _history_of_runs(console: Console, results: Results, view: View) -> None:
     """Every result of the runs that were named."""
     names = dict.fromkeys(run.name for one in results.regressions() for run in results.runs(one.id))
-    chosen = [name for name in names if any(fnmatch.fnmatchcase(name, p) for p in view.runs)]
+    chosen = [name for name in names if matches(name, view.runs)]
     if not chosen:
         raise InputError(f"{' '.join(view.runs)}: matches none of the {len(names)} runs of {view.name}")
     for name in chosen[:MOST_RUNS]:
