@@ -22,6 +22,7 @@ from hbm_model.rules import RULES
 
 from hbm_tb import sim
 from hbm_tb.coverage_pattern import select
+from hbm_tb.sources import names_of_tests
 
 PLAN: Final = sim.ROOT / "tb" / "plan.yaml"
 CONTRACT: Final = sim.ROOT / "docs" / "microarchitecture.md"
@@ -79,18 +80,6 @@ class Known:
 # ---------------------------------------------------------------- what there is
 
 
-def cocotb_tests(path: Path) -> list[str]:
-    """Names of the cocotb and pyuvm tests of a file, read without importing it."""
-    found = []
-    for node in ast.parse(path.read_text(), str(path)).body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            for decorator in node.decorator_list:
-                call = decorator.func if isinstance(decorator, ast.Call) else decorator
-                if isinstance(call, ast.Attribute) and call.attr == "test":
-                    found.append(node.name)
-    return found
-
-
 def _functions(path: Path) -> tuple[str, ...]:
     body = ast.parse(path.read_text(), str(path)).body
     return tuple(node.name for node in body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"))
@@ -104,7 +93,9 @@ def known() -> Known:
     root = sim.ROOT
     paragraphs = re.findall(r"^- \*\*(M\d+\.\d+)\*\*", CONTRACT.read_text(), re.M)
     tests = [
-        f"{file.stem}.{name}" for file in sorted((root / "tb/tests").glob("*_tests.py")) for name in cocotb_tests(file)
+        f"{file.stem}.{name}"
+        for file in sorted((root / "tb" / "tests").glob("*_tests.py"))
+        for name in names_of_tests(file, functions=True)
     ]
     files = sorted((root / "tests").rglob("test_*.py"))
     functions = {str(file.relative_to(root)): _functions(file) for file in files}

@@ -28,7 +28,7 @@ from hbm_tb.own_config import OwnConfig
 from hbm_tb.own_job import own_job
 from hbm_tb.run_job import RunOptions, known_geometries
 from hbm_tb.sim_job import sim_job
-from hbm_tb.sources import test_names
+from hbm_tb.sources import names_of_tests
 from hbm_tb.trace_job import trace_job
 
 LISTS: Final = sim.ROOT / "tb" / "lists"
@@ -485,7 +485,7 @@ def _tests(part: Part, without: Part | None, of_dut: bool) -> tuple[str, ...]:
         modules = sorted(path.stem for path in TESTS.glob("*_tests.py"))
         if not file.is_file():
             item.fail(f"no module {module} in {TESTS.relative_to(sim.ROOT)}; expected one of {', '.join(modules)}")
-        names = test_names(file)
+        names = names_of_tests(file)
         if dot and test not in names:
             item.fail(f"{module} has no test {test}; expected one of {', '.join(names)}")
         found += [f"{module}.{name}" for name in ([test] if dot else names)]

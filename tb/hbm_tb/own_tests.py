@@ -6,9 +6,9 @@ can be wrong with it and with the options is found before anything is built or w
 
 from __future__ import annotations
 
-import ast
 import difflib
 import importlib.machinery
+import json
 import keyword
 import shlex
 import sys
@@ -21,6 +21,7 @@ from hbm_model.errors import InputError
 from hbm_model.run_folder import RUNS, check_name, shown_path, staging_folder
 from hbm_model.startup import Waiting
 
+from hbm_tb import coverage_files
 from hbm_tb.run_job import (
     EXIT,
     REPRODUCE,
@@ -32,6 +33,7 @@ from hbm_tb.run_job import (
     window_part,
     write_junit,
 )
+from hbm_tb.sources import FOLDERS, names_of_tests
 
 if TYPE_CHECKING:
     from hbm_tb.config import BenchConfig
@@ -91,19 +93,13 @@ class Plan:
 
 
 def tests_of(path: Path) -> list[str]:
-    """Names of the classes under `@pyuvm.test()` in a file, in order, without importing it."""
+    """Names of the tests of a file; InputError when it cannot be read or has none."""
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+        found = names_of_tests(path)
     except SyntaxError as error:
         raise InputError(f"{path}:{error.lineno}: {error.msg}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: {error}") from None
-
-    def is_test(node: ast.expr) -> bool:
-        called = node.func if isinstance(node, ast.Call) else node
-        return (called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")) == "test"
-
-    found = [n.name for n in tree.body if isinstance(n, ast.ClassDef) and any(map(is_test, n.decorator_list))]
     if not found:
         raise InputError(f"{path}: holds no test, that is, no class derived from {BASE} under @pyuvm.test()")
     return found
@@ -116,8 +112,6 @@ def check_file(path: Path) -> None:
     stem = path.stem
     if not stem.isidentifier() or keyword.iskeyword(stem):
         raise InputError(f"{path}: {stem!r} cannot be the name of a Python module; rename the file")
-    from hbm_tb.sources import FOLDERS
-
     if stem not in sys.builtin_module_names:
         other = importlib.machinery.PathFinder.find_spec(stem, [*map(str, FOLDERS), *(p for p in sys.path if p)])
         if other is None or (other.origin and Path(other.origin).resolve() == path.resolve()):
@@ -155,14 +149,12 @@ def _environment(plan: Plan, test: str, folder: Path) -> dict[str, str]:
         **plan.config.to_environment(),
         REPRODUCE: typed(plan.reproduce(test)).replace("{", "{{").replace("}", "}}"),
         run_record.RECORD: "1",
-        "HBM_COVERAGE_DIR": str(folder),
+        coverage_files.DIRECTORY: str(folder),
     }
 
 
 def _fill_folder(plan: Plan, test: str, build: Build, found: Result, folder: Path) -> dict[str, Any]:
     """Verdict, numbers and report page of a run, from what the simulator left; the content of result.json."""
-    import json
-
     from hbm_model.report import report_of_folder, write_report
 
     from hbm_tb import run_record, sim

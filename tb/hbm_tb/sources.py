@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -123,6 +122,16 @@ def content_of(files: Sequence[str] | None) -> str:
     return f" {files_digest(map(Path, files))}" if files else ""
 
 
-def test_names(path: Path) -> list[str]:
-    """Names of the tests in a tests file, in order, without importing it."""
-    return re.findall(r"^@pyuvm\.test\([^)]*\)\s*^class (\w+)\(", path.read_text(), flags=re.MULTILINE)
+def names_of_tests(path: Path, functions: bool = False) -> list[str]:
+    """Names of the tests of a file, in order, without importing it: classes under `@pyuvm.test()`.
+
+    `functions`: those under `@cocotb.test()` too.
+    """
+    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef) if functions else (ast.ClassDef,)
+
+    def is_test(decorator: ast.expr) -> bool:
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        return (called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")) == "test"
+
+    body = ast.parse(path.read_text(encoding="utf-8"), str(path)).body
+    return [node.name for node in body if isinstance(node, kinds) and any(map(is_test, node.decorator_list))]

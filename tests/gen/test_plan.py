@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from hbm_model.errors import InputError
-from hbm_tb import coverage_plan
 from hbm_tb.coverage_docs import PAGE, page_of
 from hbm_tb.coverage_plan import COMPLETE, FAILED, OPEN, Evidence, Known, known, left_out, read_plan, status_of
+from hbm_tb.sources import names_of_tests
 
 TINY = Known(
     paragraphs=("M1.1", "M1.2"),
@@ -116,7 +116,7 @@ def test_a_new_test_must_be_in_the_plan(tmp_path: Path) -> None:
         "import cocotb, pyuvm\n\n@pyuvm.test()\nclass A: ...\n\n@cocotb.test(timeout_time=1)\nasync def b(d): ...\n\n"
         "class NoTest: ...\n\n@cocotb.test\nasync def c(d): ...\n"
     )
-    assert coverage_plan.cocotb_tests(file) == ["A", "b", "c"]
+    assert names_of_tests(file, functions=True) == ["A", "b", "c"] and names_of_tests(file) == ["A"]
     features = read_plan(_plan(tmp_path, GOOD), TINY)
     more = replace(TINY, tests=(*TINY.tests, "new_tests.A"))
     assert left_out(features, more) == ["test new_tests.A belongs to no feature"]

@@ -11,7 +11,7 @@ from hbm_tb.cli_regress import regress_command
 from hbm_tb.job_list import ListOptions
 from hbm_tb.jobs import check_names, select
 from hbm_tb.list_file import Overrides, jobs_of_list, list_names, read_list
-from hbm_tb.sources import test_names as names_in_module  # not a test: its own name begins with test_
+from hbm_tb.sources import names_of_tests
 
 GOOD = """\
 about: for a test
@@ -132,7 +132,7 @@ def test_the_lists_of_the_repository() -> None:
     run = {(job.arguments.get("module"), job.arguments.get("test")) for job in nightly}
     folder = Path(__file__).resolve().parents[2] / "tb" / "tests"
     for module in ("smoke", "axi", "control", "dram", "policy", "effect", "random", "hbm4"):
-        for test in names_in_module(folder / f"{module}_tests.py"):
+        for test in names_of_tests(folder / f"{module}_tests.py"):
             assert (f"{module}_tests", test) in run, f"the nightly list never runs {module}_tests.{test}"
 
 

@@ -19,9 +19,9 @@ from typing import IO
 
 import pytest
 from hbm_model.presets import preset
-from hbm_tb import replay, sim
+from hbm_tb import coverage_files, replay, sim
 from hbm_tb.config import ENVIRONMENT
-from hbm_tb.sources import test_names
+from hbm_tb.sources import names_of_tests
 from hbm_tb.test_base import REPRODUCE
 
 TESTS = sim.ROOT / "tb" / "tests"
@@ -47,7 +47,7 @@ class Case:
 
 def cases(group: str, *modules: str) -> list[Case]:
     """All tests of some modules on a preset."""
-    return [Case(group, module, test) for module in modules for test in test_names(TESTS / f"{module}.py")]
+    return [Case(group, module, test) for module in modules for test in names_of_tests(TESTS / f"{module}.py")]
 
 
 def params(items: list[Case]) -> list[object]:
@@ -127,7 +127,7 @@ class SystemRuns:
             env={
                 ENVIRONMENT: json.dumps({"preset": preset_name, "seed": seed}),
                 REPRODUCE: f"make test TEST={case.group}-{case.module}-{{test}} SEED={{seed}}{extra}",
-                "HBM_COVERAGE_DIR": str(folder),
+                coverage_files.DIRECTORY: str(folder),
             },
             timeout=timeout,
         )
@@ -152,7 +152,6 @@ class SystemRuns:
         # The process failed although every test says pass: assertions of the simulator, a missing closing line.
         if not result.passed and not run.messages:
             pytest.fail(f"{result.reason}\n  log: {result.log}", pytrace=False)
-
 
     def _waves(self, case: Case, result: sim.Result) -> str:
         """Replay a failed test by itself, with waves around its failure; the first few of a session."""
