@@ -15,15 +15,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from hbm_model.errors import InputError
+from hbm_model.home import BUILD
 
 from hbm_tb import coverage_files, coverage_rtl, sim, tight
 from hbm_tb.coverage_plan import COMPLETE, FAILED, PLAN, Evidence, Feature, read_plan, status_of, wanted
 from hbm_tb.job_list import ListOptions, run_list, shown
+from hbm_tb.results import FOLDER as REGRESS
 
-FOLDER: Final = sim.ROOT / "build" / "coverage"
+FOLDER: Final = BUILD / "coverage"
 COVERAGE, PLAN_STATUS, UCIS, LCOV = "coverage.json", "plan.json", "coverage.xml", "coverage.info"
 LIST, QUICK_LIST = "coverage", "coverage_quick"
-NIGHTLY: Final = sim.ROOT / "build" / "regress" / "nightly"
+NIGHTLY: Final = REGRESS / "nightly"
 BUILDS: Final = ("hbm2_s1", "hbm3_s2", "hbm4_s2", "blocks")  # all must be there before an exclusion may match nothing
 HOLES_SHOWN: Final = 12  # of a module
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hbm_model.csr import ap_min_ras
+from hbm_model.home import BUILD
 from hbm_model.params import Params
 
-from hbm_tb import sim
 from hbm_tb.job_list import ListOptions, run_list
 from hbm_tb.job_view import total_counts
 from hbm_tb.jobs import Job, Outcome
@@ -23,7 +23,7 @@ from hbm_tb.jobs import Job, Outcome
 if TYPE_CHECKING:
     from hbm_tb.config import BenchConfig
 
-FOLDER = sim.ROOT / "build" / "exact"
+FOLDER = BUILD / "exact"
 TRACE_PRESETS = ("hbm2_2000_eng", "hbm3_6400_eng", "hbm4_8000_eng")
 PATTERN_PRESETS = ("peers_hbm2", "peers_hbm3")
 PATTERN_REQUESTS = 200_000
@@ -219,17 +219,11 @@ def exact_command(
     base = QUICK if quick else Size()
     if seeds < 0 or transactions < 0:
         raise InputError("--seeds and --transactions are at least 1")
-    size = Size(
-        range(seed, seed + (seeds or len(base.seeds))),
-        transactions or base.transactions,
-        base.requests,
-        tuple(dict.fromkeys(presets)) or base.presets,
-        base.trace_presets,
-        base.pattern_presets,
-        base.trace_requests,
-        base.refresh_cycles,
-        base.refresh_presets,
-        base.refresh_temps,
+    size = replace(
+        base,
+        seeds=range(seed, seed + (seeds or len(base.seeds))),
+        transactions=transactions or base.transactions,
+        presets=tuple(dict.fromkeys(presets)) or base.presets,
     )
     again = ["--quick"] if quick else []
     again += ["--seed", str(seed)] if seed != 1 else []

@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hbm_tb import faults, faults_job, replay, sim
+from hbm_tb import faults, faults_job, replay
 from hbm_tb.failure import Failure, read_failure
-from hbm_tb.faults_cmd import QUICK_BUILD, defect_items
+from hbm_tb.faults_cmd import FOLDER, QUICK_BUILD, defect_items
 from hbm_tb.replay import WAVES
 from hbm_tb.waves import PS_PER_CK, TOP, open_file, origin_of
 
-FOLDER = sim.ROOT / "build" / "faults" / "replay"
+HOME = FOLDER / "replay"
 LIMIT_S = 60.0  # of the command, the build being there
 # One defect of each module; the checks that tell of them are all kinds.
 TEN = (
@@ -111,7 +111,7 @@ def show_all(names: Sequence[str] = TEN, seed: int = 1) -> list[Found]:
     """All of them, one after the other."""
     by_id = {defect.id: defect for defect in faults.of_build(QUICK_BUILD)}
     faults.build(QUICK_BUILD)
-    return [show(by_id[name], FOLDER / name, seed) for name in names]
+    return [show(by_id[name], HOME / name, seed) for name in names]
 
 
 def replay_command(names: Sequence[str], seed: int) -> int:

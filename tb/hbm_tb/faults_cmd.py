@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from hbm_model.errors import InputError
+from hbm_model.home import BUILD
 
-from hbm_tb import faults, sim
+from hbm_tb import faults
 from hbm_tb.fault_registers import register_items
 from hbm_tb.faults_job import KIND, Item, judge, read_caught
 from hbm_tb.job_list import ListOptions, run_list, shown
 from hbm_tb.jobs import Job
 
-FOLDER = sim.ROOT / "build" / "faults"
+FOLDER = BUILD / "faults"
 TABLE = "faults.json"
 TIMEOUT_S = 1800.0
 CHUNK = 24  # items of one process: a start takes as long as some ten of them

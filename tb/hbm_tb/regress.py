@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from importlib import import_module, util
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +17,6 @@ from hbm_tb.results import FOLDER
 
 DEFAULT_LIST: Final = "smoke"
 COUNTS: Final = ("read_beats", "writes", "commands", "cycles")
-SITE: Final = "hbm_tb.site"
 
 
 def folder_of(name: str) -> Path:
@@ -69,12 +67,12 @@ def _show(name: str, about: str, jobs: Sequence[Job]) -> None:
 
 
 def _write_site() -> None:
-    """The report site, where its writer is installed; a page that cannot be written changes no verdict."""
-    if util.find_spec(SITE) is None:
-        return
+    """The report site; a page that cannot be written changes no verdict."""
     try:
-        page = import_module(SITE).write_site()
+        from hbm_tb import site
+
+        page = site.write_site()
     except Exception as error:  # whatever it is: the regression has its result
         note(f"the report site was not written: {type(error).__name__}: {error}")
         return
-    print(f"report: {shown(Path(page))}")
+    print(f"report: {shown(page)}")

@@ -10,7 +10,6 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -127,10 +126,11 @@ class Bucket:
         return self.runs[0]
 
 
-def result_folders() -> list[Path]:
-    """Folders of all lists that have results."""
-    folders = sorted(path.parent for path in FOLDER.glob(f"*/{DATABASE}"))
-    return folders + [path for name in OTHERS if ((path := FOLDER.with_name(name)) / DATABASE).exists()]
+def result_folders(home: Path | None = None) -> list[Path]:
+    """Folders of all lists with results. `home`: that of the lists of `hbm regress`, beside which the others stand."""
+    home = home or FOLDER
+    folders = sorted(path.parent for path in home.glob(f"*/{DATABASE}"))
+    return folders + [path for name in OTHERS if ((path := home.with_name(name)) / DATABASE).exists()]
 
 
 def folder_named(name: str) -> Path:
@@ -170,7 +170,7 @@ class Results:
         """Close the file."""
         self._db.close()
 
-    @cached_property
+    @property
     def title(self) -> str:
         """Name of the list."""
         return self.folder.name

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,8 +19,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hbm_tb import sim
 from hbm_tb import site_views as views
+from hbm_tb.coverage_rtl import KINDS
+from hbm_tb.job_list import revision
 from hbm_tb.job_view import duration
-from hbm_tb.site_data import KINDS, Site, gather
+from hbm_tb.site_data import Site, gather
 from hbm_tb.site_runs import write_runs
 
 FOLDER: Final = BUILD / "site"
@@ -54,17 +56,6 @@ def environment() -> Environment:
     )
     made.filters.update(number=views.number, percent=views.percent, when=views.when, duration=duration)
     return made
-
-
-def revision() -> str:
-    """Git revision of the working tree, empty without git."""
-    try:
-        done = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"], cwd=sim.ROOT, capture_output=True, text=True, timeout=10
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def pages_of(site: Site) -> dict[str, dict[str, Any]]:
@@ -148,15 +139,11 @@ def render(site: Site, out: Path, root: Path = sim.ROOT) -> Path:
         page = out / module["href"]
         page.parent.mkdir(exist_ok=True)
         given = {"module": module, "lines": source_lines(module, root), "kinds": KINDS}
-        page.write_text(
-            templates.get_template("module.html").render(**shared, **given, page="coverage", root="../"),
-            encoding="utf-8",
-        )
+        text = templates.get_template("module.html").render(**shared, **given, page="coverage", root="../")
+        page.write_text(text, encoding="utf-8")
     known: dict[str, str] = {}
-    try:
+    with suppress(OSError, ValueError):
         known = json.loads((out / KEYS).read_text())
-    except (OSError, ValueError):
-        pass
     (out / KEYS).write_text(json.dumps(write_runs(out, site.lists, known)))
     return out / "index.html"
 

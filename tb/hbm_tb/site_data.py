@@ -10,15 +10,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from hbm_model.errors import InputError
 
 from hbm_tb import bench_history
-from hbm_tb.results import Bucket, Regression, Results, RunResult
-
-DATABASE: Final = "results.sqlite"
-KINDS: Final = ("line", "branch", "toggle")
+from hbm_tb.results import FOLDER, Bucket, Regression, Results, RunResult, result_folders
 
 
 @dataclass(frozen=True)
@@ -109,9 +106,9 @@ def gather(build: Path) -> Site:
     """Everything below a build folder."""
     notes: list[str] = []
     lists = []
-    for database in sorted((*build.glob(f"regress/*/{DATABASE}"), *build.glob(f"*/{DATABASE}"))):
+    for folder in result_folders(build / FOLDER.name):
         try:
-            view = list_view(database.parent)
+            view = list_view(folder)
         except InputError as problem:
             notes.append(str(problem))
             continue

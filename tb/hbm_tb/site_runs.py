@@ -6,10 +6,10 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+import numpy as np
 from hbm_model.errors import InputError
-from hbm_model.geometry import Geometry
 from hbm_model.presets import DEFAULT_PRESET, geometry_of
 from hbm_model.report import COMMAND, PAGE, Report, Violation, lines_of, report_of_folder, write_report
 
@@ -47,17 +47,18 @@ def template_key() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in parts)).hexdigest()[:16]
 
 
+def _title(run: RunResult) -> str:
+    return f"{run.name} on {run.preset}" if run.preset else run.name
+
+
 def _bare(run: RunResult) -> Report:
     """The page of a run that left nothing but its verdict."""
-    geometry: Geometry
     try:
         geometry = geometry_of(run.preset or DEFAULT_PRESET)
     except InputError:
         geometry = geometry_of(DEFAULT_PRESET)
-    import numpy as np
-
     return Report(
-        title=f"{run.name} on {run.preset}" if run.preset else run.name,
+        title=_title(run),
         verdict=run.status,
         commands=np.zeros(0, COMMAND),
         sids=geometry.sids,
@@ -97,7 +98,7 @@ def report_of_run(one: ListView, run: RunResult, page: Path, site: Path) -> Repo
     if report.commands.size and not report.stacks:
         missing.append("Stall causes: not measured, the run ended before it read the performance counters.")
     to_root = os.path.relpath(site, page.parent)
-    report.title = f"{run.name} on {run.preset}" if run.preset else run.name
+    report.title = _title(run)
     report.verdict = run.status  # the list's verdict is the one that counts
     report.subtitle = " ".join(filter(None, (f"seed {run.seed}" if run.seed is not None else "", when(run.finished))))
     report.failure = "" if run.status == "pass" else run.reason or run.headline or run.status
@@ -154,7 +155,7 @@ def write_runs(site: Path, lists: Sequence[ListView], known: Mapping[str, str]) 
             try:
                 write_report(page, report_of_run(one, run, page, site))
             except InputError as problem:  # commands that no page can show
-                bare: Any = _bare(run)
+                bare = _bare(run)
                 bare.failure, bare.reproduce, bare.missing = run.reason, run.reproduce, [str(problem)]
                 write_report(page, bare)
     for page in (site / "runs").rglob("*.html"):

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from hbm_tb.coverage_rtl import KINDS
 from hbm_tb.results import Bucket, Regression, RunResult
-from hbm_tb.site_data import KINDS, ListView, Site, slug
+from hbm_tb.site_data import ListView, Site, slug
+from hbm_tb.tight import HOLE, TIGHT, UNREACHABLE
 
 SHOWN_RUNS: Final = 60  # of a bucket
 # What a failure tells, in this order: key of failure.json -> words.
@@ -24,7 +26,7 @@ FACTS: Final = (
     ("difference", "first command that the model expects otherwise"),
     ("difference_ck", "at CK"),
 )
-VERDICTS: Final = ("hole", "tight", "unreachable")
+VERDICTS: Final = (HOLE, TIGHT, UNREACHABLE)  # of a rule on a PC, the worst first
 SPEED: Final = {
     "bare_cycles_per_s": "RTL alone, cycles",
     "cosim_cycles_per_s": "RTL with every check, cycles",
@@ -179,7 +181,7 @@ def tight_view(tight: Mapping[str, Any] | None) -> dict[str, Any] | None:
     rules = []
     for rule in tight["rules"]:
         seen = {cell["verdict"] for cells in rule["presets"].values() for cell in cells.values()}
-        worst = next((verdict for verdict in VERDICTS if verdict in seen), "unreachable")
+        worst = next((verdict for verdict in VERDICTS if verdict in seen), UNREACHABLE)
         rules.append({**rule, "verdict": worst, "presets": {name: rule["presets"].get(name, {}) for name in presets}})
     met = sum(p["tight"] for p in presets.values())
     return {

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from hbm_model import reach
 from hbm_model.errors import InputError
+from hbm_model.home import BUILD
 from hbm_model.owners import claims, owners
 from hbm_model.params import Params
 from hbm_model.presets import preset
@@ -26,7 +27,7 @@ from hbm_tb.job_list import ListOptions, run_list, shown
 from hbm_tb.jobs import Job
 from hbm_tb.tight_plan import ALONE, PRESET, Goal
 
-FOLDER: Final = sim.ROOT / "build" / "tight"
+FOLDER: Final = BUILD / "tight"
 RESULT, PAGE = "tight.json", "index.html"
 TEMPLATE = Path(__file__).with_name("tight_page.html")
 PRESETS: Final = ("hbm2_2000_eng", "hbm2e_3200_eng", "hbm2e_3600_eng", "hbm3_6400_eng", "hbm4_8000_eng")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-import types
 from pathlib import Path
 
 import pytest
 from hbm_model.errors import InputError
-from hbm_tb import regress
+from hbm_tb import regress, site
 from hbm_tb.job_list import ListOptions
 from hbm_tb.jobs import Job
 from hbm_tb.list_file import Overrides
@@ -28,14 +26,6 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return found
 
 
-def _site(monkeypatch: pytest.MonkeyPatch, write_site: object) -> None:
-    module = types.ModuleType("fake_site")
-    module.write_site = write_site  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "fake_site", module)
-    monkeypatch.setattr(module, "__spec__", object())
-    monkeypatch.setattr(regress, "SITE", "fake_site")
-
-
 def test_the_site_is_written_at_the_end(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -45,7 +35,7 @@ def test_the_site_is_written_at_the_end(
         assert (bench.folder / "smoke" / "results.sqlite").exists()
         return bench.folder / "site" / "index.html"
 
-    _site(monkeypatch, write)
+    monkeypatch.setattr(site, "write_site", write)
     assert regress.regress_command(ListOptions(jobs=2)) == 0
     assert f"report: {bench.folder / 'site' / 'index.html'}" in capsys.readouterr().out
 
@@ -58,7 +48,7 @@ def test_a_site_that_cannot_be_written_changes_no_verdict(
     def write() -> Path:
         raise OSError("no space")
 
-    _site(monkeypatch, write)
+    monkeypatch.setattr(site, "write_site", write)
     assert regress.regress_command(ListOptions(jobs=2)) == 0
     assert "the report site was not written: OSError: no space" in capsys.readouterr().err
 
