@@ -42,5 +42,10 @@ def needs(tools: Iterable[str], packages: Iterable[str]) -> None:
         pytest.fail(f"apt-get install {' '.join(packages)}: {(errors or ['no such program came'])[0]}")
 
 
+def needs_recorder() -> None:
+    """What `hbm record` and the programs that it records want."""
+    needs(["valgrind", "gcc"], ["valgrind", "gcc", "libc6-dev"])
+
+
 def _found(tools: Iterable[str]) -> bool:
     return all(map(shutil.which, tools))

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from debian import needs
+from debian import needs_recorder
 from fenced import blocks_of, run_page
 from hbm_model.run_folder import ROOT
 
@@ -35,7 +35,7 @@ def test_no_page_is_passed_over() -> None:
 def test_a_page_runs(name: str, tmp_path: Path) -> None:
     """Every command as written, in an empty folder, and each run ends as foretold."""
     if name == "record":
-        needs(["valgrind"], ["valgrind"])
+        needs_recorder()
     runs = tmp_path / "build"
     page = tmp_path / f"{name}.md"
     page.write_text(f"```sh\nexport HBM_RUNS={runs}\n```\n" + (PAGES / f"{name}.md").read_text())

@@ -24,12 +24,13 @@ from hbm_tb.jobs import DIED, FAIL, PASS, Job, LocalEngine, Outcome, run_jobs, s
 
 
 class Bench:
-    """A list in a folder, and what was started."""
+    """A list in a folder, and what was started. Another process has the same of the same folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.content = folder / "content"
-        self.content.write_text("build 1")
+        if not self.content.exists():
+            self.content.write_text("build 1")
         self.diary = folder / "diary"
         self.diary.touch()
 
@@ -154,8 +155,7 @@ import sys
 from pathlib import Path
 from test_jobs import Bench
 from hbm_tb.job_list import ListOptions, run_list
-bench = Bench.__new__(Bench)
-bench.folder = Path(sys.argv[1]); bench.content = bench.folder / "content"; bench.diary = bench.folder / "diary"
+bench = Bench(Path(sys.argv[1]))
 given = [bench.job(f"n{i}", "fail" if i == 3 else "pass", commands=i, last=0.3) for i in range(8)]
 sys.exit(run_list("fakes", bench.folder / "list", given, ListOptions(jobs=2), counts=["commands"]).code)
 """

@@ -45,8 +45,7 @@ from pathlib import Path
 from test_jobs import Bench
 from test_regressions import FAKES
 from hbm_tb.job_list import ListOptions, run_list
-bench = Bench.__new__(Bench)
-bench.folder = Path(sys.argv[1]); bench.content = bench.folder / "content"; bench.diary = bench.folder / "diary"
+bench = Bench(Path(sys.argv[1]))
 given = [bench.job(name, do, last=0.15, **how) for name, do, how in FAKES]
 sys.exit(run_list("fakes", bench.folder / "list", given, ListOptions(jobs=2, fresh="fresh" in sys.argv)).code)
 """

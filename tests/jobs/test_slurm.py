@@ -201,8 +201,7 @@ import sys
 from pathlib import Path
 from test_jobs import Bench
 from hbm_tb.job_list import ListOptions, run_list
-bench = Bench.__new__(Bench)
-bench.folder = Path(sys.argv[1]); bench.content = bench.folder / "content"; bench.diary = bench.folder / "diary"
+bench = Bench(Path(sys.argv[1]))
 given = [bench.job(f"n{i}", last=0.3) for i in range(6)]
 given.append(bench.job("last", "hang_once"))
 sys.exit(run_list("fakes", bench.folder / "list", given, ListOptions(engine=sys.argv[2])).code)

@@ -10,15 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from debian import needs_recorder
 from hbm_model.errors import InputError
 from hbm_model.record import ROI_BEGIN, ROI_END, CacheConfig, CacheFilter, RecordOptions, finish, place_pages, record
 
 SMALL = CacheConfig(l1_bytes=1024, l1_ways=2, l2_bytes=4096, l2_ways=4, line_bytes=64)
 PROGRAMS = Path(__file__).resolve().parents[2] / "traces" / "programs"
 
-needs_valgrind = pytest.mark.skipif(
-    shutil.which("valgrind") is None or shutil.which("gcc") is None, reason="valgrind or gcc is not installed"
-)
+
+@pytest.fixture(scope="module")
+def recorder() -> None:
+    """Valgrind and a compiler."""
+    needs_recorder()
 
 
 class PlainCache:
@@ -214,7 +217,7 @@ int main(int argc, char **argv) {
 """
 
 
-@needs_valgrind
+@pytest.mark.usefixtures("recorder")
 def test_a_program_is_recorded(tmp_path: Path) -> None:
     """A stream over 256 KiB with a 4 KiB second level: each line is read once, and the dirty rest of the
     start is written.
@@ -236,7 +239,7 @@ def test_a_program_is_recorded(tmp_path: Path) -> None:
     assert np.array_equal(again.write, trace.write)
 
 
-@needs_valgrind
+@pytest.mark.usefixtures("recorder")
 def test_a_limit_ends_the_program(tmp_path: Path) -> None:
     program = compiled(
         tmp_path, "stream", STREAM.replace("i < n; i++) sum", "i < 2000000000; i++) sum").replace("a[i];", "a[i % n];")
@@ -246,7 +249,7 @@ def test_a_limit_ends_the_program(tmp_path: Path) -> None:
     assert "stopped after 1000 requests" in trace.header[0]
 
 
-@needs_valgrind
+@pytest.mark.usefixtures("recorder")
 def test_a_program_that_fails_leaves_no_trace(tmp_path: Path) -> None:
     program = compiled(tmp_path, "stream", STREAM)
     with pytest.raises(InputError, match="the recorded program ended with exit code 3; nothing was written"):

@@ -1,11 +1,11 @@
 """The committed recordings are what their manifest says, fit the default channel, and name no machine."""
 
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from debian import needs_recorder
 from hbm_model.addrmap import named_map
 from hbm_model.presets import geometry_of
 from hbm_model.recordings import TRACES, Recording, rebuild, recordings, text_digest
@@ -47,11 +47,9 @@ def test_the_header_says_how_it_was_made_and_names_no_machine(entry: Recording) 
     assert not re.search(r"(^|\s)/(home|root|tmp|work|usr)", text)
 
 
-@pytest.mark.skipif(
-    shutil.which("valgrind") is None or shutil.which("gcc") is None, reason="valgrind or gcc is not installed"
-)
 def test_a_recording_can_be_made_again(tmp_path: Path) -> None:
     """The smallest one. The compiler and C library of this machine may differ: counts within 2 %, not bit for bit."""
+    needs_recorder()
     entry = next(entry for entry in ALL if entry.name == "gather")
     path, trace = rebuild(entry, tmp_path)
     assert abs(trace.reads - entry.reads) <= 0.02 * entry.reads

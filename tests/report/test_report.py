@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import site_example
 from browser import Watched
 from hbm_model.errors import InputError
 from hbm_model.report import (
@@ -30,32 +31,9 @@ from hbm_model.report import (
 )
 from playwright.sync_api import Page
 
-ACT, PRE, RD, REFSB = (KINDS.index(name) for name in ("ACT", "PRE", "RD", "REFSB"))
-
-
-def stream(rounds: int) -> np.ndarray:
-    """ACT, four RD, PRE, one bank after the other, on both PCs; now and then a refresh."""
-    number = np.arange(rounds)
-    bank = number % 16
-    parts = []
-    for pc in (0, 1):
-        start = 40 + 64 * number + 2 * pc
-        steps = [(1, ACT)] + [(30 + 4 * i, RD) for i in range(4)] + [(60, PRE)]
-        for step, (offset, cmd) in enumerate(steps):
-            rows = np.zeros(rounds, COMMAND)
-            rows["time"], rows["cmd"], rows["pc"] = start + offset, cmd, pc
-            rows["bg"], rows["bank"], rows["col"], rows["row"] = bank // 4, bank % 4, step, number % 16384
-            parts.append(rows)
-        refresh = parts[-1][::50].copy()
-        refresh["cmd"] = REFSB
-        refresh["time"] += 3
-        parts.append(refresh)
-    out = np.concatenate(parts)
-    return out[np.argsort(out["time"], kind="stable")]
-
 
 def example(rounds: int = 2000, **changes: object) -> Report:
-    commands = stream(rounds)
+    commands = site_example.commands(rounds)
     windows = int(commands["time"][-1]) // 2 // 64 + 1
     ones = np.ones(windows, np.int64)
     series = [
@@ -153,7 +131,7 @@ def test_a_run_folder_becomes_a_page(tmp_path: Path) -> None:
         "checked": {"read_beats": 8000}, "versions": {"verilator": "5.052"},
     }  # fmt: skip
     (tmp_path / "result.json").write_text(json.dumps(result))
-    commands = stream(2000)
+    commands = site_example.commands(2000)
     np.savez_compressed(tmp_path / "commands.npz", commands=commands)
     windows = 1000
     names = ("read_bytes", "write_bytes", "latency_max_ck", "reads_done", "row_hit", "row_closed", "row_conflict")
@@ -259,7 +237,7 @@ def test_the_page_opens_zooms_and_explains(tab: Watched, tmp_path: Path) -> None
         )  # type: ignore[index]
         if tip.is_visible():
             break
-    assert re.match(r"(ACT|RD|PRE) at CK 2,\d\d\d", str(tip.text_content()))
+    assert re.match(r"(ACT|RD|WR|PRE) at CK 2,\d\d\d", str(tip.text_content()))
     page.locator("#all").click()
     assert span(page) == (0.0, float(end))
     page.locator("#failure ol button").click()
