@@ -24,8 +24,6 @@ module hbm_apb_master
   localparam int unsigned Patience = 10_000;  // cycles without PREADY before an error
   logic [15:0] wait_q;
 
-  assign pprot_o = 3'b000;
-
   always_ff @(posedge clk_i or negedge rst_ni) begin : tick
     bit [95:0] p;
     if (!rst_ni) begin
@@ -48,6 +46,7 @@ module hbm_apb_master
       hx_apb_request(p);
       psel_o   <= 1'b1;
       paddr_o  <= p[15:0];
+      pprot_o  <= cycle_i[2:0];  // any value: the registers have no protection levels
       pwdata_o <= p[63:32];
       pwrite_o <= p[64];
       pstrb_o  <= p[64] ? p[68:65] : 4'd0;  // APB4: PSTRB is low on reads

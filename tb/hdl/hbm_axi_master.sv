@@ -45,10 +45,11 @@ module hbm_axi_master
   axi_r_t r_q;
   axi_b_t b_q;
 
-  // Fields of a request as hx.cpp packs them.
+  // Fields of a request as hx.cpp packs them. The attributes without a meaning take any value: nothing may read them.
   function automatic axi_ax_t unpack_ax(input bit [95:0] p);
     axi_ax_t ax;
     ax = '0;
+    {ax.cache, ax.prot, ax.region} = cycle_i[10:0] ^ p[15:5];
     ax.addr  = p[39:0];
     ax.id    = p[40 +: AxiIdWidth];
     ax.len   = p[55:48];
