@@ -181,11 +181,13 @@ def of_port(port: int, what: str, expected: str, got: str, relation: str, cycle:
 
 
 def of_violation(line: str, rule: str, command: np.void, earlier: np.void | None, earliest: str) -> Failure:
-    """A command breaks a rule; line: its sentence."""
+    """A command breaks a rule; line: its sentence. The rule alone is the bucket: past a limit (tREFImax) or within a
+    distance the command is the one that happens to come first.
+    """
     cmd = Cmd(int(command["cmd"]))
     return Failure(
         "violation",
-        f"violation:{rule}:{cmd.name}",
+        f"violation:{rule}",
         line,
         ck=ck_number(int(command["time"])),
         cycle=int(command["time"]) // 4,
@@ -272,7 +274,10 @@ def of_message(text: str) -> Failure:
 
 # ---------------------------------------------------------------- a simulation that ended without a word
 
-_ASSERTION = re.compile(
+# Labels of our RTL end in _A. The last name of any other scope may as well be that of an instance or a block.
+_LABEL: Final = re.compile(r"\w+_A")
+
+_ASSERTION: Final = re.compile(
     r"^\[(?P<time>\d+)\] %(?:Error|Fatal)[^:]*: (?P<file>[^:\s]+):(?P<line>\d+):"
     r"\s*(?P<text>.*)$",
     re.MULTILINE,
@@ -289,7 +294,8 @@ def of_end(status: str, reason: str, log: str) -> Failure:
         name = Path(found["file"]).name
         place = general(re.sub(r"\[\d+\]", "", scope[1].rstrip(".:"))) if scope else ""
         after = text[scope.end() :].lstrip(".: ") if scope else text
-        label = place.rsplit(".", 1)[-1] if place else general(text, 60)
+        last = place.rsplit(".", 1)[-1]
+        label = last if _LABEL.fullmatch(last) else found["line"]
         resets = [int(each) for each in re.findall(rf"^{RESET} (\d+)", log[: found.start()], re.MULTILINE)]
         # An assertion looks at the values before the clock edge: those of the cycle that ends there.
         cycle = (int(found["time"]) // PS_PER_NS - resets[-1]) // 2 - 1 if resets else None

@@ -66,13 +66,15 @@ def test_a_difference_at_a_port_names_channel_and_relation() -> None:
     assert one.headline == "B of port 1: expected id 3 OKAY in cycle 40, got none"
 
 
-def test_a_rule_and_a_command_are_a_bucket() -> None:
-    """Where and when does not matter; which rule and which command does."""
+def test_a_rule_is_a_bucket() -> None:
+    """Where, when and by which command does not matter: past a limit it is whichever comes first."""
     line = "tRCDRD: RD pc0 sid0 bg1 bank2 col 3 at CK 800 breaks tRCDRD after ACT pc0 at CK 790: legal from CK 805"
     found = of_violation(line, "tRCDRD", command_at(Cmd.RD, 1600, 0, 0, 1, 2, col=3), act(790), "legal from CK 805")
-    assert found.signature == "violation:tRCDRD:RD"
+    assert found.signature == "violation:tRCDRD"
     assert (found.rule, found.ck, found.expected) == ("tRCDRD", 800, "legal from CK 805")
     assert found.got == "RD 0.1.2 col 3 at CK 800, after ACT 0.1.2 row 0x4d at CK 790"
+    late = [of_violation("", "tREFImax", command_at(cmd, 99, 0, 0, 1, 2), None, "") for cmd in (Cmd.WRA, Cmd.ACT)]
+    assert {each.signature for each in late} == {"violation:tREFImax"}
 
 
 def test_a_hang_says_what_is_waited_for() -> None:
@@ -99,15 +101,30 @@ def test_an_assertion_is_told_from_the_log() -> None:
     """Its module and label name the bucket; the time becomes a CK where the bench said when reset ended."""
     log = (
         "HBM_TB_RESET 33\n"
-        "[5033000] %Error: hbm_fifo.sv:41: Assertion failed in tb_top.u_channel.g_pc[1].u_pc.u_fifo.no_overflow: "
+        "[5033000] %Error: hbm_fifo.sv:41: Assertion failed in tb_top.u_channel.g_pc[1].u_pc.u_fifo.NoOverflow_A: "
         "'assert' failed.\n%Error: /a/b/hbm_fifo.sv:41: Verilog $stop\n"
     )
     found = of_end("fail", "simulator ended with code 134", log)
-    assert found.kind == "assertion" and found.signature == "assertion:hbm_fifo.sv:no_overflow"
+    assert found.kind == "assertion" and found.signature == "assertion:hbm_fifo.sv:NoOverflow_A"
     assert (found.ck, found.cycle) == (4998.0, 2499), "of the cycle that ends at 5033 ns"
     assert of_end("timeout", "not finished after 60 s", "").signature == "hang:time-out of the run"
     died = of_end("fail", "simulator ended with code -11", "")
     assert died.signature == "error:simulator ended with code #"
+
+
+def test_assertions_without_a_label_are_told_apart() -> None:
+    """Verilator names the instance where there is no label: the line tells two assertions of a module apart, and the
+    same one in two instances is one bucket.
+    """
+
+    def signature(time: int, line: int, scope: str, text: str = "'assert' failed.") -> str:
+        return of_end("fail", "", f"[{time}] %Error: pc.sv:{line}: Assertion failed in {scope}: {text}\n").signature
+
+    one = signature(1000, 150, "top.g_pc[0].u_pc")
+    assert one == signature(99000, 150, "top.g_pc[1].u_other") == "assertion:pc.sv:150"
+    assert one != signature(1000, 190, "top.g_pc[0].u_pc")
+    # A label stays where the file changes above it.
+    assert signature(1000, 7, "top.u_pc.Idle_A") == signature(1000, 9, "top.u_pc.Idle_A") == "assertion:pc.sv:Idle_A"
 
 
 def test_only_failed_runs_keep_a_file(tmp_path: Path) -> None:

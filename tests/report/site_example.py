@@ -19,7 +19,7 @@ PRESETS = ("hbm2_2000_eng", "hbm3_6400_eng")
 DAY = 86_400.0
 START = 1_795_000_000.0
 SIGNATURE = "difference:row:expected ACT got none:M5.5"
-OLD_SIGNATURE = "violation:tRCDRD:RD"
+OLD_SIGNATURE = "violation:tRCDRD"
 FAILURE = {
     "schema": 1,
     "kind": "difference",

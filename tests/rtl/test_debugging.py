@@ -24,7 +24,7 @@ BUILD = fault_replays.QUICK_BUILD
 
 
 @pytest.mark.parametrize(
-    ("name", "signature"), [("rtp-absent", "violation:tRTP:PRE"), ("read-tag-of-next", "response:pins:R_SURPLUS")]
+    ("name", "signature"), [("rtp-absent", "violation:tRTP"), ("read-tag-of-next", "response:pins:R_SURPLUS")]
 )
 def test_from_a_planted_defect_to_its_waves(name: str, signature: str, tmp_path: Path) -> None:
     """The command that the failure prints, as printed, leaves a window with the failing CK and both set-ups.
