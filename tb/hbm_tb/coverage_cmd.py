@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,7 @@ from hbm_model.home import BUILD
 from hbm_tb import coverage_files, coverage_rtl, sim, tight
 from hbm_tb.coverage_plan import COMPLETE, FAILED, PLAN, Evidence, Feature, read_plan, status_of, wanted
 from hbm_tb.job_list import ListOptions, run_list, shown
+from hbm_tb.jobs import Job
 from hbm_tb.results import FOLDER as REGRESS
 
 FOLDER: Final = BUILD / "coverage"
@@ -43,6 +44,12 @@ class Found:
     tests: dict[str, tuple[int, int]] = field(default_factory=dict)  # module.Name -> runs passed, failed
 
 
+def _count(sums: dict[str, tuple[int, int]], name: str, good: bool) -> None:
+    """Add a run to (passed, failed) of a test."""
+    passed, failed = sums.get(name, (0, 0))
+    sums[name] = passed + good, failed + (not good)
+
+
 def look(folders: Iterable[Path]) -> Found:
     """Find all runs with an outcome below the folders; a run that did not pass gives no coverage."""
     found = Found()
@@ -55,26 +62,29 @@ def look(folders: Iterable[Path]) -> Found:
                 passed = False
             found.runs[str(run.relative_to(folder.parent))] = passed
             for test, good in _tests_of(run).items():
-                sums = found.tests.get(test, (0, 0))
-                found.tests[test] = (sums[0] + good, sums[1] + (not good))
+                _count(found.tests, test, good)
             if passed:
                 found.data += [run / name for name in coverage_files.LEAVES if (run / name).exists()]
                 found.functional += sorted(run.glob(coverage_files.FUNCTIONAL))
     return found
 
 
+def _cases(path: Path) -> Iterator[tuple[str, str, bool]]:
+    """(class, name, passed) of every test of a JUnit file that was not skipped."""
+    for case in ET.parse(path).getroot().iter("testcase"):
+        if case.find("skipped") is None:
+            good = case.find("failure") is None and case.find("error") is None
+            yield case.get("classname", ""), case.get("name", "?"), good
+
+
 def _tests_of(run: Path) -> dict[str, bool]:
-    """Tests of a run by its results.xml, passed or not; skipped ones are left out."""
+    """Tests of a run by its results.xml, passed or not."""
     try:
-        root = ET.parse(run / "results.xml").getroot()
+        return {
+            f"{module.split('.')[-1]}.{name.split('.')[-1]}": good for module, name, good in _cases(run / "results.xml")
+        }
     except (OSError, ET.ParseError):
         return {}
-    tests = {}
-    for case in root.iter("testcase"):
-        if case.find("skipped") is None:
-            bad = case.find("failure") is not None or case.find("error") is not None
-            tests[f"{case.get('classname', '').split('.')[-1]}.{case.get('name', '?').split('.')[-1]}"] = not bad
-    return tests
 
 
 def functional_hits(files: Iterable[Path]) -> dict[str, dict[str, int]]:
@@ -91,19 +101,14 @@ def functional_hits(files: Iterable[Path]) -> dict[str, dict[str, int]]:
 
 def junit_tests(path: Path) -> dict[str, tuple[int, int]]:
     """Files and functions of a JUnit file of pytest -> passed, failed."""
+    sums: dict[str, tuple[int, int]] = {}
     try:
-        root = ET.parse(path).getroot()
+        for module, function, good in _cases(path):
+            file = module.replace(".", "/") + ".py"
+            for name in (file, f"{file}::{function.partition('[')[0]}"):
+                _count(sums, name, good)
     except (OSError, ET.ParseError) as problem:
         raise InputError(f"{path}: no JUnit file: {problem}") from None
-    sums: dict[str, tuple[int, int]] = {}
-    for case in root.iter("testcase"):
-        if case.find("skipped") is not None:
-            continue
-        good = case.find("failure") is None and case.find("error") is None
-        file = case.get("classname", "").replace(".", "/") + ".py"
-        for name in (file, f"{file}::{case.get('name', '').partition('[')[0]}"):
-            passed, failed = sums.get(name, (0, 0))
-            sums[name] = passed + good, failed + (not good)
     return sums
 
 
@@ -388,7 +393,7 @@ def print_plan(status: Mapping[str, Any], console: Any = None, *, brief: bool = 
 # ---------------------------------------------------------------- commands
 
 
-def coverage_jobs(name: str, options: ListOptions) -> list[Any]:
+def coverage_jobs(name: str, options: ListOptions) -> list[Job]:
     """The jobs of a list on instrumented builds."""
     from hbm_tb.list_file import jobs_of_list
 

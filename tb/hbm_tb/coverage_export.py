@@ -14,13 +14,19 @@ from hbm_tb import sim
 from hbm_tb.coverage_rtl import Merged, Point
 
 
+def _by_file(points: Iterable[Point], leave_out: Iterable[Point]) -> dict[str, list[Point]]:
+    """Points in order, by their file, without those that are left out."""
+    gone = set(leave_out)
+    found: dict[str, list[Point]] = defaultdict(list)
+    for point in sorted(points):
+        if point not in gone:
+            found[point.file].append(point)
+    return found
+
+
 def write_lcov(path: Path, merged: Merged, leave_out: Iterable[Point]) -> None:
     """Lines and branches by file, for genhtml and editors (toggles have no place there)."""
-    gone = set(leave_out)
-    by_file: dict[str, list[Point]] = defaultdict(list)
-    for point in sorted(merged):
-        if point not in gone and point.kind != "toggle":
-            by_file[point.file].append(point)
+    by_file = _by_file((point for point in merged if point.kind != "toggle"), leave_out)
     out = []
     for file, points in by_file.items():
         lines: dict[int, int] = {}
@@ -63,83 +69,83 @@ def write_ucis(
     points (point -> bin -> count, holes included); a history node per run (name -> passed).
     """
     try:
-        from ucis import (
-            UCIS_BLOCK,
-            UCIS_BRANCH,
-            UCIS_BRANCHBIN,
-            UCIS_DU_MODULE,
-            UCIS_ENABLED_BRANCH,
-            UCIS_ENABLED_STMT,
-            UCIS_ENABLED_TOGGLE,
-            UCIS_INST_ONCE,
-            UCIS_INSTANCE,
-            UCIS_OTHER,
-            UCIS_SCOPE_UNDER_DU,
-            UCIS_STMTBIN,
-            UCIS_TOGGLE,
-            UCIS_TOGGLEBIN,
-            UCIS_VLOG,
-        )
-        from ucis.cover_data import CoverData
-        from ucis.history_node_kind import HistoryNodeKind
         from ucis.mem.mem_factory import MemFactory
-        from ucis.source_info import SourceInfo
-        from ucis.source_t import SourceT
-        from ucis.test_data import TestData
-        from ucis.test_status_t import TestStatusT
         from ucis.xml.xml_writer import XmlWriter
     except ImportError:
         raise InputError("UCIS XML needs the package pyucis: pip install 'hbm-controller[coverage]'") from None
-
     db = MemFactory.create()
+    _add_runs(db, runs)
+    _add_modules(db, merged, leave_out)
+    _add_groups(db, functional)
+    with path.open("w", encoding="utf-8") as file:
+        XmlWriter().write(file, db)
+
+
+def _add_runs(db: Any, runs: Mapping[str, bool]) -> None:
+    """A history node per run."""
+    from ucis.history_node_kind import HistoryNodeKind
+    from ucis.test_data import TestData
+    from ucis.test_status_t import TestStatusT
+
     now = datetime.now()
     for name, passed in runs.items():
         node = db.createHistoryNode(None, name, name, HistoryNodeKind.TEST)
         status = TestStatusT.OK if passed else 0  # the writer tells any other value as passed
         node.setTestData(TestData(status, "UCIS:Simulator", now.strftime("%Y%m%d%H%M%S")))
-    flags = UCIS_ENABLED_STMT | UCIS_ENABLED_BRANCH | UCIS_ENABLED_TOGGLE | UCIS_INST_ONCE | UCIS_SCOPE_UNDER_DU
-    gone = set(leave_out)
-    by_file: dict[str, list[Point]] = defaultdict(list)
-    for point in sorted(merged):
-        if point not in gone:
-            by_file[point.file].append(point)
 
-    def bin_of(kind: int, count: int) -> Any:
-        data = CoverData(kind, 0)
-        data.data = count
-        return data
 
-    for file, points in by_file.items():
-        handle = db.createFileHandle(file, str(sim.ROOT))
-        top = SourceInfo(handle, 1, 0)
-        module = points[0].module
-        unit = db.createScope(module, top, 1, UCIS_VLOG, UCIS_DU_MODULE, flags)
-        instance = db.createInstance(module, top, 1, UCIS_VLOG, UCIS_INSTANCE, unit, UCIS_INST_ONCE)
+def _add_scope(db: Any, name: str, file: str, language: int) -> tuple[Any, Any]:
+    """A design unit with one instance; the instance and the handle of its file."""
+    import ucis
+    from ucis.source_info import SourceInfo
+
+    flags = ucis.UCIS_ENABLED_STMT | ucis.UCIS_ENABLED_BRANCH | ucis.UCIS_ENABLED_TOGGLE
+    flags |= ucis.UCIS_INST_ONCE | ucis.UCIS_SCOPE_UNDER_DU
+    handle = db.createFileHandle(file, str(sim.ROOT))
+    top = SourceInfo(handle, 1, 0)
+    unit = db.createScope(name, top, 1, language, ucis.UCIS_DU_MODULE, flags)
+    return db.createInstance(name, top, 1, language, ucis.UCIS_INSTANCE, unit, ucis.UCIS_INST_ONCE), handle
+
+
+def _add_modules(db: Any, merged: Merged, leave_out: Iterable[Point]) -> None:
+    """A module instance per source file with blocks, branches and toggles."""
+    import ucis
+    from ucis.cover_data import CoverData
+    from ucis.source_info import SourceInfo
+
+    kinds = {
+        "line": (ucis.UCIS_BLOCK, ucis.UCIS_STMTBIN),
+        "branch": (ucis.UCIS_BRANCH, ucis.UCIS_BRANCHBIN),
+        "toggle": (ucis.UCIS_TOGGLE, ucis.UCIS_TOGGLEBIN),
+    }
+    for file, points in _by_file(merged, leave_out).items():
+        instance, handle = _add_scope(db, points[0].module, file, ucis.UCIS_VLOG)
         groups: dict[tuple[str, int, str], list[Point]] = defaultdict(list)
         for point in points:
             name = point.what.rpartition(":")[0] if point.kind == "toggle" else ""
             groups[point.kind, point.line, name].append(point)
         for (kind, line, name), members in groups.items():
             where = SourceInfo(handle, line, members[0].column)
-            scope_kind, bin_kind = {
-                "line": (UCIS_BLOCK, UCIS_STMTBIN),
-                "branch": (UCIS_BRANCH, UCIS_BRANCHBIN),
-                "toggle": (UCIS_TOGGLE, UCIS_TOGGLEBIN),
-            }[kind]
-            scope = instance.createScope(name or f"{kind}_{line}", where, 1, UCIS_OTHER, scope_kind, 0)
+            scope_kind, bin_kind = kinds[kind]
+            scope = instance.createScope(name or f"{kind}_{line}", where, 1, ucis.UCIS_OTHER, scope_kind, 0)
             for point in members:
                 label = point.what.rpartition(":")[2] if kind == "toggle" else f"{point.what}_{point.column}"
-                scope.createNextCover(label, bin_of(bin_kind, merged[point].count), where)
-    handle = db.createFileHandle("tb/plan.yaml", str(sim.ROOT))
+                data = CoverData(bin_kind, 0)
+                data.data = merged[point].count
+                scope.createNextCover(label, data, where)
+
+
+def _add_groups(db: Any, functional: Mapping[str, Mapping[str, int]]) -> None:
+    """A cover group per functional point."""
+    import ucis
+    from ucis.source_info import SourceInfo
+    from ucis.source_t import SourceT
+
+    instance, handle = _add_scope(db, "plan", "tb/plan.yaml", ucis.UCIS_OTHER)
     where = SourceInfo(handle, 1, 0)
-    unit = db.createScope("plan", where, 1, UCIS_OTHER, UCIS_DU_MODULE, flags)
-    instance = db.createInstance("plan", where, 1, UCIS_OTHER, UCIS_INSTANCE, unit, UCIS_INST_ONCE)
     for name, bins in functional.items():
         group = instance.createCovergroup(name, where, 1, SourceT.SV)
-        group_instance = group.createCoverInstance(name, where, 1, SourceT.SV)
-        point_scope = group_instance.createCoverpoint(name, where, 1, SourceT.SV)
-        point_scope.setAtLeast(1)
+        point = group.createCoverInstance(name, where, 1, SourceT.SV).createCoverpoint(name, where, 1, SourceT.SV)
+        point.setAtLeast(1)
         for label, count in bins.items():
-            point_scope.createBin(label, where, 1, count, label)
-    with path.open("w", encoding="utf-8") as file_out:
-        XmlWriter().write(file_out, db)
+            point.createBin(label, where, 1, count, label)
