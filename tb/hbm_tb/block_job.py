@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from hbm_tb import sim, sources
 from hbm_tb.jobs import FAIL, Job, Outcome
-from hbm_tb.sim_job import Waves, outcome_of
+from hbm_tb.sim_job import Waves, outcome_of, window_of
 
 KIND: Final = "hbm_tb.block_job"
 CONTENT: Final = ("module", "coverage")
@@ -56,13 +56,12 @@ def content(arguments: dict[str, Any]) -> str:
 
 def run(arguments: dict[str, Any], folder: Path) -> Outcome:
     """Run the tests; a pass needs as many of them as the module has at least."""
-    given = arguments["waves"]
     found = sim.run(
         _build(arguments),
         arguments["module"],
         seed=arguments["seed"],
         run_dir=folder,
-        waves=False if given is None else True if given == [None, None] else (given[0], given[1]),
+        waves=window_of(arguments),
         timeout=arguments["timeout_s"],
     )
     outcome = outcome_of(found)

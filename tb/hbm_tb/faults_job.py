@@ -16,6 +16,7 @@ from typing import Any
 
 from hbm_tb import faults, sim, sources
 from hbm_tb.jobs import FAIL, PASS, STOPPED, TIMEOUT, Outcome
+from hbm_tb.sim_job import log_of, reproduce_environment, set_up_waves, window_of
 
 KIND = "hbm_tb.faults_job"
 CONTENT = ("geometry", "planted")
@@ -118,7 +119,7 @@ def simulate(
         given.append({**asdict(item), "config": config})
     env = {"HBM_PLANTED": json.dumps(given)}
     if reproduce:
-        env["HBM_REPRODUCE"] = reproduce.replace("{", "{{").replace("}", "}}")
+        env |= reproduce_environment(reproduce)
     # Assertions of the RTL would end the process before the bench has seen a thing: it must see by itself.
     result = sim.run(
         built, MODULE, None, seed=seed, run_dir=folder, env=env, timeout=timeout, waves=waves,
@@ -183,21 +184,13 @@ def content(arguments: dict[str, Any]) -> str:
 def run(arguments: dict[str, Any], folder: Path) -> Outcome:
     """Run the items and judge them."""
     items = [Item(**{**item, "expect": tuple(item["expect"])}) for item in arguments["items"]]
-    given = arguments["waves"]
-    waves: bool | tuple[int | None, int | None] = False
-    if given is not None:
-        waves = True if given == [None, None] else (given[0], given[1])
     found, result = simulate(
         arguments["geometry"], items, folder,
-        planted=arguments["planted"], seed=arguments["seed"], timeout=arguments["timeout_s"], waves=waves,
-        reproduce=arguments["reproduce"],
+        planted=arguments["planted"], seed=arguments["seed"], timeout=arguments["timeout_s"],
+        waves=window_of(arguments), reproduce=arguments["reproduce"],
     )  # fmt: skip
     (folder / CAUGHT).write_text(json.dumps([asdict(caught) for caught in found], indent=1) + "\n")
-    if waves and (folder / "waves.fst").exists():
-        from hbm_tb.waves import write_setups
-
-        write_setups(folder / "waves.fst")
-    log = str(result.log.relative_to(sim.ROOT)) if result.log.is_relative_to(sim.ROOT) else str(result.log)
+    set_up_waves(folder)
     judged = judge(items, found)
     bad = [(item, caught) for item, caught in judged if not caught.good(item)]
     status, reason = PASS, ""
@@ -211,4 +204,4 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         status, reason = FAIL, f"{item.name}: {caught.check}, expected {want}: {caught.detail}{more}"
     counts = {"runs": len(items), "caught": sum(caught.good(item) for item, caught in judged if item.expect)}
-    return Outcome(status, reason, counts, result.wall_s, result.cpu_s, log)
+    return Outcome(status, reason, counts, result.wall_s, result.cpu_s, log_of(result))

@@ -13,6 +13,7 @@ from hbm_model.params import Params
 from hbm_model.presets import preset
 
 ENVIRONMENT: Final = "HBM_OWN_BENCH"  # JSON object of OwnConfig fields
+REPRODUCE: Final = "HBM_REPRODUCE"  # environment: the command that repeats the run, with {test} and {seed}
 
 
 @dataclass(frozen=True)

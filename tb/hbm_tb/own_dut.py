@@ -36,7 +36,7 @@ from hbm_tb import failure as failures
 from hbm_tb.failure import Failure
 from hbm_tb.legality_lines import Legality
 from hbm_tb.own_board import AccessBoard, Answer, Request
-from hbm_tb.own_config import OwnConfig
+from hbm_tb.own_config import REPRODUCE, OwnConfig
 from hbm_tb.own_coverage import OwnCoverage
 from hbm_tb.rings import Rings
 from hbm_tb.scoreboard import Mismatch
@@ -44,7 +44,6 @@ from hbm_tb.sim import CLOSING
 
 set_sv_uvm_style_reporting_enabled(True)
 
-REPRODUCE = "HBM_REPRODUCE"  # environment: the command line that repeats the run, with {test} and {seed}
 RESET_CYCLES = 8
 
 

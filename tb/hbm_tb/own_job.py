@@ -23,7 +23,7 @@ from hbm_tb.jobs import Job, Outcome
 from hbm_tb.own_build import Function, build_of, function_of
 from hbm_tb.own_config import OwnConfig
 from hbm_tb.sim import Build
-from hbm_tb.sim_job import Waves, outcome_of
+from hbm_tb.sim_job import Waves, outcome_of, set_up_waves, window_of
 
 KIND: Final = "hbm_tb.own_job"
 CONTENT: Final = ("dut", "function", "build", "geometry", "module", "files", "coverage")
@@ -91,10 +91,6 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
     """Run the test; a pass needs the positive evidence that sim.verdict asks for."""
     # This process runs nothing else: what the user's file sets in the environment holds for the simulation too.
     built = _build(arguments, keep=True)
-    given = arguments["waves"]
-    waves: bool | Waves = False
-    if given is not None:
-        waves = True if given == [None, None] else (given[0], given[1])
     found = own_run.run(
         built,
         Path(arguments["module"]),
@@ -103,15 +99,12 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
         settings=arguments["bench"],
         seed=arguments["seed"],
         plusargs=[f"+{word}" for word in arguments["plusargs"]],
-        waves=waves,
+        waves=window_of(arguments),
         env={JIT: os.environ[JIT]} if JIT in os.environ else {},  # a replay has it from here
         reproduce=typed(arguments["reproduce"]),
         timeout=arguments["timeout_s"],
     )
-    if waves and (folder / "waves.fst").exists():
-        from hbm_tb.waves import write_setups
-
-        write_setups(folder / "waves.fst")
+    set_up_waves(folder)
     outcome = outcome_of(found)
     counts = {"read_beats" if name == "reads" else name: number for name, number in outcome.counts.items()}
     run_record.finish(folder, outcome.status, outcome.reason, wall_s=found.wall_s, cpu_s=found.cpu_s)

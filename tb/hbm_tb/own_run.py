@@ -13,7 +13,7 @@ from hbm_model.report import Violation, report_of_folder, write_report
 
 from hbm_tb import coverage_files, run_record, sim
 from hbm_tb.failure import read_failure
-from hbm_tb.own_config import ENVIRONMENT, OwnConfig
+from hbm_tb.own_config import ENVIRONMENT, REPRODUCE, OwnConfig
 from hbm_tb.sim import Build, Design, Result
 
 __all__ = ["Build", "Design", "Result", "build", "run"]
@@ -72,7 +72,7 @@ def run(
         env={
             ENVIRONMENT: json.dumps(given),
             coverage_files.DIRECTORY: str(folder.resolve()),
-            "HBM_REPRODUCE": again,
+            REPRODUCE: again,
             **(env or {}),
         },
         timeout=timeout,

@@ -24,7 +24,6 @@ from hbm_model.startup import Waiting
 from hbm_tb import coverage_files
 from hbm_tb.run_job import (
     EXIT,
-    REPRODUCE,
     STARTING,
     check_window,
     make_config,
@@ -33,6 +32,7 @@ from hbm_tb.run_job import (
     window_part,
     write_junit,
 )
+from hbm_tb.sim_job import reproduce_environment
 from hbm_tb.sources import FOLDERS, names_of_tests
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _environment(plan: Plan, test: str, folder: Path) -> dict[str, str]:
 
     return {
         **plan.config.to_environment(),
-        REPRODUCE: typed(plan.reproduce(test)).replace("{", "{{").replace("}", "}}"),
+        **reproduce_environment(typed(plan.reproduce(test))),
         run_record.RECORD: "1",
         coverage_files.DIRECTORY: str(folder),
     }

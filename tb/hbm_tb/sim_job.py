@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hbm_model.command_line import typed
 
 from hbm_tb import coverage_files, run_record, sim, sources
-from hbm_tb.config import BenchConfig
+from hbm_tb.config import ENVIRONMENT, BenchConfig
 from hbm_tb.jobs import FAIL, PASS, STOPPED, TIMEOUT, Job, Outcome
+from hbm_tb.run_job import REPRODUCE
 
 KIND = "hbm_tb.sim_job"
 CONTENT = ("geometry", "module", "coverage", "files")  # arguments that `content` depends on
@@ -46,7 +47,7 @@ def sim_job(
         "module": module,
         "test": test,
         "seed": config.seed,
-        "bench": json.loads(next(iter(config.to_environment().values()))),
+        "bench": json.loads(config.to_environment()[ENVIRONMENT]),
         "reproduce": reproduce,
         "timeout_s": timeout_s,
         "waves": list(waves) if waves is not None else None,
@@ -64,17 +65,13 @@ def content(arguments: dict[str, Any]) -> str:
 def run(arguments: dict[str, Any], folder: Path) -> Outcome:
     """Run the test; a pass needs the positive evidence that sim.verdict asks for."""
     built = sim.build(arguments["geometry"], coverage=arguments.get("coverage", False))
-    given = arguments["waves"]
-    waves: bool | Waves = False
-    if given is not None:
-        waves = True if given == [None, None] else (given[0], given[1])
     env = {
-        "HBM_BENCH": json.dumps({**arguments["bench"], "coverage": True}),
+        ENVIRONMENT: json.dumps({**arguments["bench"], "coverage": True}),
         run_record.RECORD: "1",
         coverage_files.DIRECTORY: str(folder),
     }
     if arguments["reproduce"]:
-        env["HBM_REPRODUCE"] = typed(arguments["reproduce"]).replace("{", "{{").replace("}", "}}")
+        env |= reproduce_environment(typed(arguments["reproduce"]))
     found = sim.run(
         built,
         arguments["module"],
@@ -82,24 +79,45 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
         seed=arguments["seed"],
         run_dir=folder,
         env=env,
-        waves=waves,
+        waves=window_of(arguments),
         timeout=arguments["timeout_s"],
     )
-    if waves and (folder / "waves.fst").exists():
-        from hbm_tb.waves import write_setups
-
-        write_setups(folder / "waves.fst")
+    set_up_waves(folder)
     outcome = outcome_of(found)
     run_record.finish(folder, outcome.status, outcome.reason, wall_s=found.wall_s, cpu_s=found.cpu_s)
     return outcome
 
 
+def window_of(arguments: Mapping[str, Any]) -> bool | Waves:
+    """`waves` of sim.run, from the arguments of a job."""
+    given = arguments["waves"]
+    if given is None or given == [None, None]:
+        return given is not None
+    return given[0], given[1]
+
+
+def set_up_waves(folder: Path) -> None:
+    """Write the set-ups for viewers beside the waves of a run; nothing where it wrote none."""
+    if (folder / "waves.fst").exists():
+        from hbm_tb.waves import write_setups
+
+        write_setups(folder / "waves.fst")
+
+
+def reproduce_environment(command: str) -> dict[str, str]:
+    """Environment that tells a test the command that repeats it. The test fills in {test}; other braces stay."""
+    return {REPRODUCE: command.replace("{", "{{").replace("}", "}}")}
+
+
+def log_of(found: sim.Result) -> str:
+    """The log of a simulation, as an outcome names it."""
+    return str(found.log.relative_to(sim.ROOT)) if found.log.is_relative_to(sim.ROOT) else str(found.log)
+
+
 def outcome_of(found: sim.Result) -> Outcome:
     """The outcome of a simulation, with the counts of its closing lines."""
-    log = str(found.log.relative_to(sim.ROOT)) if found.log.is_relative_to(sim.ROOT) else str(found.log)
-    return Outcome(
-        _STATUS.get(found.status, FAIL), found.reason, closing_counts(found.log), found.wall_s, found.cpu_s, log
-    )
+    counts = closing_counts(found.log)
+    return Outcome(_STATUS.get(found.status, FAIL), found.reason, counts, found.wall_s, found.cpu_s, log_of(found))
 
 
 def closing_counts(log: Path, leave_out: Sequence[str] = ("seed",)) -> dict[str, int]:

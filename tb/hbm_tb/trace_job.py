@@ -6,6 +6,7 @@ instrumented build), files (of a user, that the run reads). Every run leaves its
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -15,7 +16,7 @@ from typing import Any
 from hbm_tb import run_record, sim, sources
 from hbm_tb.jobs import FAIL, Job, Outcome
 from hbm_tb.run_job import Plan, RunOptions, make_plan, reproduce_line, simulate, verdict_of
-from hbm_tb.sim_job import outcome_of
+from hbm_tb.sim_job import outcome_of, set_up_waves
 
 KIND = "hbm_tb.trace_job"
 CONTENT = ("geometry", "coverage", "files")
@@ -49,16 +50,9 @@ def content(arguments: dict[str, Any]) -> str:
     """Build and sources, those of the requests' reader and of the recordings included."""
     built = sim.build(arguments["geometry"], coverage=arguments.get("coverage", False))
     manifest = sim.ROOT / "traces" / "manifest.json"  # holds the digests of the recordings; not in the wheel
-    traces = hash_of(manifest.read_bytes()) if manifest.exists() else "-"
+    traces = hashlib.sha256(manifest.read_bytes()).hexdigest()[:8] if manifest.exists() else "-"
     ours = sources.digest("run_tests", "hbm_tb.run_job")
     return f"{built.folder.name} {ours} {traces}{sources.content_of(arguments.get('files'))}"
-
-
-def hash_of(data: bytes) -> str:
-    """Short digest."""
-    import hashlib
-
-    return hashlib.sha256(data).hexdigest()[:8]
 
 
 def plan_of(arguments: Mapping[str, Any]) -> Plan:
@@ -76,10 +70,7 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
     built = sim.build(plan.config.geometry, coverage=arguments.get("coverage", False))
     result = simulate(plan, built, folder, timeout=arguments["timeout_s"], quiet=True, record=True)
     outcome = outcome_of(result)
-    if (folder / "waves.fst").exists():
-        from hbm_tb.waves import write_setups
-
-        write_setups(folder / "waves.fst")
+    set_up_waves(folder)
     numbers_file = folder / "numbers.json"
     numbers = json.loads(numbers_file.read_text()) if numbers_file.exists() else {}
     if result.passed and not numbers:

@@ -21,6 +21,7 @@ import pytest
 from hbm_model.presets import preset
 from hbm_tb import coverage_files, replay, sim
 from hbm_tb.config import ENVIRONMENT
+from hbm_tb.sim_job import set_up_waves
 from hbm_tb.sources import names_of_tests
 from hbm_tb.test_base import REPRODUCE
 
@@ -131,10 +132,8 @@ class SystemRuns:
             },
             timeout=timeout,
         )
-        if waves and (folder / "waves.fst").exists():
-            from hbm_tb.waves import write_setups
-
-            write_setups(folder / "waves.fst")
+        if waves:
+            set_up_waves(folder)
         return Run(result, _messages(result.results_xml))
 
     def require(self, case: Case) -> None:
