@@ -166,23 +166,23 @@ def _words(line: str) -> argparse.Namespace | None:
     words = shlex.split(line)
     if len(words) < 2 or not words[0].endswith("hbm") or words[1] not in ("run", "sim"):
         return None
+    main_job = words[1] == "run"
+    blank = SimOptions("")  # its defaults are those of both commands
     parser = argparse.ArgumentParser(exit_on_error=False)
-    parser.add_argument("requests", nargs="?", default="")
+    if not main_job:  # `hbm run` has none: the value of an option that is not known here would pass for it
+        parser.add_argument("requests", nargs="?")
     for name in ("trace", "pattern", "preset", "params", "name"):
         parser.add_argument(f"--{name}", default="")
-    parser.add_argument("--map", default="peers")
-    parser.add_argument("--from", dest="fmt", default="auto")
+    parser.add_argument("--map", default=blank.map)
+    parser.add_argument("--from", dest="fmt", default=blank.fmt)
     parser.add_argument("--set", dest="settings", action="append", default=[])
-    for name, value in (("count", 0), ("pcs", 2), ("outstanding", 0), ("ids", 16), ("seed", 1)):
-        parser.add_argument(f"--{name}", type=int, default=value)
-    parser.add_argument("--read-entries", type=int, default=32)
-    parser.add_argument("--write-entries", type=int, default=32)
-    parser.add_argument("--load", type=float, default=0.0)
+    for name in ("count", "pcs", "outstanding", "ids", "read_entries", "write_entries"):
+        parser.add_argument("--" + name.replace("_", "-"), type=int, default=getattr(blank, name))
+    parser.add_argument("--load", type=float, default=blank.load)
     parser.add_argument("--fold", action="store_true")
     parser.add_argument("--merge", action="store_true")
-    found, _ = parser.parse_known_args(words[2:])
-    found.main_job = words[1] == "run"
-    return found
+    parser.set_defaults(requests="", main_job=main_job)
+    return parser.parse_known_args(words[2:])[0]
 
 
 def _options(given: argparse.Namespace) -> SimOptions:

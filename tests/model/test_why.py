@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hbm_model import run_folder
-from hbm_model.asked import Asked, first_difference, open_run
+from hbm_model.asked import Asked, _words, first_difference, open_run
 from hbm_model.binding import Binding, command_at, tight_commands
 from hbm_model.cli import app
 from hbm_model.commands import CMD_DTYPE, Cmd
@@ -161,6 +161,16 @@ def test_the_commands_of_the_run_are_those_of_the_model(asked: Asked) -> None:
     assert first_difference(Asked(asked.folder, asked.params, changed, asked.lines, asked.source), 90) == 30
     note = answer(Asked(asked.folder, asked.params, changed, asked.lines, asked.source), 60, pc=1)[0]
     assert note.startswith("note: the run differs from the exact model from CK 30 on")
+
+
+def test_the_line_of_a_run_is_read() -> None:
+    """Requests and registers; values of options that do not matter here are no requests."""
+    given = _words("/any/bin/hbm run --pattern stream --count 9 --seed 3 --set RP=20 --waves-from 5 --waves-to 900")
+    assert given is not None and (given.requests, given.pattern, given.count) == ("", "stream", 9)
+    assert given.main_job and given.settings == ["RP=20"] and given.ids == 16
+    given = _words("hbm sim own.trace --outstanding 4 --name x")
+    assert given is not None and (given.requests, given.outstanding) == ("own.trace", 4) and not given.main_job
+    assert _words("hbm regress --list nightly") is None
 
 
 # ------------------------------------------------------------------ what binds a command
