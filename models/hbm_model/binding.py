@@ -94,8 +94,8 @@ class Binding:
 
     @staticmethod
     def _places(command: np.void, scope: Scope) -> tuple[Place, Place]:
-        level = Cmd(int(command["cmd"]))
-        names = ("pc", "sid", "bg", "bank") if level in BANK_COMMANDS else ("pc",) if level in PC_COMMANDS else ()
+        cmd = Cmd(int(command["cmd"]))
+        names = ("pc", "sid", "bg", "bank") if cmd in BANK_COMMANDS else ("pc",) if cmd in PC_COMMANDS else ()
         same, other = _SAME[scope]
         value = {name: int(command[name]) if name in names else 0 for name in ("pc", "sid", "bg", "bank")}
         return tuple(value[name] for name in same), tuple(value[name] for name in other)

@@ -397,18 +397,17 @@ class Why:
             if answered:
                 return [f"{name} was {end} (B), and its WR has gone"]
             return [f"{name} is between its port and the write queue (M2.2), or its WR has gone; {end}"]
-        slot = self._slot(x, nth)
         if answered:
             return [f"{name} was {end}"]
+        slot = self._slot(x, nth)
+        queue = f"the read queue holds {x[m.HOST]} of {int(self.channel.k[m.K_READ_ENTRIES])}"
         if slot is None:
-            queue = f"the read queue holds {x[m.HOST]} of {int(self.channel.k[m.K_READ_ENTRIES])}"
             return [f"{name} is between its port and the read queue (M2.1): {queue}; {end}"]
         flying = [i for i in range(int(x[m.FLY_N])) if _slot_at(x, i) == slot]
         if flying:
             back = int(x[m.FLY_AT + ((int(x[m.FLY]) + flying[0]) & 255)])
             return [f"{name}: its RD has gone, the data is back at CK {2 * back} (M8.3); {end}"]
         if slot in (int(x[p.REG]), int(x[p.REG_X])):
-            queue = f"the read queue holds {x[m.HOST]} of {int(self.channel.k[m.K_READ_ENTRIES])}"
             return [f"{name} stands before the read queue (M2.1): {queue}; {end}"]
         oldest = int(x[p.ID_OLD + int(x[p.S_ID + slot])])
         if oldest != slot:

@@ -107,22 +107,6 @@ def measure_fairness(preset: str, folder: Path, settings: Sequence[str] = (), re
     return judged(values_of(preset), told["contests"])
 
 
-def model_fairness(preset: str, settings: Sequence[str] = (), reads: int = READS) -> dict[str, Any]:
-    """The same in the exact model alone, which begins at rest: another phase of the refresh interval."""
-    from hbm_model.controller import Channel, Policy, Setup
-    from hbm_model.shared_port import contest
-    from hbm_model.workload import settings_of
-
-    params = values_of(preset)
-    policy = {key.rpartition(".")[2]: value for key, value in settings_of(settings)[1].items()}
-    found = []
-    for what in contests(reads):
-        outcome = contest(Channel(Setup(params, Policy.of(params, **policy))), what, 16, params.geometry)
-        wait = outcome.latency
-        found.append({**asdict(what), "mean_cycles": outcome.mean, "max_cycles": int(wait.max())})
-    return judged(params, found)
-
-
 # ---------------------------------------------------------------- longest waits
 
 # Only where no read is forwarded or takes the express lane, its enqueue is known from outside, so that the time in the

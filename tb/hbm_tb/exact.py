@@ -185,7 +185,7 @@ def exact_jobs(size: Size, options: ListOptions, again: Sequence[str] = ()) -> l
     from hbm_model.recordings import recordings
 
     from hbm_tb.run_job import RunOptions
-    from hbm_tb.trace_job import trace_job
+    from hbm_tb.trace_job import SLOW, trace_job
 
     base = RunOptions(waves=options.waves, waves_from=options.waves_from, waves_to=options.waves_to)
     jobs = [soak_job(preset, seed, size.transactions, options, again) for seed in size.seeds for preset in size.presets]
@@ -199,9 +199,8 @@ def exact_jobs(size: Size, options: ListOptions, again: Sequence[str] = ()) -> l
         for pcs in (1, 2):
             for pattern in STANDARD:
                 run = replace(base, pattern=pattern, pcs=pcs, preset=preset, count=size.requests)
-                slow = 20.0 if pattern in ("conflict", "chase") else 1.0
                 name = f"pattern/{preset}/p{pcs}/{pattern}"
-                jobs.append(trace_job(name, run, bench=BENCH, cost=slow * size.requests))
+                jobs.append(trace_job(name, run, bench=BENCH, cost=SLOW.get(pattern, 1.0) * size.requests))
     return jobs
 
 

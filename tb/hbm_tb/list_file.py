@@ -29,7 +29,7 @@ from hbm_tb.own_job import own_job
 from hbm_tb.run_job import RunOptions, known_geometries
 from hbm_tb.sim_job import sim_job
 from hbm_tb.sources import names_of_tests
-from hbm_tb.trace_job import trace_job
+from hbm_tb.trace_job import SLOW, trace_job
 
 LISTS: Final = sim.ROOT / "tb" / "lists"
 TESTS: Final = sim.ROOT / "tb" / "tests"
@@ -658,7 +658,6 @@ def _trace(
         run, name = replace(run, trace=what), what
     else:
         run, name = replace(run, pattern=what, pcs=pcs), f"p{pcs}/{what}"
-    slow = 20.0 if what in ("conflict", "chase") else 1.0
-    cost = START_S + PER_REQUEST_S * slow * (entry.requests or 200_000)
+    cost = START_S + PER_REQUEST_S * SLOW.get(what, 1.0) * (entry.requests or 200_000)
     bench = {**values.bench, **one.bench}
     return trace_job(name, run, bench=bench, timeout_s=entry.timeout_s, cost=cost, files=one.files)

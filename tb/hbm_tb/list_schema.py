@@ -13,11 +13,7 @@ from typing import Any, NoReturn
 
 import yaml
 from hbm_model.errors import InputError
-
-
-def _shown(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+from hbm_model.run_folder import shown_path
 
 
 class Part:
@@ -29,7 +25,7 @@ class Part:
     def fail(self, problem: str) -> NoReturn:
         """Complain about this part."""
         line = self.node.start_mark.line + 1
-        raise InputError(f"{_shown(self.file)}:{line}: {self.where + ': ' if self.where else ''}{problem}")
+        raise InputError(f"{shown_path(self.file)}:{line}: {self.where + ': ' if self.where else ''}{problem}")
 
     def found(self) -> str:
         """What stands here, for a complaint."""
@@ -126,14 +122,14 @@ def read_file(file: Path) -> Part:
         text = file.read_text(encoding="utf-8")
         node = yaml.compose(text, yaml.SafeLoader)
     except OSError as error:
-        raise InputError(f"{_shown(file)}: {error.strerror}") from None
+        raise InputError(f"{shown_path(file)}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise InputError(f"{_shown(file)}: expected a text in UTF-8") from None
+        raise InputError(f"{shown_path(file)}: expected a text in UTF-8") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         at = f":{mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise InputError(f"{_shown(file)}{at}: no YAML: {problem}") from None
+        raise InputError(f"{shown_path(file)}{at}: no YAML: {problem}") from None
     if node is None:
-        raise InputError(f"{_shown(file)}:1: expected a mapping, found nothing")
+        raise InputError(f"{shown_path(file)}:1: expected a mapping, found nothing")
     return Part(file, node, "")

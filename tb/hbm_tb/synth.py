@@ -32,7 +32,6 @@ from hbm_tb.sim import ROOT, rtl_files
 TOP = "hbm_channel"
 OUT = ROOT / "build" / "synth"
 TIME_LIMIT = 3600  # seconds
-_LAST_FILES = ("netlist.json", "cells.json", "yosys.log")
 STEP, END = "@@HBM_STEP", "@@HBM_SYNTH_END"
 
 # Arrays that a flow would build as memory macros: big enough, few ports. They are counted apart and end paths.

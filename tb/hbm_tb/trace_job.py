@@ -20,6 +20,7 @@ from hbm_tb.sim_job import outcome_of, set_up_waves
 
 KIND = "hbm_tb.trace_job"
 CONTENT = ("geometry", "coverage", "files")
+SLOW = {"conflict": 20.0, "chase": 20.0}  # patterns whose requests wait for each other: work of one, of others 1
 
 
 def trace_job(
