@@ -129,12 +129,12 @@ def derive_limits(k: Cells) -> None:
 
 @hot
 def set_refresh(c: Cells, k: Cells, x0: Cells, x1: Cells, word: int, n: int) -> None:
-    """M6.1: a write of policy.refresh."""
+    """M6.1, M6.7, M6.8: a write of policy.refresh."""
     enabled = (word >> EN_LSB) & EN_MASK
     everything = (word >> ALL_LSB) & ALL_MASK
-    if everything != k[m.K_ALL_BANK]:
-        x0[m.CONVERT] = 1 if x0[m.DEBT] > 0 else -1 if x0[m.DEBT] < 0 else 0
-        x1[m.CONVERT] = 1 if x1[m.DEBT] > 0 else -1 if x1[m.DEBT] < 0 else 0
+    if everything != k[m.K_ALL_BANK] and c[C_STARTED] and enabled:
+        x0[m.CONVERT] = 1
+        x1[m.CONVERT] = 1
     stays = everything == 1 and k[m.K_ALL_BANK] == 1
     hold_before, pull_before = all_hold(k), pull(k)
     k[m.K_REFRESH] = enabled

@@ -25,6 +25,7 @@ from hbm_model._places import (
     FLY_AT,
     FLY_N,
     FLY_REQ,
+    FORCED,
     G_ACT,
     G_SHORT,
     G_SLOT,
@@ -153,6 +154,8 @@ def apply_pc(x: Cells, k: Cells, n: int, pc: int, out: Table, at: int) -> int:
         elif cmd == REF:
             x[ALL_HELD] = 0
             x[DEBT] -= 1
+            if x[FORCED]:  # M6.8
+                x[FORCED] = 2
         did_short(x, k, cmd, b, 2 * n + slot)
     # M5.4: what was offered in vain stays, all else is replaced.
     if not (x[O_ACT] and not x[G_ACT]):

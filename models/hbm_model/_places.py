@@ -173,7 +173,8 @@ K_SIZE: Final = K_TABLE + 4 * 256
     FLY,  # reads under way: first place and number
     FLY_N,
     STOPPED,  # M6.6
-    CONVERT,  # M6.1: refresh_all changed in this cycle, which began with a debt (1) or ahead (-1)
+    CONVERT,  # M6.8: refresh_all changed in this cycle
+    FORCED,  # M6.8: a REF is owed since refresh_all changed (1); it was granted in this cycle (2)
     RETUNED,  # M6.7: hold or pull changed in this cycle: the debt after it, plus RETUNE
     RD_PATH,  # how many reads, writes were picked
     WR_PATH,
@@ -196,7 +197,7 @@ K_SIZE: Final = K_TABLE + 4 * 256
     REFRESHING,  # M9.3 (6): sets of banks, 32 each, that may be refreshing
     REFRESHING1,
     SCALARS,
-) = range(100)
+) = range(101)
 
 MAX_BANKS: Final = 64
 B_ROW: Final = 128  # open row, -1: closed

@@ -14,9 +14,9 @@ from hbm_model._places import (
     CONVERT,
     DEBT,
     DUE,
+    FORCED,
     HELD,
     K_ALL_BANK,
-    K_BANKS,
     K_HOLD,
     K_INTERVAL,
     K_PER_SID,
@@ -74,13 +74,13 @@ def due_now(x: Cells, k: Cells, n: int, allowed: bool, stopped: bool) -> int:
 
 @hot
 def decide_held(x: Cells, k: Cells, due: int) -> None:
-    """M6.2, M6.3: which banks are held from the next cycle on."""
+    """M6.2, M6.3, M6.8: which banks are held from the next cycle on."""
     x[N_HELD] = 0
     x[N_ALL_HELD] = 0
     if due == 0 or (due == EARLY and k[K_ALL_BANK] == 0):
         return
-    if k[K_ALL_BANK]:
-        if due == EARLY or x[ALL_HELD] or x[DEBT] >= all_hold(k) or x[ALL] | x[ALL_W] == 0:
+    if k[K_ALL_BANK] or x[FORCED]:
+        if due == EARLY or x[FORCED] or x[ALL_HELD] or x[DEBT] >= all_hold(k) or x[ALL] | x[ALL_W] == 0:
             x[N_ALL_HELD] = 1
         return
     hold = k[K_HOLD] if k[K_HOLD] > 1 else 1
@@ -102,9 +102,10 @@ def decide_held(x: Cells, k: Cells, due: int) -> None:
 
 @hot
 def count_due(x: Cells, k: Cells, n: int) -> None:
-    """M6.1: what cycle n does to the debt besides refreshes."""
+    """M6.1, M6.7, M6.8: what cycle n does to the debt besides refreshes."""
     if k[K_REFRESH] == 0:
         x[DEBT] = 0
+        x[FORCED] = 0
     elif x[DUE] <= 2 * n + 1:
         x[DEBT] += 1
         x[DUE] += k[K_INTERVAL]
@@ -112,10 +113,11 @@ def count_due(x: Cells, k: Cells, n: int) -> None:
         if k[K_REFRESH]:
             x[DEBT] = x[RETUNED] - RETUNE
         x[RETUNED] = 0
+    if x[FORCED]:
+        x[DEBT] = 1 if x[FORCED] == 1 else 0
+        if x[FORCED] == 2:
+            x[FORCED] = 0
     if x[CONVERT]:
-        ahead = x[CONVERT] < 0
         x[CONVERT] = 0
-        if ahead:
-            x[DEBT] = 0
-        elif k[K_REFRESH]:
-            x[DEBT] = 1 if k[K_ALL_BANK] else k[K_BANKS]
+        x[DEBT] = 1
+        x[FORCED] = 1

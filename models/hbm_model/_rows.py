@@ -21,6 +21,7 @@ from hbm_model._places import (
     DIRECTION,
     E_BANK,
     E_ROW,
+    FORCED,
     FREE,
     FREE_W,
     G_ACT,
@@ -109,7 +110,7 @@ def decide_offers(x: Cells, k: Cells, n: int, due: bool, stopped: bool) -> None:
             held = is_held(x, k, b)
             in_set = b // k[K_PER_SID] == x[SET] and (x[LEFT] >> (b % k[K_PER_SID])) & 1 == 1
             alone = held or (x[B_IN + b] | x[B_IN + MAX_BANKS + b]) == 0
-            wanted = due and k[K_ALL_BANK] == 0 and in_set and alone
+            wanted = due and k[K_ALL_BANK] == 0 and x[FORCED] == 0 and in_set and alone
             overriding = held
         if wanted and since <= t:
             x[O_SHORT] = cmd
@@ -297,7 +298,7 @@ def pick_short(x: Cells, k: Cells, n: int, due: bool, stopped: bool) -> None:
             return
         wanted &= ~x[B_IN + b]
         wanted_w &= ~x[B_IN + MAX_BANKS + b]
-    if legal and due and not k[K_ALL_BANK]:
+    if legal and due and not k[K_ALL_BANK] and not x[FORCED]:
         best = -1
         rest = x[LEFT]
         while rest:

@@ -187,7 +187,7 @@ class _State:
             return
         if self.phase == "modes":
             yield Step(Cmd.MRS), self
-        # The kind of refresh changes in maintenance only (M6.1).
+        # The kind of refresh changes in maintenance, or with a REF (M6.8).
         for every in (False, True) if self.phase == "modes" else (self.every,):
             run = _State(self.opened, every)
             for bank in banks:
@@ -202,11 +202,13 @@ class _State:
                     if not every:
                         yield Step(Cmd.REFSB, bank), run
             if self.opened:
-                # With single-bank refresh only a commit precharges all banks; mode registers follow it.
-                yield Step(Cmd.PREA), _State(frozenset(), every, "run" if every else "stop")
+                # All banks are precharged for a REF, or for a commit, which mode registers follow.
+                yield Step(Cmd.PREA), _State(frozenset(), True)
+                if not every:
+                    yield Step(Cmd.PREA), _State(frozenset(), every, "stop")
             else:
-                if every:
-                    yield Step(Cmd.REF), run
+                yield Step(Cmd.REF), replace(run, every=False)
+                yield Step(Cmd.REF), replace(run, every=True)
                 yield Step(CLOSED), replace(run, phase="settle")
 
 

@@ -52,6 +52,7 @@ module hbm_refresh
   logic [7:0]  hold_level, level_q;
   logic [3:0]  pull, pull_q;
   logic        retuned;
+  logic        switched, switch_q, all_banks;
 
   assign base = 18'(policy_i.refresh_all ? timing_i.t_refi : timing_i.t_refi_sb);
   always_comb begin
@@ -69,6 +70,8 @@ module hbm_refresh
   assign behind    = !debt_q[8] && debt_q != '0;
   assign paid      = (refsb_i != '0) | ref_all_i;
   assign since     = debt_q + $signed({5'd0, pull_q});  // no more all-bank refreshes fell due since the last one
+  assign switched  = started_q && policy_i.refresh_en && policy_i.refresh_all != all_q;
+  assign all_banks = policy_i.refresh_all | switch_q;
   assign retuned   = policy_i.refresh_all && all_q && pull_q != '0 && (hold_level != level_q || pull != pull_q);
 
   always_comb begin
@@ -77,8 +80,9 @@ module hbm_refresh
     if (paid && !falls_due) debt_d = debt_q - 9'sd1;
     // What ran ahead under the old values may not be used up together with the new hold (M6.5).
     if (retuned) debt_d = (since > debt_t'(MaxAllDebt)) ? debt_t'(MaxAllDebt) : since;
-    // A change of kind changes the unit: one REF stands for one REFSB to each bank. What ran ahead is not carried over.
-    if (policy_i.refresh_all != all_q && debt_q != '0) debt_d = behind ? (policy_i.refresh_all ? 9'sd1 : debt_t'(NumBanks)) : '0;
+    // A change of kind begins with one REF, so that nothing of the old kind counts on into the new one (M6.8).
+    if (switch_q) debt_d = ref_all_i ? '0 : 9'sd1;
+    if (switched) debt_d = 9'sd1;
     if (!policy_i.refresh_en) debt_d = '0;
   end
 
@@ -90,6 +94,7 @@ module hbm_refresh
       debt_q <= '0;
       level_q <= '0;
       pull_q <= '0;
+      switch_q <= 1'b0;
     end else begin
       started_q <= (started_q | enable_i) & policy_i.refresh_en;
       all_q <= policy_i.refresh_all;
@@ -97,6 +102,7 @@ module hbm_refresh
       debt_q <= debt_d;
       level_q <= hold_level;
       pull_q <= pull;
+      switch_q <= policy_i.refresh_en && (switched || (switch_q && !ref_all_i));
     end
   end
 
@@ -129,11 +135,11 @@ module hbm_refresh
 
   always_comb begin
     hold_d = hold_q & ~refsb_i;
-    if (owed && !policy_i.refresh_all && debt_q[7:0] >= hold_level) begin
+    if (owed && !all_banks && debt_q[7:0] >= hold_level) begin
       if (debt_q[7:0] >= hold_level + 8'(Escalate)) hold_d = left_after;
       else if (hold_q == '0) hold_d = choice & left_after;
     end
-    if (!owed || policy_i.refresh_all) hold_d = '0;
+    if (!owed || all_banks) hold_d = '0;
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -147,8 +153,8 @@ module hbm_refresh
       else left_q <= left_after;
       if (set_end_o) set_sid_q <= NumSids'({set_sid_q, set_sid_q} >> (NumSids - 1));
       hold_q <= hold_d;
-      all_hold_q <= due && policy_i.refresh_all && !ref_all_i
-                    && (all_hold_q || early || debt_q[7:0] >= hold_level || queued_i == '0);
+      all_hold_q <= due && all_banks && !ref_all_i
+                    && (all_hold_q || early || switch_q || debt_q[7:0] >= hold_level || queued_i == '0);
     end
   end
 
@@ -181,7 +187,7 @@ module hbm_refresh
   end
 
   bank_vec_t may_set, may_pick;
-  assign may_set = (due && !policy_i.refresh_all) ? (left_q & ok_i.idle_next1 & group_next1_i & ~queued_i) : '0;
+  assign may_set = (due && !all_banks) ? (left_q & ok_i.idle_next1 & group_next1_i & ~queued_i) : '0;
   always_comb begin
     may_pick = '0;
     if (may_set != '0) begin
@@ -199,7 +205,7 @@ module hbm_refresh
   always_comb begin
     wish_o.held      = (stop_i || all_hold_q) ? '1 : hold_q;
     wish_o.left      = left_q;
-    wish_o.due       = due && !policy_i.refresh_all;
+    wish_o.due       = due && !all_banks;
     wish_o.must_ref  = held_idle & -held_idle;
     wish_o.must_pre  = held_open & -held_open;
     wish_o.must_all  = all_hold_q && due;

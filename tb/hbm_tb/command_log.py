@@ -61,6 +61,18 @@ class CommandLog:
         columns = self.count(*COLUMNS)
         return self.count(*AUTO) / columns if columns else 0.0
 
+    def since_act(self) -> list[tuple[float, Cmd]]:
+        """(CK since the ACT of its row, which) for each column command with its ACT in the log; ACT times as in M1.1."""
+        opened: dict[int, float] = {}
+        out = []
+        for row, bank in zip(self.rows, self.bank, strict=True):
+            command = int(row["cmd"])
+            if command == Cmd.ACT:
+                opened[int(bank)] = int(row["time"]) / 2 + 1
+            elif command in COLUMNS and int(bank) in opened:
+                out.append((int(row["time"]) / 2 - opened[int(bank)], Cmd(command)))
+        return out
+
     def turns(self, pc: int) -> int:
         """Changes between reads and writes on one PC."""
         is_write = np.isin(self.of(*COLUMNS, pc=pc).rows["cmd"], WRITES)

@@ -106,7 +106,8 @@ class RefreshWithoutTraffic(DramTest):
         while self.now_ck() < start + 3 * params.count("REFI"):
             await self.env.heart.wait()
         for pc in range(2):
-            gaps = np.diff(self.log.after(start).of(Cmd.REFSB, pc=pc).ck)
+            # What fell due during the commit before the test is paid first.
+            gaps = np.diff(self.log.after(start + 2 * params.count("REFISB")).of(Cmd.REFSB, pc=pc).ck)
             assert abs(gaps.mean() - params.count("REFISB")) <= 2, f"mean interval {gaps.mean()}"
 
     async def end(self) -> None:
@@ -157,11 +158,15 @@ class PagePolicy(DramTest):
 
     low, high = 0.0, 1.0
 
+    def share(self, log: CommandLog) -> float:
+        """Share of column commands with auto-precharge."""
+        return log.share_of_auto()
+
     async def body(self) -> None:
         start = self.now_ck()
         await self.busy_until(start + 6_000, hot_share=0.3)
         log = self.log.after(start)
-        share = log.share_of_auto()
+        share = self.share(log)
         assert self.low <= share <= self.high, f"share of auto-precharge {share:.2f}"
         assert len(log.of(*COLUMNS)) > 500
 
@@ -196,6 +201,12 @@ class PageClosed(PagePolicy):
 
     settings = {"batch": 512, "policy": {"page.page": 3}}
     low = 0.8
+
+    def share(self, log: CommandLog) -> float:
+        """Without the reads whose internal precharge would fall before ACT + RAS (HBM4: RCDRD + RTP < RAS)."""
+        least = self.config.params.count("RAS") - self.config.params.count("RTP")
+        columns = [cmd for since, cmd in log.since_act() if cmd != Cmd.RD or since >= least]
+        return sum(cmd in AUTO for cmd in columns) / len(columns)
 
 
 @pyuvm.test()
@@ -232,6 +243,13 @@ class Bandwidth(DramTest):
 
     settings = {"batch": 1024}
 
+    def slots(self) -> float:
+        """Share of peak that a stream in one SID can have: column slots are even, so an odd tCCDL acts as one more
+        (docs/decisions/0003-static-column-slots.md)."""
+        params = self.config.params
+        same_group = params.count("CCDL") + params.count("CCDL") % 2
+        return min(1.0, self.config.address_map.bgs * params.count("CCDS") / same_group)
+
     def efficiency(self) -> float:
         """Mean over the PCs, first acceptance to the end of the last data, refresh included."""
         numbers = stats.collect(self.board, self.config)
@@ -242,7 +260,7 @@ class Bandwidth(DramTest):
 
 @pyuvm.test()
 class StreamingReads(Bandwidth):
-    """Sequential reads on both PCs with refresh running reach at least 85 % of peak."""
+    """Sequential reads on both PCs with refresh running reach at least 85 % of peak, or of what the slots allow."""
 
     async def body(self) -> None:
         count = 16_384
@@ -252,12 +270,12 @@ class StreamingReads(Bandwidth):
         for port in range(2):
             limited = await self.env.registers.read(f"counters.port{port}_rob_full_lo")
             assert limited == 0, f"the reorder buffer of port {port} limited the stream in {limited} cycles"
-        assert self.efficiency() >= 0.85
+        assert self.efficiency() >= 0.85 * self.slots()
 
 
 @pyuvm.test()
 class StreamingWrites(Bandwidth):
-    """Sequential writes on both PCs with refresh running reach at least 80 % of peak."""
+    """Sequential writes on both PCs with refresh running reach at least 80 % of peak, or of what the slots allow."""
 
     async def body(self) -> None:
         rng = self.config.rng()
@@ -268,7 +286,7 @@ class StreamingWrites(Bandwidth):
             chunk.w["flags"] = records.FLAG_ORDERED
             self.chunks = {**getattr(self, "chunks", {}), port: chunk}
         await self.play(self.chunks)
-        assert self.efficiency() >= 0.80
+        assert self.efficiency() >= 0.80 * self.slots()
 
 
 @pyuvm.test()

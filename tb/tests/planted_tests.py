@@ -290,6 +290,15 @@ class Planted(EffectTest, RandomTraffic):
             await cycles(10 * interval)
         await self.start()
 
+    async def change_kind(self) -> None:
+        """Single-bank and all-bank refresh take turns under traffic."""
+        shape = RandomShape(self.config.address_map.port_bytes, gap_share=0.0, hot_share=0.0)
+        for number in range(4):
+            chunks = {p: traffic.random_chunk(self.config.rng(number, p), 200, shape) for p in range(2)}
+            await self.play(chunks, drain=False)
+            await self.env.registers.write_field("policy.refresh.refresh_all", (number + 1) % 2)
+        await self.env.drain()
+
     async def rd_delay(self, count: int = 1_000) -> None:
         """The longest read delay of the PHY."""
         await self.env.registers.write_field("phy.rd_delay", 7)
