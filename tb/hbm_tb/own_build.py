@@ -12,7 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -76,7 +76,7 @@ def function_of(file: Path, name: str) -> Function:
 def build_of(file: Path, name: str, arguments: Mapping[str, Any], *, keep: bool = False) -> Build:
     """Call the function: the build that it makes or finds.
 
-    The file is imported anew, from its own folder. `keep`: what it changes in this process stays (the environment of
+    The file is imported anew, in its own folder. `keep`: what it changes in this process stays (the environment of
     the simulation, say): for a process that runs nothing else. InputError in one line where it fails.
     """
     function = function_of(file, name)
@@ -102,12 +102,13 @@ def build_of(file: Path, name: str, arguments: Mapping[str, Any], *, keep: bool 
 
 @contextmanager
 def _folder_of(file: Path, keep: bool) -> Iterator[None]:
-    """Imports from the folder of a file, which leave nothing behind unless `keep`."""
+    """Work in the folder of a file and import from there; nothing is left behind unless `keep`."""
     path, environment, modules = list(sys.path), dict(os.environ), set(sys.modules)
     shadowed = sys.modules.get(file.stem)
     sys.path.insert(0, str(file.parent))
     try:
-        yield
+        with chdir(file.parent):  # its relative paths mean the same in the runner and in every worker
+            yield
     finally:
         sys.path[:] = path
         if not keep:

@@ -39,6 +39,7 @@ from hbm_tb.sim import Build
 
 os.environ["MADE_BY_DUT"] = "1"
 HERE = Path(__file__).parent
+assert Path.cwd() == HERE
 
 
 def build(top="my_top", preset="hbm2_2000_eng", timing=None):
@@ -251,9 +252,9 @@ def test_a_call_leaves_nothing_behind(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nothing", "dut.py:20: nothing() returned None, expected what hbm_tb.own_run.build returns"),
-        ("broken", "dut.py:26: broken(): AttributeError: "),
-        ("leaves", "dut.py:30: leaves(): SystemExit: no licence"),
+        ("nothing", "dut.py:21: nothing() returned None, expected what hbm_tb.own_run.build returns"),
+        ("broken", "dut.py:27: broken(): AttributeError: "),
+        ("leaves", "dut.py:31: leaves(): SystemExit: no licence"),
         ("none", "no function 'none'; expected one of build, fixed, nothing"),
     ],
 )
@@ -268,7 +269,7 @@ def test_a_build_of_another_generation_is_refused(folder: Path) -> None:
     """A function without the parameter preset builds for one geometry only."""
     text = LIST.replace("dut.py:build", "dut.py:fixed").replace("    configurations: small\n", "")
     job = next(iter(jobs(folder, text.replace("[hbm2_2000_eng, part.yaml]", "hbm3_6400_eng")).values()))
-    with pytest.raises(InputError, match=r"dut.py:16: fixed\(\) built hbm2_s1, but hbm3_6400_eng needs hbm3_s2"):
+    with pytest.raises(InputError, match=r"dut.py:17: fixed\(\) built hbm2_s1, but hbm3_6400_eng needs hbm3_s2"):
         job.content()
 
 
