@@ -428,6 +428,7 @@ def coverage_command(
 
     1: a run failed, an exclusion is not true, or (not with `quick` or `only`) a goal is missed.
     """
+    _need_the_plan()
     read_plan()  # before hours of simulation
     coverage_rtl.read_exclusions()
     if missing := [folder for folder in take if not folder.is_dir()]:
@@ -453,8 +454,15 @@ def coverage_command(
     return 1 if code or missed else 0
 
 
+def _need_the_plan() -> None:
+    """InputError where only the library is installed."""
+    if not PLAN.is_file():
+        raise InputError("the verification plan comes with the repository; runs of a list leave coverage_*.json")
+
+
 def plan_command(check: bool = False, write_page: bool = False, *, folder: Path = FOLDER) -> int:
     """Print the plan with the status of the last `hbm coverage`; `check`: only whether plan and code fit."""
+    _need_the_plan()
     from hbm_tb.coverage_plan import left_out
 
     features = read_plan()

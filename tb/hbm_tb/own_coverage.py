@@ -6,7 +6,10 @@ merge it, with two points more: `own.request` and `own.rule`.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from hbm_model.commands import CmdArray
@@ -64,3 +67,34 @@ class OwnCoverage:
                 )
         points |= {"own.request": dict(self.requests), "own.rule": dict(rules)}
         return {"schema": report["schema"], "points": points, "rules": tightness}
+
+
+def merged(files: Iterable[Path]) -> dict[str, Any]:
+    """The coverage of several runs in the form of one: counts are added, the least slack of a rule is the least."""
+    points: dict[str, Counter[str]] = {}
+    seen: Counter[tuple[str, int]] = Counter()
+    least: dict[tuple[str, int], float] = {}
+    runs = schema = 0
+    for file in files:
+        given = json.loads(file.read_text())
+        runs, schema = runs + 1, given["schema"]
+        for name, bins in given["points"].items():
+            points.setdefault(name, Counter()).update(bins)
+        for each in given["rules"]:
+            key = (each["rule"], each["pc"])
+            seen[key] += each["seen"]
+            least[key] = min(least.get(key, each["least_slack_ck"]), each["least_slack_ck"])
+    rules = [{"rule": rule, "pc": pc, "seen": seen[rule, pc], "least_slack_ck": ck} for (rule, pc), ck in least.items()]
+    return {"schema": schema, "runs": runs, "points": points, "rules": rules}
+
+
+def headline(coverage: dict[str, Any]) -> str:
+    """A merged coverage in one sentence: rules that were never close to their bound were not tested."""
+    least: dict[str, float] = {}
+    for each in coverage["rules"]:
+        least[each["rule"]] = min(least.get(each["rule"], each["least_slack_ck"]), each["least_slack_ck"])
+    met = sum(ck == 0 for ck in least.values())
+    far: Sequence[str] = [rule for rule, ck in least.items() if ck > SLACKS[-1]]
+    never = f", never within {SLACKS[-1]} CK: {', '.join(far)}" if far else ""
+    bins = sum(map(len, coverage["points"].values()))
+    return f"{bins} bins hit in {coverage['runs']} runs; {met} of {len(least)} rules met at their bound{never}"

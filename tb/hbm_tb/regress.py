@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,14 +10,17 @@ from typing import Any, Final
 
 from hbm_model.errors import InputError
 
+from hbm_tb.coverage_files import FUNCTIONAL
 from hbm_tb.job_list import ListOptions, run_list, shown
 from hbm_tb.job_view import duration, note
 from hbm_tb.jobs import Job, select
 from hbm_tb.list_file import Overrides, find_list, jobs_of, list_names, read_list
+from hbm_tb.own_job import KIND as OWN_JOB
 from hbm_tb.results import FOLDER
 
 DEFAULT_LIST: Final = "smoke"
 COUNTS: Final = ("read_beats", "writes", "commands", "cycles")
+COVERAGE: Final = "coverage.json"
 
 
 def folder_of(name: str) -> Path:
@@ -41,8 +45,23 @@ def regress_command(
     home = given.file.resolve().parent
     found = run_list(given.name, folder_of(name), jobs, options, counts=COUNTS, about=told, home=home)
     if found.results:
+        passed = {name for name, outcome in found.results.items() if outcome.passed}
+        _write_coverage(folder_of(name), [job for job in jobs if job.name in passed])
         _write_site()
     return found.code
+
+
+def _write_coverage(folder: Path, passed: Sequence[Job]) -> None:
+    """Functional coverage of the runs of a DUT together: the plan of `hbm coverage` is of our channel."""
+    files = [folder / job.name / file for job in passed if job.kind == OWN_JOB for file in job.leaves]
+    files = [file for file in files if file.match(FUNCTIONAL)]
+    if not files:
+        return
+    from hbm_tb.own_coverage import headline, merged
+
+    coverage = merged(files)
+    (folder / COVERAGE).write_text(json.dumps(coverage, indent=1) + "\n")
+    print(f"coverage: {headline(coverage)}; {shown(folder / COVERAGE)}")
 
 
 def _show(name: str, about: str, jobs: Sequence[Job]) -> None:

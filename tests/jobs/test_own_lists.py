@@ -5,6 +5,7 @@ Nothing is simulated here; tests/own runs such lists.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from hbm_tb import own_build, own_run, sim, sources
 from hbm_tb.job_list import ListOptions
 from hbm_tb.jobs import Job
 from hbm_tb.list_file import Overrides, jobs_of_list, read_list
+from hbm_tb.own_coverage import headline, merged
 
 TESTS = """\
 import pyuvm
@@ -325,7 +327,22 @@ def test_a_bad_list_is_told_with_file_and_line(folder: Path, text: str, line: in
     assert not (folder / "calls").exists()
 
 
-# ---------------------------------------------------------------- sources
+# ---------------------------------------------------------------- coverage, sources
+
+
+def test_coverage_of_runs_is_added(tmp_path: Path) -> None:
+    """Counts are sums, the least slack is the least of all, and rules that were never close are named."""
+    for number, slack in enumerate((3.0, 0.0)):
+        rules = [
+            {"rule": "tRCDRD", "pc": 0, "seen": 5, "least_slack_ck": slack},
+            {"rule": "tFAW", "pc": 0, "seen": 1, "least_slack_ck": 20.0 + slack},
+        ]
+        given = {"schema": 2, "points": {"own.request": {"read": 2, f"only {number}": 1}}, "rules": rules}
+        (tmp_path / f"coverage_{number}.json").write_text(json.dumps(given))
+    found = merged(sorted(tmp_path.iterdir()))
+    assert found["points"]["own.request"] == {"read": 4, "only 0": 1, "only 1": 1}
+    assert found["rules"][0] == {"rule": "tRCDRD", "pc": 0, "seen": 10, "least_slack_ck": 0.0}
+    assert headline(found) == "3 bins hit in 2 runs; 1 of 2 rules met at their bound, never within 16 CK: tFAW"
 
 
 def test_packages_and_relative_imports_are_followed(folder: Path) -> None:

@@ -182,6 +182,7 @@ def test_the_list_of_the_example_is_killed_and_goes_on(fresh: Path, work: Path) 
         (coverage,) = (folder / name).glob("coverage_*.json")
         assert json.loads(coverage.read_text())["points"]["own.rule"]
         assert (work / "build" / "site" / "runs" / "regress" / f"{name}.html").exists()
+    assert "bins hit in 8 runs" in done.stdout and json.loads((folder / "coverage.json").read_text())["runs"] == 8
     suite = ET.parse(folder / "results.xml").getroot()[0]
     assert (suite.attrib["tests"], suite.attrib["failures"]) == ("8", "0")
     assert hbm(fresh, work, "results", "--list", "regress").returncode == 0
