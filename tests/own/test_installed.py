@@ -179,6 +179,7 @@ def test_the_list_of_the_example_is_killed_and_goes_on(fresh: Path, work: Path) 
     assert rows[: len(kept)] == kept and len({name for name, _, _ in rows}) == len(rows) == 8
     folder = work / "build" / "regress" / "regress"
     for name, _, _ in rows:
+        assert not (folder / name / "build").exists(), "the run did not find the build of the list"
         (coverage,) = (folder / name).glob("coverage_*.json")
         assert json.loads(coverage.read_text())["points"]["own.rule"]
         assert (work / "build" / "site" / "runs" / "regress" / f"{name}.html").exists()
