@@ -62,9 +62,9 @@ class ExactSoak(HbmTest):
                 for name in ("ready_r", "ready_b"):
                     self.env.rings.ctl[name][port] = int(rng.choice(LEVELS))
             shape = self.shape(rng)
+            share = -(-count // (2 * len(changes)))  # rounded up: any count is offered in full
             parts = {
-                port: SliceSequence(f"random{port}", self.chunks(port, number, shape, count // len(changes) // 2))
-                for port in range(2)
+                port: SliceSequence(f"random{port}", self.chunks(port, number, shape, share)) for port in range(2)
             }
             offered = cocotb.start_soon(ChannelSequence("random", self.env, parts).start())
             await cycles(int(rng.integers(1, 3000)))

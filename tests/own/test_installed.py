@@ -207,8 +207,8 @@ def test_a_planted_bug_is_a_bucket(fresh: Path, work: Path) -> None:
     assert done.returncode == 1 and "2 failures in 2 buckets" in done.stdout, done.stdout
     found = {name: (status, bucket) for name, status, bucket in results_in(work, "bugs")}
     assert found == {
-        "planted/hbm2_2000_eng/rcd": ("fail", "violation:tRCDRD:RDA"),
-        "planted/hbm2_2000_eng/wtr": ("fail", "violation:tWTRL:RDA"),
+        "planted/hbm2_2000_eng/rcd": ("fail", "violation:tRCDRD"),
+        "planted/hbm2_2000_eng/wtr": ("fail", "violation:tWTRL"),
         "planted/hbm2_2000_eng/none": ("pass", ""),
     }
     again = "hbm regress --list bugs.yaml --only planted/hbm2_2000_eng/rcd --waves"
