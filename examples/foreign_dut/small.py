@@ -19,12 +19,16 @@ RTL = ("small_pkg", "small_encode", "small_controller", "small_io", "small_hbm")
 TIMINGS = ("RL", "WL", "RCDRD", "RCDWR", "RP", "RC", "RTP", "WR", "RTW", "MRD", "MOD", "RFC", "REFI")
 
 
-def build_small(top: str = "small_top") -> Build:
-    """The simulation at the pins (small_top) or at the DFI (small_dfi_top), with the timings of the preset."""
+def build_small(top: str = "small_top", coverage: bool = False) -> Build:
+    """The simulation at the pins (small_top) or at the DFI (small_dfi_top), with the timings of the preset.
+
+    `coverage`: lines, branches and toggles of the controller are counted too.
+    """
     values = preset(PRESET)
     parameters = {name: values.count(name) for name in TIMINGS} | {"WTR": values.count("WTRL")}
     sources = [HERE / "rtl" / f"{name}.sv" for name in RTL] + [HERE / "tb" / f"{top}.sv"]
-    return build(Design(sources, defines=["PLANT_BUGS"]), top, PRESET, parameters=parameters)
+    design = Design(sources, defines=["PLANT_BUGS"])
+    return build(design, top, PRESET, parameters=parameters, coverage=coverage)
 
 
 def run_small(

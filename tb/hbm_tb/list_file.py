@@ -532,7 +532,7 @@ def _check_settings(part: Part, entry: Entry) -> None:
     dut = entry.dut
     for values in entry.values:
         for one in entry.configurations:
-            if dut is not None and (missing := set(dut.needed) - {"preset", "timing"} - set(one.build)):
+            if dut is not None and (missing := set(dut.needed) - {*FILLED} - set(one.build)):
                 name = min(missing)
                 part.fail(f"{dut.place} needs {name}; expected a configuration with build: {{{name}: ...}}")
             if one.random and values.file:

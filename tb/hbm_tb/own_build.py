@@ -23,8 +23,9 @@ from hbm_model.run_folder import shown_path
 from hbm_tb.sim import Build, SimError
 
 # Parameters of a function that each run of a list fills in, where the function has them: name of the preset, timing
-# values that differ from it (key -> CK), whether RTL coverage is wanted.
-FILLED: Final = ("preset", "timing", "coverage")
+# values that differ from it (key -> CK).
+FILLED: Final = ("preset", "timing")
+COVERAGE: Final = "coverage"  # parameter of a function that can build with RTL coverage
 
 
 @dataclass(frozen=True)

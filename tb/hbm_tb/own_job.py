@@ -18,9 +18,9 @@ from typing import Any, Final
 from hbm_model.command_line import typed
 from hbm_model.errors import InputError
 
-from hbm_tb import own_run, run_record, sources
+from hbm_tb import coverage_files, own_run, run_record, sources
 from hbm_tb.jobs import Job, Outcome
-from hbm_tb.own_build import Function, build_of, function_of
+from hbm_tb.own_build import COVERAGE, Function, build_of, function_of
 from hbm_tb.own_config import OwnConfig
 from hbm_tb.sim import Build
 from hbm_tb.sim_job import Waves, outcome_of, set_up_waves, window_of
@@ -47,10 +47,11 @@ def own_job(
 ) -> Job:
     """A run of the test `test` of the file `module`. `config`: OwnConfig fields; `build`: arguments of the function."""
     filled = {"preset": config["preset"], "timing": dict(config.get("timing") or {})}
+    words = {**{key: value for key, value in filled.items() if dut.takes(key)}, **(build or {})}
     arguments = {
         "dut": str(dut.file),
         "function": dut.name,
-        "build": {**{key: value for key, value in filled.items() if dut.takes(key)}, **(build or {})},
+        "build": words,
         "geometry": OwnConfig(**config).geometry,
         "module": module,
         "test": test,
@@ -62,7 +63,8 @@ def own_job(
         "timeout_s": timeout_s,
         "waves": list(waves) if waves is not None else None,
     }
-    return Job(name, KIND, arguments, timeout_s, cost, leaves=(f"coverage_{test}.json",))
+    leaves = (f"coverage_{test}.json", *(coverage_files.LEAVES if words.get(COVERAGE) else ()))
+    return Job(name, KIND, arguments, timeout_s, cost, leaves=leaves)
 
 
 def content(arguments: dict[str, Any]) -> str:
@@ -75,9 +77,9 @@ def _build(arguments: Mapping[str, Any], *, keep: bool = False) -> Build:
     file, name, words = Path(arguments["dut"]), str(arguments["function"]), dict(arguments["build"])
     function = function_of(file, name)
     if arguments.get("coverage"):
-        if not function.takes("coverage"):
-            raise InputError(f"{function.place} takes no parameter coverage, which RTL coverage needs")
-        words["coverage"] = True
+        if not function.takes(COVERAGE):
+            raise InputError(f"{function.place} takes no parameter {COVERAGE}, which RTL coverage needs")
+        words[COVERAGE] = True
     built = build_of(file, name, words, keep=keep)
     if built.geometry != arguments["geometry"]:
         raise InputError(

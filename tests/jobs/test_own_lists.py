@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,18 @@ def test_a_list_of_a_dut_is_a_product_too(folder: Path) -> None:
     only = jobs(folder, how=Overrides(presets=("part",), seeds=1))
     assert list(only) == ["a/part/small/First", "a/part/small/Second"]
     assert only["a/part/small/First"].arguments["bench"]["timing"] == {"RP": 15}  # the configuration has its way
+
+
+def test_rtl_coverage_of_a_dut_is_an_argument_of_its_build(folder: Path) -> None:
+    """A run of such a build owes Verilator's data; `hbm coverage` asks for them in the same way."""
+    (folder / "dut.py").write_text(DUT.replace("timing=None", "timing=None, coverage=False"))
+    text = LIST.replace("{top: small_top}", "{coverage: true}")
+    job = next(iter(jobs(folder, text).values()))
+    assert job.arguments["build"]["coverage"] is True and job.leaves == ("coverage_First.json", "coverage.dat.zst")
+    (folder / "dut.py").write_text(DUT)
+    asked = replace(next(iter(jobs(folder, LIST).values())), arguments={**job.arguments, "coverage": True})
+    with pytest.raises(InputError, match=r"build\(\) takes no parameter coverage, which RTL coverage needs"):
+        asked.content()
 
 
 def test_parameter_files_stand_where_presets_do(folder: Path) -> None:
