@@ -62,7 +62,7 @@ class CommandLog:
         return self.count(*AUTO) / columns if columns else 0.0
 
     def since_act(self) -> list[tuple[float, Cmd]]:
-        """(CK since the ACT of its row, which) for each column command with its ACT in the log; ACT times as in M1.1."""
+        """(CK since the ACT of its row, which) for each column command whose ACT is in the log; ACT as in M1.1."""
         opened: dict[int, float] = {}
         out = []
         for row, bank in zip(self.rows, self.bank, strict=True):
