@@ -8,12 +8,13 @@ failure (hbm_model.frozen).
 from __future__ import annotations
 
 import argparse
-import json
+import math
 import shlex
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ from hbm_model.commands import CMD_DTYPE, Cmd, CmdArray, ck_number
 from hbm_model.controller import Channel, Prediction, Setup, in_order, port_ids
 from hbm_model.errors import InputError
 from hbm_model.params import Params
-from hbm_model.run_folder import RUNS
+from hbm_model.run_folder import RUNS, read_object
 from hbm_model.simulate import SimOptions, SimPlan, make_plan
 from hbm_model.trace import read_commands
 
@@ -58,6 +59,8 @@ class Asked:
 
     def state(self, ck: float) -> Channel:
         """The model at the start of the cycle in which commands for `ck` are decided."""
+        if not math.isfinite(ck):
+            raise InputError(f"--at {ck:g}: expected a CK of the run")
         return self.source.at(cycle_of(ck))
 
     def place(self, number: int) -> str:
@@ -103,6 +106,7 @@ class Rerun(Source):
     options: SimOptions
     trace: Any
     address_map: Any
+    end: int  # CK up to which the run went
     _last: tuple[int, Channel] | None = field(default=None, repr=False)
 
     def _fresh(self) -> Channel:
@@ -114,6 +118,8 @@ class Rerun(Source):
         """Run from the start, or on from the last state that was asked for."""
         if cycle < 0:
             raise InputError(f"--at: the first commands come at CK {2 * PIPE}")
+        if cycle > cycle_of(self.end):
+            raise InputError(f"--at: this run went from CK {2 * PIPE} to {self.end}")
         if self._last is None or self._last[0] > cycle:
             self._last = (0, self._fresh())
         channel = self._last[1]
@@ -163,7 +169,10 @@ class Saved(Source):
 
 def _words(line: str) -> argparse.Namespace | None:
     """The options of a line `hbm run ...` or `hbm sim ...`, as far as they say what was asked of the channel."""
-    words = shlex.split(line)
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return None
     if len(words) < 2 or not words[0].endswith("hbm") or words[1] not in ("run", "sim"):
         return None
     main_job = words[1] == "run"
@@ -182,7 +191,10 @@ def _words(line: str) -> argparse.Namespace | None:
     parser.add_argument("--fold", action="store_true")
     parser.add_argument("--merge", action="store_true")
     parser.set_defaults(requests="", main_job=main_job)
-    return parser.parse_known_args(words[2:])[0]
+    try:
+        return parser.parse_known_args(words[2:])[0]
+    except argparse.ArgumentError:
+        return None
 
 
 def _options(given: argparse.Namespace) -> SimOptions:
@@ -198,13 +210,18 @@ def _options(given: argparse.Namespace) -> SimOptions:
 def _rerun(plan: SimPlan, main_job: bool, result: dict[str, Any], commands: CmdArray) -> Rerun:
     """The run offered again. Traffic of `hbm run` begins after the registers were programmed (docs/bench.md)."""
     setup, trace = plan.setup, plan.trace
+    cycles = result.get("cycles")
+    end = max(2 * cycles if isinstance(cycles, int) else 0, int(commands["time"].max(initial=0)) // 2)
     if main_job:
-        opens = min((port["first_ck"] for port in result["ports"] if port.get("first_ck")), default=0) // 2
+        try:
+            opens = min((port["first_ck"] for port in result["ports"] if port.get("first_ck")), default=0) // 2
+        except (KeyError, TypeError, AttributeError):
+            raise InputError("result.json: expected `ports` with the CK of the first request of each") from None
         mrs = commands["time"][commands["cmd"] == Cmd.MRS]
         last = int(mrs.max()) // 4 - 2 if len(mrs) else 0
         trace = replace(trace, cycle=trace.cycle + 2 * opens)
         setup = replace(setup, first=last + (plan.params.count("MOD") + 1) // 2)
-    return Rerun(setup, plan.options, trace, plan.address_map)
+    return Rerun(setup, plan.options, trace, plan.address_map, end)
 
 
 def _commands_of(folder: Path, params: Params) -> tuple[CmdArray, I64 | None]:
@@ -215,16 +232,18 @@ def _commands_of(folder: Path, params: Params) -> tuple[CmdArray, I64 | None]:
         return read.commands, read.lines
     for name, key in (("commands.npz", "commands"), *((each.name, "cmd") for each in folder.glob("failure_*.npz"))):
         if (folder / name).exists():
-            kept = np.load(folder / name)
-            rows = kept[key] if key in kept.files else kept[kept.files[0]]
-            return in_order(np.ascontiguousarray(rows).view(CMD_DTYPE).reshape(-1)), None
+            try:
+                with np.load(folder / name) as kept:
+                    rows = kept[key] if key in kept.files else kept[kept.files[0]]
+                return in_order(np.ascontiguousarray(rows).view(CMD_DTYPE).reshape(-1)), None
+            except (OSError, EOFError, ValueError, AttributeError, IndexError, KeyError, BadZipFile) as error:
+                raise InputError(f"{folder / name}: holds no commands that can be read ({error})") from None
     return np.zeros(0, CMD_DTYPE), None
 
 
 def open_run(folder: Path) -> Asked:
     """The run of a folder."""
-    file = folder / "result.json"
-    result: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    result = read_object(folder / "result.json")
     given = _words(str(result.get("reproduce", "")))
     kept = any((folder / name).exists() for name in ("commands.csv", "commands.npz"))
     if given is not None and not given.merge and kept:
@@ -236,6 +255,8 @@ def open_run(folder: Path) -> Asked:
         params = saved.states[-1][1].setup.params
         commands, lines = _commands_of(folder, params)
         return Asked(folder, params, commands, lines, Saved(saved))
+    if given is not None and given.merge:
+        raise InputError(f"{folder}: the run merged its requests (--merge), which the model alone cannot repeat")
     raise InputError(
         f"{folder}: what the channel knew is not known; ask runs of `hbm run` (without --merge) and `hbm sim`, "
         "or failed tests"
@@ -243,9 +264,7 @@ def open_run(folder: Path) -> Asked:
 
 
 def _saved(folder: Path) -> frozen.Frozen | None:
-    name = ""
-    if (folder / "failure.json").exists():
-        name = str(json.loads((folder / "failure.json").read_text()).get("test", ""))
+    name = str(read_object(folder / "failure.json").get("test", ""))
     files = sorted(folder.glob(f"model_{name or '*'}.pkl.gz"))
     return frozen.load(files[0]) if files else None
 

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import gzip
 import pickle
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from hbm_model.controller import Channel
 from hbm_model.errors import InputError
+
+# What pickle raises for damaged bytes, or for classes that have changed since.
+_DAMAGED: Final = (AttributeError, ImportError, IndexError, KeyError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ def load(path: Path) -> Frozen:
     try:
         with gzip.open(path, "rb") as file:
             found = pickle.load(file)
-    except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError) as error:
+    except (OSError, EOFError, zlib.error, pickle.UnpicklingError, *_DAMAGED) as error:
         raise InputError(f"{path}: not a saved model of this version ({error})") from error
     if not isinstance(found, Frozen):
         raise InputError(f"{path}: not a saved model")

@@ -4,13 +4,14 @@ interrupted leaves nothing behind.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from hbm_model.errors import InputError
 from hbm_model.home import BUILD, SOURCES
@@ -41,6 +42,19 @@ def name_part(text: str) -> str:
 def shown_path(path: Path) -> str:
     """A path as a user would type it."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON file of a run folder; empty where there is none."""
+    try:
+        found = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{shown_path(path)}: cannot be read ({error})") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{shown_path(path)}: expected a JSON object")
+    return found
 
 
 @contextmanager

@@ -6,7 +6,7 @@ written at the arrow. A command without an arrow was free to come before: it wai
 
 from __future__ import annotations
 
-import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ from hbm_model.asked import Asked, open_run
 from hbm_model.binding import Tight, tight_commands
 from hbm_model.commands import COLUMN_COMMANDS, PC_COMMANDS, Cmd, CmdArray, ck_text
 from hbm_model.errors import InputError
+from hbm_model.run_folder import read_object
 from hbm_model.why import Bank, bank_text, brief
 
 SPAN_CK: Final = 200
@@ -114,10 +115,14 @@ def _open_rows(commands: CmdArray, first: int, last: int) -> dict[Lane, tuple[tu
 def stretch_of(
     asked: Asked, first_ck: float, last_ck: float, bank: Bank | None = None, pc: int | None = None
 ) -> Stretch:
-    """The commands between two CK, of one bank or PC if asked."""
-    first, last = int(2 * first_ck), int(2 * last_ck)
-    if last <= first:
+    """The commands between two CK, of one bank or PC if asked; no more than SPAN_CK beyond the last command."""
+    if not (math.isfinite(first_ck) and first_ck < last_ck):
         raise InputError(f"--from {first_ck:g} --to {last_ck:g}: expected --from below --to")
+    end_ck = int(asked.commands["time"].max(initial=0)) / 2 + SPAN_CK
+    if first_ck > end_ck:
+        raise InputError(f"--from {first_ck:g}: the run's commands end at CK {end_ck - SPAN_CK:g}")
+    last_ck = min(last_ck, end_ck)
+    first, last = int(2 * first_ck), int(2 * last_ck)
     times = asked.commands["time"].astype(np.int64)
     begin, end = (int(np.searchsorted(times, at)) for at in (first, last))
     if end - begin > MOST:
@@ -289,8 +294,8 @@ def timeline_job(
     asked = open_run(folder)
     if not len(asked.commands):
         raise InputError(f"{folder}: holds no commands")
-    file = folder / "failure.json"
-    mark = json.loads(file.read_text()).get("ck") if file.exists() else None
+    mark = read_object(folder / "failure.json").get("ck")
+    mark = mark if isinstance(mark, int | float) else None
     if first is None:
         first = max(0.0, mark - SPAN_CK / 2) if mark is not None else int(asked.commands["time"][0]) / 2
     if last is None:
@@ -304,7 +309,10 @@ def timeline_job(
                          f"{ck_text(int(asked.commands['time'][-1]))}")  # fmt: skip
     if text:
         print_stretch(stretch)
-    title = f"{folder.name}: CK {first:g} to {last:g}"
-    path.write_text(svg_of(stretch, mark) if path.suffix == ".svg" else html_of(stretch, title, mark))
+    title = f"{folder.name}: CK {first:g} to {stretch.last / 2:g}"
+    try:
+        path.write_text(svg_of(stretch, mark) if path.suffix == ".svg" else html_of(stretch, title, mark))
+    except OSError as error:
+        raise InputError(f"--output {path}: cannot be written ({error.strerror})") from None
     print(f"picture: {path}")
     return 0

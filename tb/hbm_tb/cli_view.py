@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -46,17 +48,20 @@ def report_command(
 
 def waves_command(
     run: RunOption = "",
-    at: Annotated[float | None, typer.Option(help="CK to point at")] = None,
+    at: Annotated[float | None, typer.Option(help="CK to point at (default: the failure)")] = None,
     setup_only: Annotated[bool, typer.Option("--setup-only", help="write the viewer set-ups, open nothing")] = False,
 ) -> None:
     """Open the waves of a run in a viewer, with named groups of signals and command mnemonics."""
-    from hbm_tb.waves import open_viewer, write_setups
+    from hbm_tb.replay import marker_of
+    from hbm_tb.waves import open_viewer, setups_of, write_setups
 
+    if at is not None and not (math.isfinite(at) and at >= 0):
+        raise InputError(f"--at {at:g}: expected a CK, 0 or more")
     waves = run_folder(run, "waves.fst") / "waves.fst"
     if not waves.exists():
         raise InputError(f"{waves} does not exist; record it with WAVES=1")
-    if setup_only or at is not None:
-        for path in write_setups(waves, at):
+    if setup_only or at is not None or not all(path.exists() for path in setups_of(waves)):
+        for path in write_setups(waves, at if at is not None else marker_of(waves.parent)):
             print(path)
     if not setup_only:
         print(" ".join(open_viewer(waves)))
@@ -73,11 +78,16 @@ def replay_command(
     Exit 0: it failed in the same way. 1: it did not; it cannot be reproduced. 2: there is nothing to replay.
     """
     from hbm_tb import failure, replay
+    from hbm_tb.sim import SimError
     from hbm_tb.waves import can_show, open_viewer
 
     folder = run_folder(run, "")
     found = failure.read_failure(folder)
-    made = replay.replay(folder, before=before, after=after)
+    try:
+        made = replay.replay(folder, before=before, after=after)
+    except SimError as error:
+        print(f"hbm: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
     for line in [*(failure.describe(found) if found is not None else []), made.note, *made.lines(folder)]:
         print(line)
     if made.waves and view and can_show():

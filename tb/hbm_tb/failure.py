@@ -70,9 +70,11 @@ def read_failure(folder: Path, name: str = FILE) -> Failure | None:
     try:
         given = json.loads((folder / name).read_text())
         known = {each.name for each in fields(Failure)}
-        return Failure(**{key: value for key, value in given.items() if key in known})
+        found = Failure(**{key: value for key, value in given.items() if key in known})
     except (OSError, ValueError, TypeError, AttributeError):
         return None
+    numbers = (found.ck, found.cycle, found.seen_cycle, found.difference_ck)
+    return found if all(each is None or isinstance(each, int | float) for each in numbers) else None
 
 
 # ---------------------------------------------------------------- words

@@ -10,6 +10,7 @@ way is told: the run cannot be reproduced.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -23,6 +24,7 @@ from typing import Any, Final
 
 from hbm_model.command_line import typed
 from hbm_model.errors import InputError
+from hbm_model.run_folder import read_object
 
 from hbm_tb import failure, sim
 from hbm_tb.failure import Failure, read_failure
@@ -37,6 +39,8 @@ FOLDER: Final = "replay"
 WAVES: Final = "waves.fst"
 # What a run leaves for others, and a replay must not touch.
 _NOT_AGAIN: Final = ("HBM_RUN_RECORD", "HBM_COVERAGE_DIR")
+
+NEEDED: Final = ("build", "module", "filter", "seed", "env", "plusargs", "timeout", "wall_s")  # of sim.AGAIN
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,12 @@ def command_of(folder: Path) -> str:
     return typed(f"hbm replay {shown(folder)}")
 
 
+def marker_of(folder: Path) -> float | None:
+    """CK at which the set-ups of a folder point: that of its replay, else of its failure."""
+    made, found = read_replay(folder), read_failure(folder)
+    return made.ck if made is not None else found.ck if found is not None else None
+
+
 def why_of(folder: Path, found: Failure) -> str:
     """The command that asks the exact model what waited for what at the failure."""
     place = f" --at {found.ck:g}" if found.ck is not None else ""
@@ -97,18 +107,20 @@ def read_replay(folder: Path) -> Replay | None:
 
 
 def _again(folder: Path) -> dict[str, Any]:
-    try:
-        given: dict[str, Any] = json.loads((folder / sim.AGAIN).read_text())
-    except FileNotFoundError:
-        raise InputError(f"{shown(folder)}: holds no {sim.AGAIN}; only runs of a simulation can be replayed") from None
-    except ValueError as error:
-        raise InputError(f"{shown(folder / sim.AGAIN)}: cannot be read ({error})") from None
+    given = read_object(folder / sim.AGAIN)
+    if not given:
+        raise InputError(f"{shown(folder)}: holds no {sim.AGAIN}; only runs of a simulation can be replayed")
+    if missing := [key for key in NEEDED if key not in given]:
+        raise InputError(f"{shown(folder / sim.AGAIN)}: has no {missing[0]}; run it again")
     return given
 
 
 def _build_of(given: dict[str, Any]) -> sim.Build:
-    about = dict(given["build"])
-    build = sim.Build(**{**about, "folder": Path(about["folder"]), "fresh": False})
+    try:
+        about = dict(given["build"])
+        build = sim.Build(**{**about, "folder": Path(about["folder"]), "fresh": False})
+    except (TypeError, ValueError, KeyError):
+        raise InputError(f"{sim.AGAIN}: names no build; run it again") from None
     if not build.sim.exists():
         raise InputError(
             f"{build.folder.name}: the build of this run is gone, the sources have changed since; run it again"
@@ -151,6 +163,7 @@ def replay(
     given = _again(folder)
     found = read_failure(folder)
     if found is None:
+        read_object(folder / failure.FILE)  # tells of a file that is damaged
         raise InputError(f"{shown(folder)}: this run did not fail, there is nothing to replay")
     if found.ck is None and not found.seen_cycle:
         return Replay(False, f"no replay: {found.headline} has no place in time")
@@ -249,7 +262,7 @@ def choose(folders: Sequence[Path], most: int) -> list[Path]:
         found = read_failure(folder)
         if found is None or not (folder / sim.AGAIN).exists():
             continue
-        wall_s = float(_again(folder)["wall_s"])
+        wall_s = float(read_object(folder / sim.AGAIN).get("wall_s", math.inf))
         if found.signature not in best or wall_s < best[found.signature][0]:
             best[found.signature] = (wall_s, folder)
     return [folder for _, folder in best.values()][:most]

@@ -206,7 +206,7 @@ def open_file(path: str | Path) -> Any:
     try:
         return pywellen.Waveform(str(path))
     except Exception as error:  # the library raises no type of its own
-        raise InputError(f"{path}: not a readable wave file ({error})") from error
+        raise InputError(f"{path}: not a readable wave file ({' '.join(str(error).split())})") from error
 
 
 def bench_of(names: Iterable[str]) -> str:
@@ -337,12 +337,17 @@ def write_surfer(path: str | Path, waves: str | Path, signals: Sequence[Signal],
     Path(path).write_text("\n".join(lines) + "\n")
 
 
+def setups_of(waves: str | Path) -> tuple[Path, Path]:
+    """The set-ups of GTKWave and Surfer beside a wave file."""
+    return Path(waves).with_suffix(".gtkw"), Path(waves).with_suffix(".surfer.sucl")
+
+
 def write_setups(waves: str | Path, marker_ck: float | None = None) -> tuple[Path, Path]:
     """Write both set-ups beside a wave file; marker_ck: a CK to point at (of the first failure, say)."""
     file = Path(waves)
     signals = signals_of(file)
     marker = None if marker_ck is None else origin_of(file) + round(marker_ck * PS_PER_CK)
-    gtkw, surfer = file.with_suffix(".gtkw"), file.with_suffix(".surfer.sucl")
+    gtkw, surfer = setups_of(file)
     write_gtkwave(gtkw, file, signals, marker)
     write_surfer(surfer, file, signals, marker)
     return gtkw, surfer
@@ -364,7 +369,7 @@ def open_viewer(waves: str | Path) -> list[str]:
     file = Path(waves)
     if not file.exists():
         raise InputError(f"{file} does not exist; record waves with WAVES=1")
-    gtkw, surfer = file.with_suffix(".gtkw"), file.with_suffix(".surfer.sucl")
+    gtkw, surfer = setups_of(file)
     if not (gtkw.exists() and surfer.exists()):
         write_setups(file)
     if shutil.which("surfer"):

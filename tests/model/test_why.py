@@ -7,6 +7,7 @@ bits, PC, group 2 bits, column 5, bank 2, row: address = row << 15 | bank << 13 
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from hbm_model.asked import Asked, _words, first_difference, open_run
 from hbm_model.binding import Binding, command_at, tight_commands
 from hbm_model.cli import app
 from hbm_model.commands import CMD_DTYPE, Cmd
+from hbm_model.errors import InputError
 from hbm_model.legality import LegalityChecker, rule_of
 from hbm_model.presets import preset
 from hbm_model.timeline import html_of, lane_letters, stretch_of, svg_of
@@ -221,3 +223,47 @@ def test_the_picture_has_lanes_arrows_and_rules(asked: Asked, tmp_path: Path) ->
     assert len(only_one.items) == 2 and len(only_one.lanes) == 1
     wrong = CliRunner().invoke(app, ["timeline", str(asked.folder), "--from", "90", "--to", "80"])
     assert "expected --from below --to" in str(wrong.exception)
+
+
+def test_a_ck_outside_the_run_is_told(asked: Asked, tmp_path: Path) -> None:
+    """The range in one line, at once; a picture that cannot be written, and one that would not end."""
+    for words, wanted in (
+        (("why", "--at", "inf"), "--at inf: expected a CK of the run"),
+        (("why", "--at", "1e12"), "this run went from CK 6 to "),
+        (("timeline", "--from", "inf"), "expected --from below --to"),
+        (("timeline", "--from", "1e12"), "--from 1e+12: the run's commands end at CK 78"),
+        (("timeline", "-o", str(tmp_path / "none" / "x.svg")), "x.svg: cannot be written (No such file or directory)"),
+    ):
+        done = CliRunner().invoke(app, [words[0], str(asked.folder), *words[1:]])
+        assert isinstance(done.exception, InputError) and wanted in str(done.exception), (words, done.exception)
+    drawn = stretch_of(asked, 14, 1e12)
+    assert drawn.last == 2 * (78 + 200) and len(drawn.items) == 12
+
+
+@pytest.mark.parametrize("file", ["result.json", "commands.csv", "failure.json"])
+@pytest.mark.parametrize("text", ["", "{", "[]"])
+def test_a_damaged_run_folder_is_told(asked: Asked, file: str, text: str) -> None:
+    """The file by name, and never a traceback."""
+    (asked.folder / file).write_text(text)
+    for words in (("why", "--at", "30"), ("timeline",)):
+        done = CliRunner().invoke(app, [words[0], str(asked.folder), *words[1:]])
+        if words[0] == "why" and file == "failure.json":
+            assert done.exit_code == 0  # what is asked again needs no failure
+        else:
+            assert isinstance(done.exception, InputError) and file in str(done.exception), (words, done.exception)
+
+
+def test_a_damaged_model_or_record_of_a_failed_run_is_told(tmp_path: Path) -> None:
+    """What a failed test left, cut in the middle."""
+    (tmp_path / "failure.json").write_text('{"test": "T"}')
+    (tmp_path / "model_T.pkl.gz").write_bytes(gzip.compress(b"\x80\x05nonsense"))
+    with pytest.raises(InputError, match=r"model_T\.pkl\.gz: not a saved model"):
+        open_run(tmp_path)
+    (tmp_path / "commands.npz").write_bytes(b"PK\x03\x04")
+    (tmp_path / "result.json").write_text('{"reproduce": "hbm run --count 5"}')
+    with pytest.raises(InputError, match=r"commands\.npz: holds no commands"):
+        open_run(tmp_path)
+    (tmp_path / "result.json").write_text('{"reproduce": "hbm run --merge --count 5"}')
+    (tmp_path / "model_T.pkl.gz").unlink()
+    with pytest.raises(InputError, match="merged its requests"):
+        open_run(tmp_path)

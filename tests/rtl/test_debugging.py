@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 import system_runs
 from hbm_model.asked import first_difference, open_run
+from hbm_model.cli import app
 from hbm_model.errors import InputError
 from hbm_model.why import answer
 from hbm_tb import fault_replays, faults, replay, run_job, sim
 from hbm_tb.failure import Failure, read_failure
 from hbm_tb.records import Fault
 from system_runs import Case, SystemRuns
+from typer.testing import CliRunner
 
 pytestmark = pytest.mark.sim
 BUILD = fault_replays.QUICK_BUILD
@@ -85,6 +87,11 @@ def test_a_failed_run_is_replayed_and_keeps_its_verdict(failed: Path, capsys: py
     assert again is not None and again.reproduced
     assert again.first_ck == max(0, int(found.ck or 0) - 2000)
     assert found.signature == "data:R channel:wrong read data" and not fault_replays.examine(failed, found)
+    # The set-ups written again keep the marker; another CK is told where it is none.
+    assert CliRunner().invoke(app, ["waves", "--run", str(failed), "--setup-only"]).exit_code == 0
+    assert not fault_replays.examine(failed, found)
+    done = CliRunner().invoke(app, ["waves", "--run", str(failed), "--setup-only", "--at", "inf"])
+    assert isinstance(done.exception, InputError) and "--at inf: expected a CK" in str(done.exception)
     wider = replay.replay(failed, before=100, after=50)
     assert wider.reproduced and wider.first_ck > again.first_ck
     # The model, asked again, did what the channel did up to there.
@@ -109,13 +116,13 @@ def test_a_replay_that_passes_says_so_loudly(failed: Path) -> None:
 
 def test_one_run_of_a_bucket_is_replayed(tmp_path: Path) -> None:
     """The shortest run of each signature, at most so many; runs without a failure never."""
-    folders = []
+    folders: list[Path] = []
     for name, signature, wall_s in (("a", "x", 9), ("b", "x", 2), ("c", "y", 5), ("d", "z", 1), ("e", "", 1)):
         folder = tmp_path / name
         folder.mkdir()
-        (folder / sim.AGAIN).write_text(json.dumps({"wall_s": wall_s}))
+        (folder / sim.AGAIN).write_text(json.dumps({**dict.fromkeys(replay.NEEDED), "wall_s": wall_s}))
         if signature:
-            Failure("error", signature, name).write(folder / "failure.json")
+            Failure("error", signature, name, ck=5.0).write(folder / "failure.json")
         folders.append(folder)
     assert [folder.name for folder in replay.choose(folders, 2)] == ["b", "c"]
     assert replay.choose(folders, 0) == []
@@ -124,6 +131,17 @@ def test_one_run_of_a_bucket_is_replayed(tmp_path: Path) -> None:
         replay.replay(folders[0])
     with pytest.raises(InputError, match="did not fail"):
         replay.replay(folders[4])
+    with pytest.raises(InputError, match="names no build"):
+        replay.replay(folders[1])
+    (folders[2] / sim.AGAIN).write_text('{"wall_s": 1}')
+    with pytest.raises(InputError, match="has no build; run it again"):
+        replay.replay(folders[2])
+    (folders[4] / "failure.json").write_text("{")
+    with pytest.raises(InputError, match=r"failure\.json: cannot be read"):
+        replay.replay(folders[4])
+    Failure("error", "x", "y", ck="z").write(folders[4] / "failure.json")  # type: ignore[arg-type]
+    assert read_failure(folders[4]) is None
+    assert [folder.name for folder in replay.choose(folders, 5)] == ["b", "c", "d"]
 
 
 def test_a_failing_test_of_make_test_leaves_its_waves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
