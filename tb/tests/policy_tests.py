@@ -10,6 +10,7 @@ import numpy as np
 import pyuvm
 from dram_tests import DramTest
 from hbm_model.commands import Cmd
+from hbm_model.csr import ap_min_ras
 from hbm_tb import records, traffic
 from hbm_tb.agents import PortBatch
 from hbm_tb.command_log import READS
@@ -282,6 +283,9 @@ class AdaptivePages(PolicyTest):
     async def body(self) -> None:
         share = {}
         rng = self.config.rng("pages")
+        params = self.config.params
+        # Where the device does not know RAS, a first read is too early for an RDA (M1.5): writes show the policy.
+        by_writes = ap_min_ras(params) > params.count("RCDRD") + params.count("RTP")
         amap = self.config.address_map
         for number, page in enumerate((4, 5, 6, 7)):
             await self.policy(page_page=page)
@@ -293,7 +297,11 @@ class AdaptivePages(PolicyTest):
                     # One at a time: the row is alone in the queues when its column is picked.
                     bank = rng.integers(0, amap.banks, count)
                     where = self.address(rng.integers(0, rows, count) + 7 * number, bank, bank % amap.bgs)
-                    chunks[port] = traffic.read(where, axi_id=np.arange(count) % 16, flags=records.FLAG_AFTER_R)
+                    ids = np.arange(count) % 16
+                    if by_writes:
+                        chunks[port] = traffic.write(rng, where, axi_id=ids, flags=records.FLAG_AFTER_B, gap=60)
+                    else:
+                        chunks[port] = traffic.read(where, axi_id=ids, flags=records.FLAG_AFTER_R)
                 await self.play(chunks)
                 share[phase] = self.log.after((start + self.now_ck()) / 2).share_of_auto()
             assert share["same"] < 0.3 < 0.7 < share["other"], f"page {page}: share of auto-precharge {share}"
