@@ -92,7 +92,7 @@
   function draw(place) {
     const chart = JSON.parse(place.dataset.chart);
     const traces = chart.series.map((s, i) => ({
-      name: s.name, x: s.x, y: s.y, type: chart.kind === "bar" ? "bar" : "scatter", mode: "lines+markers",
+      name: s.name, x: s.x, y: s.y, type: "scatter", mode: "lines+markers",
       line: { color: css("s" + i % 8), width: 1.8 }, marker: { color: css("s" + i % 8), size: 6 },
       hovertemplate: `%{x}<br>${s.name}: %{y:,.5~g}${chart.unit ? " " + chart.unit : ""}<extra></extra>`,
     }));
