@@ -20,6 +20,7 @@ from hbm_model.home import BUILD
 from hbm_tb import coverage_files, coverage_rtl, sim, tight
 from hbm_tb.coverage_plan import COMPLETE, FAILED, PLAN, Evidence, Feature, read_plan, status_of, wanted
 from hbm_tb.job_list import ListOptions, run_list, shown
+from hbm_tb.job_view import print_line
 from hbm_tb.jobs import Job
 from hbm_tb.results import FOLDER as REGRESS
 
@@ -329,11 +330,11 @@ def print_report(report: Report, folder: Path, holes: str = "") -> None:
                 continue
             console.print(f"[bold]{module.file}[/bold]")
             for line, text, source in lines[:most]:
-                console.print(f"  {line:>5}  {text:<56} {source[:70]}", highlight=False, markup=False, soft_wrap=True)
+                print_line(console, f"  {line:>5}  {text:<56} {source[:70]}")
             if len(lines) > most:
                 console.print(f"         ... and {len(lines) - most} more: --holes {module.name}", markup=False)
     for one in report.wrong:
-        console.print(one, style="red", markup=False, soft_wrap=True)
+        print_line(console, one, "red")
     if report.stale:
         console.print("some of the data is older than the RTL: lines may not fit; run it again", style="yellow")
     print_plan(status_of(report.features, report.evidence), console, brief=True)
@@ -343,7 +344,7 @@ def print_report(report: Report, folder: Path, holes: str = "") -> None:
     else:
         console.print("tightness: not measured; `make tight` does")
     for name in (COVERAGE, PLAN_STATUS, UCIS, LCOV):
-        console.print(shown(folder / name), highlight=False, soft_wrap=True)
+        print_line(console, shown(folder / name))
 
 
 def print_plan(status: Mapping[str, Any], console: Any = None, *, brief: bool = False) -> None:
@@ -380,12 +381,7 @@ def print_plan(status: Mapping[str, Any], console: Any = None, *, brief: bool = 
         for point in feature["points"]:
             if point["holes"]:
                 some = ", ".join(point["holes"][:6]) + (" ..." if len(point["holes"]) > 6 else "")
-                console.print(
-                    f"  {feature['name']}: {point['name']} {point['hit']}/{point['bins']}: {some}",
-                    highlight=False,
-                    markup=False,
-                    soft_wrap=True,
-                )
+                print_line(console, f"  {feature['name']}: {point['name']} {point['hit']}/{point['bins']}: {some}")
     hit, total = totals["points"]["hit"], totals["points"]["total"]
     console.print(f"functional coverage of the plan: {hit} of {total} bins", highlight=False)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from hbm_tb import faults, faults_job, replay
 from hbm_tb.failure import Failure, read_failure
 from hbm_tb.faults_cmd import FOLDER, QUICK_BUILD, defect_items
+from hbm_tb.job_view import print_line
 from hbm_tb.replay import WAVES
 from hbm_tb.waves import PS_PER_CK, TOP, open_file, origin_of
 
@@ -134,7 +135,7 @@ def replay_command(names: Sequence[str], seed: int) -> int:
     console.print(table)
     late = [row for row in rows if row.replay_s > LIMIT_S]
     for row in rows:
-        console.print(f"{row.id}: {row.headline}\n  {row.command}", markup=False, highlight=False, soft_wrap=True)
+        print_line(console, f"{row.id}: {row.headline}\n  {row.command}")
     for row in late:
         console.print(f"{row.id}: {row.replay_s:.0f} s, more than {LIMIT_S:.0f}", highlight=False)
     return int(any(row.problem for row in rows) or bool(late))

@@ -22,7 +22,7 @@ from hbm_tb import sim
 from hbm_tb.engines import engine_named
 from hbm_tb.job_buckets import Bucket, buckets_of
 from hbm_tb.job_store import DATABASE, About, JobStore
-from hbm_tb.job_view import LiveView, note, print_buckets, print_summary, write_junit
+from hbm_tb.job_view import LiveView, note, print_buckets, print_line, print_summary, write_junit
 from hbm_tb.jobs import STOPPED, Engine, EngineError, Job, Outcome, run_jobs, select
 
 JUNIT = "results.xml"
@@ -122,14 +122,11 @@ def run_list(
     print_buckets(console, buckets, {job.name: job.reproduce for job in chosen}, folder)
     write_junit(folder / JUNIT, title, chosen, results)
     bad = [outcome for outcome in results.values() if not outcome.passed]
-    console.print(
-        f"{len(results) - len(bad)} of {len(results)} passed; {shown(folder / JUNIT)}, {shown(folder / DATABASE)}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    passed = len(results) - len(bad)
+    print_line(console, f"{passed} of {len(results)} passed; {shown(folder / JUNIT)}, {shown(folder / DATABASE)}")
     if options.window is not None:
         for job in chosen:
-            console.print(f"waves: {shown(folder / job.name / 'waves.fst')}", highlight=False, soft_wrap=True)
+            print_line(console, f"waves: {shown(folder / job.name / 'waves.fst')}")
     # Only a wave window that the user asked for stops a run: no pass, and no failure either.
     return ListResult(int(any(outcome.status != STOPPED for outcome in bad)), results, buckets)
 

@@ -35,6 +35,11 @@ def first_line(text: str, most: int = 200) -> str:
     return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
+def print_line(console: Console, text: str, style: str | None = None) -> None:
+    """A line as it is: no word of it means markup, and it may be longer than the terminal is wide."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True, style=style)
+
+
 class Estimate:
     """Time left, from the cost of what was finished and what it took, in slot-seconds."""
 
@@ -100,14 +105,14 @@ class LiveView(Watcher):
         if not outcome.passed:
             self.failed.append((job, outcome))
             text = f"{outcome.status.upper()} {job.name}: {first_line(outcome.reason)}"
-            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            print_line(self.console, text)
             if job.reproduce:
-                self.console.print(f"  again: {typed(job.reproduce)}", markup=False, highlight=False, soft_wrap=True)
+                print_line(self.console, f"  again: {typed(job.reproduce)}")
         self.said = min(self.said, time.monotonic() - PLAIN_S / 2)
 
     def retry(self, job: Job, reason: str) -> None:
         """A lost worker is worth a line."""
-        self.console.print(f"lost {job.name}: {first_line(reason)}; it is repeated", markup=False, soft_wrap=True)
+        print_line(self.console, f"lost {job.name}: {first_line(reason)}; it is repeated")
 
     def tick(self, running: Mapping[str, float]) -> None:
         """Draw twice a second on a terminal; elsewhere say a line now and then."""
@@ -118,7 +123,7 @@ class LiveView(Watcher):
             self.live.update(self._picture(), refresh=True)  # type: ignore[attr-defined]
         elif self.live is None and now - self.said > PLAIN_S:
             if self.said or now - self.start > PLAIN_S:
-                self.console.print(self._status(), markup=False, highlight=False, soft_wrap=True)
+                print_line(self.console, self._status())
             self.said = now
 
     def waits(self, text: str) -> None:
@@ -127,13 +132,13 @@ class LiveView(Watcher):
             self.waiting = text
             if text and self.live is None and time.monotonic() - self.waits_said > PLAIN_S / 2:
                 self.waits_said = time.monotonic()
-                self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+                print_line(self.console, text)
 
     def changed(self, names: Sequence[str]) -> None:
         """A table over two states of the sources must not be taken for one of either."""
         some = ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
         text = f"sources were changed while the list ran: {len(names)} runs saw others than the first ones ({some}); "
-        self.console.print(text + "the same command repeats what is needed", markup=False, soft_wrap=True)
+        print_line(self.console, text + "the same command repeats what is needed")
 
     def end(self) -> None:
         """Leave the display."""
@@ -224,11 +229,11 @@ def print_summary(
         shown = outcome.reason.strip().splitlines()[:40] if signature not in told else [headline_of(outcome)]
         told.add(signature)
         for line in shown:
-            console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+            print_line(console, f"  {line}")
         if outcome.log:
-            console.print(f"  log: {outcome.log}", markup=False, highlight=False, soft_wrap=True)
+            print_line(console, f"  log: {outcome.log}")
         if job.reproduce:
-            console.print(f"  again: {typed(job.reproduce)}", markup=False, highlight=False, soft_wrap=True)
+            print_line(console, f"  again: {typed(job.reproduce)}")
 
 
 def print_buckets(console: Console, buckets: Sequence[Bucket], reproduce: Mapping[str, str], folder: Path) -> None:
@@ -242,16 +247,14 @@ def print_buckets(console: Console, buckets: Sequence[Bucket], reproduce: Mappin
     console.print(f"{runs} failures in {len(buckets)} buckets", style="bold", highlight=False)
     for bucket in buckets:
         new = "  NEW" if bucket.new else ""
-        console.print(f"{bucket.count:5}  {bucket.signature}{new}", markup=False, highlight=False, soft_wrap=True)
-        console.print(
-            f"       {bucket.names[0]}: {bucket.headline}", markup=False, highlight=False, soft_wrap=True, style="dim"
-        )
+        print_line(console, f"{bucket.count:5}  {bucket.signature}{new}")
+        print_line(console, f"       {bucket.names[0]}: {bucket.headline}", "dim")
         again = reproduce.get(bucket.names[0], "")
         if again:
-            console.print(f"       again: {typed(again)}", markup=False, highlight=False, soft_wrap=True)
+            print_line(console, f"       again: {typed(again)}")
         waves = waves_line([folder / name for name in bucket.names])
         if waves:
-            console.print(f"       {waves}", markup=False, highlight=False, soft_wrap=True)
+            print_line(console, f"       {waves}")
 
 
 def waves_line(folders: Sequence[Path]) -> str:

@@ -11,7 +11,7 @@ from hbm_model.errors import InputError
 from rich.console import Console
 from rich.table import Table
 
-from hbm_tb.job_view import duration, first_line, waves_line
+from hbm_tb.job_view import duration, first_line, print_line, waves_line
 from hbm_tb.jobs import matches
 from hbm_tb.results import Bucket, Regression, Results, RunResult, folder_named, result_folders
 
@@ -34,10 +34,6 @@ def _when(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
-def _line(console: Console, text: str, style: str | None = None) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True, style=style)
-
-
 def results_command(view: View) -> int:
     """Print; 0 unless the regression that was asked for failed."""
     console = Console(width=max(128, Console().width))
@@ -53,7 +49,7 @@ def results_command(view: View) -> int:
             else:
                 _trend(console, view.name, found)
                 for name in results.unsteady():
-                    _line(console, f"unsteady: {name} passed and failed on the same build and sources", "red")
+                    print_line(console, f"unsteady: {name} passed and failed on the same build and sources", "red")
             return 0
         chosen = _regression(results, found, view)
         runs = results.runs(chosen.id)
@@ -100,7 +96,7 @@ def _all_lists(console: Console) -> int:
                 )  # fmt: skip
                 bad = bad or one.failed > 0
         except InputError as error:
-            _line(console, f"{folder.name}: {error}")
+            print_line(console, f"{folder.name}: {error}")
     if not table.row_count:
         raise InputError("no list was run yet: `hbm regress` runs one")
     console.print(table)
@@ -128,17 +124,17 @@ def _history_of_runs(console: Console, results: Results, view: View) -> None:
     if not chosen:
         raise InputError(f"{' '.join(view.runs)}: matches none of the {len(names)} runs of {view.name}")
     for name in chosen[:MOST_RUNS]:
-        _line(console, name, "bold")
+        print_line(console, name, "bold")
         for run in results.history(name):
             text = f"  {_when(run.finished)}  {run.status:7}  {run.wall_s:7.1f} s  {run.content}"
-            _line(console, text + (f"  {first_line(run.headline, 100)}" if not run.passed else ""))
+            print_line(console, text + (f"  {first_line(run.headline, 100)}" if not run.passed else ""))
 
 
 def _summary(console: Console, one: Regression, runs: Sequence[RunResult]) -> None:
     took = f"{duration(one.wall_s)}, {duration(one.cpu_s)} of processors"
     part = "" if one.complete else ", a part of the list"
     reused = f", {one.reused} taken over" if one.reused else ""
-    _line(
+    print_line(
         console,
         f"{one.title} no {one.id}, {_when(one.start)}, {one.revision or 'no revision'}: {one.verdict}{part}; "
         f"{one.passed} of {one.total} passed{reused}; {took}",
@@ -164,12 +160,12 @@ def _summary(console: Console, one: Regression, runs: Sequence[RunResult]) -> No
 def _buckets(console: Console, results: Results, buckets: Sequence[Bucket]) -> None:
     for bucket in buckets:
         new = "  NEW" if bucket.new else f"  since no {bucket.since}"
-        _line(console, f"{bucket.count:5}  {bucket.signature}{new}", "red")
-        _line(console, f"       {bucket.first.name}: {bucket.headline}")
-        _line(console, f"       again: {typed(bucket.first.reproduce)}")
+        print_line(console, f"{bucket.count:5}  {bucket.signature}{new}", "red")
+        print_line(console, f"       {bucket.first.name}: {bucket.headline}")
+        print_line(console, f"       again: {typed(bucket.first.reproduce)}")
         waves = waves_line([run.folder for run in bucket.runs if results.current(run)] or [bucket.first.folder])
         if waves:
-            _line(console, f"       {waves}")
+            print_line(console, f"       {waves}")
 
 
 def _one_bucket(console: Console, view: View, buckets: Sequence[Bucket]) -> None:
@@ -179,21 +175,21 @@ def _one_bucket(console: Console, view: View, buckets: Sequence[Bucket]) -> None
         known = "; ".join(bucket.signature for bucket in buckets[:5]) or "there are none"
         raise InputError(f"--bucket {view.bucket}: no such bucket: {known}")
     for bucket in chosen:
-        _line(console, f"{bucket.signature}: {bucket.count} runs, since no {bucket.since}", "bold red")
+        print_line(console, f"{bucket.signature}: {bucket.count} runs, since no {bucket.since}", "bold red")
         for line in bucket.first.reason.strip().splitlines()[:40]:
-            _line(console, f"  {line}")
+            print_line(console, f"  {line}")
         _runs(console, bucket.runs)
 
 
 def _runs(console: Console, runs: Sequence[RunResult]) -> None:
     for run in runs[:MOST_RUNS]:
         if run.passed:
-            _line(console, f"pass  {run.name}  {run.wall_s:.1f} s  {run.counts.get('cycles', 0):,} cycles")
+            print_line(console, f"pass  {run.name}  {run.wall_s:.1f} s  {run.counts.get('cycles', 0):,} cycles")
             continue
-        _line(console, f"{run.status.upper()}  {run.name}: {first_line(run.headline)}", "red")
-        _line(console, f"  log: {run.log}" if run.log else f"  folder: {run.folder}")
-        _line(console, f"  again: {typed(run.reproduce)}")
+        print_line(console, f"{run.status.upper()}  {run.name}: {first_line(run.headline)}", "red")
+        print_line(console, f"  log: {run.log}" if run.log else f"  folder: {run.folder}")
+        print_line(console, f"  again: {typed(run.reproduce)}")
     if len(runs) > MOST_RUNS:
-        _line(console, f"... and {len(runs) - MOST_RUNS} more; --run PATTERN chooses")
+        print_line(console, f"... and {len(runs) - MOST_RUNS} more; --run PATTERN chooses")
     if not runs:
-        _line(console, "none")
+        print_line(console, "none")

@@ -334,7 +334,8 @@ def test_the_command_line_reads_it_all(
     assert "CK 12: wrong" in one and "FAIL  g/b" in one and "h/c" not in one
     failed = told(View("list", failed=True))
     assert "g/b" in failed and f"{DIED.upper()}  h/c" in failed and "g/a" not in failed
-    assert "build 1" in told(View("list", history=True, runs=("g/*",)))
+    for runs in (("g/*",), ("g",)):  # a pattern, a group
+        assert "build 1" in told(View("list", history=True, runs=runs))
     for view, problem in (
         (View("nothing"), "--list nothing: no results in .*; lists with results: list"),
         (View("list", bucket="tFAW"), "no such bucket: "),
