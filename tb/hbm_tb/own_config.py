@@ -26,7 +26,7 @@ class OwnConfig:
     ck_ns: float = 1.0  # of the simulation: CkNs of the bench, or half the period of its clock
     batch: int = 512  # CK between two wake-ups of Python
     timing: dict[str, float] = field(default_factory=dict)  # parameter key (RP, RCDRD ...) -> CK
-    watchdog: int = 50_000  # CK without any request, answer or column command that end the test while a read is open
+    watchdog: int = 50_000  # CK without request, answer or column command that end a test; 0: never
     check_legality: bool = True
     check_latencies: bool = True  # RL and WL in the mode registers are those of the preset
     one_column_each: bool = True  # each request has exactly one RD or WR

@@ -95,6 +95,7 @@ class OwnChecks(uvm_scoreboard):  # type: ignore[misc]
         self.legality = Legality(config.params) if config.check_legality else None
         self.board = AccessBoard(config.params, config.memory_seed, config.one_column_each)
         self.kept: list[CmdArray] = []
+        self.columns = 0  # RD and WR that the recorder saw
 
     def build_phase(self) -> None:
         self.pins_export = _Export("pins", self, self.take_pins)
@@ -124,6 +125,7 @@ class OwnChecks(uvm_scoreboard):  # type: ignore[misc]
         """Commands and errors of a batch: rules first, since they say more than the device."""
         commands, errors = batch
         self.kept.append(commands)
+        self.columns += int(np.count_nonzero(np.isin(commands["cmd"], COLUMN_COMMANDS)))
         broken = self.legality.check(commands) if self.legality is not None else []
         self.violations += map(str, broken)
         said = [records.describe_error(row) for row in errors[:20]]
@@ -136,6 +138,26 @@ class OwnChecks(uvm_scoreboard):  # type: ignore[misc]
     def commands(self) -> CmdArray:
         """All commands so far."""
         return np.concatenate(self.kept) if self.kept else np.zeros(0, records.CMD)
+
+    def progress(self) -> tuple[int, int, int]:
+        """What changes while something moves. Commands other than RD and WR (refresh, say) count only where no monitor
+        tells of requests: a controller that only refreshes hangs if it was asked for something.
+        """
+        board = self.board
+        return len(board.log), board.checked, self.columns if board.log else sum(map(len, self.kept))
+
+    def silence(self, listening: bool, traffic_required: bool, commands_required: bool) -> str:
+        """What a pass lacks where nothing happened; empty: nothing.
+
+        `listening`: the bench has no device (Device = 0), and requests need not be told.
+        """
+        if commands_required and not sum(map(len, self.kept)):
+            return "the recorder saw no command at all"
+        if not traffic_required or self.board.log:
+            return ""
+        if not self.columns:
+            return "nothing was checked: no request was told, and the recorder saw no RD or WR"
+        return "" if listening else "nothing was checked: no monitor told of a request"
 
 
 class OwnEnv(uvm_env):  # type: ignore[misc]
@@ -200,18 +222,15 @@ class OwnEnv(uvm_env):  # type: ignore[misc]
             hook()
 
     def _watch(self) -> None:
-        """Something must move while the test runs: a request, an answer, or a column command."""
-        board = self.checks.board
-        now, state = (
-            self.ck(),
-            (len(board.log), board.checked, int(self.rings.ctl["dev_reads"] + self.rings.ctl["dev_writes"])),
-        )
+        """Something must move while the test runs."""
+        board, now, state = self.checks.board, self.ck(), self.checks.progress()
         if state != self._moved[1]:
             self._moved = (now, state)
         elif self.config.watchdog and now - self._moved[0] > self.config.watchdog:
             left = board.reads - board.checked
             still = now - self._moved[0]
-            text = f"CK {now:g}: no request, answer or column command for {still:g} CK; {left} reads are open"
+            what = "request, answer or column command" if board.log else "request and no command"
+            text = f"CK {now:g}: no {what} for {still:g} CK; {left} reads are open"
             self.checks.fail(text, Failure("hang", "hang:nothing moves", text, ck=now, cycle=int(now) // 2))
 
     async def start(self) -> None:
@@ -231,16 +250,20 @@ class OwnEnv(uvm_env):  # type: ignore[misc]
         self._moved = (0.0, (0, 0, 0))
         self.running = True
 
-    async def finish(self, traffic_required: bool = True) -> None:
+    async def finish(self, traffic_required: bool = True, commands_required: bool = True) -> None:
         """The checks of the end: everything collected, answered, matched, and something compared at all."""
         params = self.config.params
         await self.wait(params.count("WL") + params.count("RL") + 16)  # the last data are on their way
         self.collect()
         self.running = False
         checks, commands = self.checks, self.checks.commands
-        checks.guarded(lambda log: checks.board.finish(log, traffic_required), commands if len(commands) else None)
-        if traffic_required and not len(commands):
-            checks.fail("the recorder saw no command at all")
+        # No device took the column commands: the bench is one that only listens (Device = 0).
+        listening = checks.columns > 0 and not self.rings.ctl["dev_reads"] + self.rings.ctl["dev_writes"]
+        missing = checks.silence(listening, traffic_required, commands_required)
+        if missing:
+            checks.fail(missing)
+        told = bool(checks.board.log) or not listening
+        checks.guarded(checks.board.finish, commands if told else None)
         if checks.legality is not None and checks.legality.commands != len(commands):
             checks.fail(f"{checks.legality.commands} of {len(commands)} commands went through the legality checker")
         if self.rings.errors():
@@ -254,10 +277,13 @@ class OwnTest(uvm_test):  # type: ignore[misc]
     """A test of a controller that is not ours: `body` is what it does, all else is the same for every test.
 
     `settings` are OwnConfig fields; the environment of the simulation (HBM_OWN_BENCH) overrides them.
+    `traffic_required`: a pass needs requests; where the bench only listens and no monitor tells of any, RD or WR.
+    `commands_required`: a pass needs commands on the pins, of whatever kind.
     """
 
     settings: ClassVar[dict[str, Any]] = {}
     traffic_required: ClassVar[bool] = True
+    commands_required: ClassVar[bool] = True
 
     def build_phase(self) -> None:
         name = type(self).__name__
@@ -273,7 +299,7 @@ class OwnTest(uvm_test):  # type: ignore[misc]
         try:
             await self.env.start()
             await self.body()
-            await self.env.finish(self.traffic_required)
+            await self.env.finish(self.traffic_required, self.commands_required)
         finally:
             self.save()
         self.drop_objection()

@@ -637,6 +637,7 @@ def _failure_text(path: Path) -> str:
 def verdict(log: str, results: Path, returncode: int | None, closing: bool) -> tuple[str, str, dict[str, str]]:
     """(status, reason, tests) of a finished simulation; everything a pass needs must be there."""
     tests: dict[str, str] = {}
+    told = [line.strip() for line in log.splitlines() if "%Error" in line]
     if STOPPED in log:
         return "stopped", "the wave window ended", tests
     if results.exists():
@@ -645,15 +646,17 @@ def verdict(log: str, results: Path, returncode: int | None, closing: bool) -> t
         except ET.ParseError as problem:
             return "fail", f"results.xml cannot be read: {problem}", tests
         if "fail" in tests.values():
-            return "fail", _failure_text(results), tests
+            text = _failure_text(results)
+            if told and "simulation ended prematurely" in text:  # cocotb does not know which $error ended it
+                text = f"{text.partition(':')[0]}: {told[0]}"
+            return "fail", text, tests
     if returncode is None or returncode != 0:
-        errors = [line for line in log.splitlines() if "%Error" in line]
-        return "fail", f"simulator ended with code {returncode}" + (f": {errors[0].strip()}" if errors else ""), tests
+        return "fail", f"simulator ended with code {returncode}" + (f": {told[0]}" if told else ""), tests
     if not results.exists():
         # The last exception that Python told before it gave up, as when a test module cannot be imported.
         errors = re.findall(r"^\s*((?:\w+\.)*\w*(?:Error|Exception)\b: .*)", log, re.M)
-        told = f": {errors[-1].strip()}" if errors else ""
-        return "fail", f"no results.xml: the simulation ended early{told}", tests
+        last = f": {errors[-1].strip()}" if errors else ""
+        return "fail", f"no results.xml: the simulation ended early{last}", tests
     ran = [name for name, outcome in tests.items() if outcome == "pass"]
     if not ran:
         return "fail", "no test ran", tests
@@ -662,8 +665,8 @@ def verdict(log: str, results: Path, returncode: int | None, closing: bool) -> t
         missing = [name for name in ran if name.split(".")[-1] not in closed and name not in closed]
         if missing:
             return "fail", f"the closing line of {missing[0]} is missing", tests
-    if "%Error" in log:
-        return "fail", next(line.strip() for line in log.splitlines() if "%Error" in line), tests
+    if told:
+        return "fail", told[0], tests
     return "pass", "", tests
 
 

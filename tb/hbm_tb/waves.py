@@ -3,13 +3,15 @@
 Both are made from the names that the wave file really holds, picked and grouped by the table below; what a build does
 not have is left out. Commands and states show as mnemonics: the wave file carries the tables of all enums.
 
-1 ns of simulation is 1 CK; CK 0 is where the cycle counter of the test top begins.
+CK 0 is where the cycle counter of the bench begins; the length of a CK is read from that counter too. It is 1 ns in our
+test top.
 """
 
 from __future__ import annotations
 
 import re
 import subprocess
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ from typing import Any
 from hbm_model.errors import InputError
 
 TOP = "tb_top."
-PS_PER_CK = 1000
+PS_PER_CK = 1000  # of our test top
 SHOWN_CK = 2  # from the pins to the decoded commands
 
 # A row: what to look for below the test top (a regular expression, whole path), the name shown, GTKWave's data format.
@@ -219,17 +221,42 @@ def bench_of(names: Iterable[str]) -> str:
     return TOP
 
 
-def origin_of(path: str | Path) -> int:
-    """Time, in ps of the wave file, at which CK 0 of the (last) run begins: told by the cycle counter of the bench."""
+@dataclass(frozen=True)
+class Time:
+    """The time of the (last) run in a wave file, told by changes of the cycle counter of the bench."""
+
+    changes: Sequence[tuple[int, int]]  # (ps, cycle), at least one
+
+    @property
+    def ps_per_ck(self) -> float:
+        """Length of one CK; that of our test top where the file has one cycle only."""
+        (begin, low), (end, high) = self.changes[0], self.changes[-1]
+        return (end - begin) / (2 * (high - low)) if high > low else PS_PER_CK
+
+    def ps_of(self, ck: float) -> int:
+        """When a CK begins: counted from the last change before it, as CK may jitter."""
+        when, cycle = self.changes[max(0, bisect_right(self.changes, ck / 2, key=lambda change: change[1]) - 1)]
+        return when + round((ck - 2 * cycle) * self.ps_per_ck)
+
+
+def time_of(path: str | Path) -> Time:
+    """The time of the (last) run in a wave file."""
     every = list(open_file(path).all_vars())
     bench = bench_of(var.full_name for var in every)
     for var in every:
         if var.full_name in (f"{bench}cycle_q", f"{bench}cycle"):
-            counted = [(when, cycle) for when, cycle in var.tv if cycle]
+            counted = [(int(when), int(cycle)) for when, cycle in var.tv if cycle]
+            begins = [at for at in range(1, len(counted)) if counted[at][1] <= counted[at - 1][1]]
             if counted:
-                when, cycle = counted[-1]
-                return int(when) - 2 * PS_PER_CK * int(cycle)
+                changes = counted[begins[-1] if begins else 0 :]
+                # The first may be what stood where the waves begin, and no change.
+                return Time(changes[1:] if len(changes) > 2 else changes)
     raise InputError(f"{path}: holds no running {bench}cycle_q")
+
+
+def origin_of(path: str | Path) -> int:
+    """Time, in ps of the wave file, at which CK 0 of the (last) run begins."""
+    return time_of(path).ps_of(0)
 
 
 def signals_of(path: str | Path) -> list[Signal]:
@@ -293,9 +320,15 @@ _RIGHT, _BLANK, _COLLAPSED, _CLOSED, _BEGIN, _END = 0x20, 0x200, 0x1000, 0x40000
 _ENUM = 1 << 32  # >= 3.3.107: show the text of the wave file's enum table, which it looks up in binary
 
 
-def write_gtkwave(path: str | Path, waves: str | Path, signals: Sequence[Signal], marker_ps: int | None = None) -> None:
+def write_gtkwave(
+    path: str | Path,
+    waves: str | Path,
+    signals: Sequence[Signal],
+    marker_ps: int | None = None,
+    ps_per_ck: float = PS_PER_CK,
+) -> None:
     """Write a GTKWave save file."""
-    start = 0 if marker_ps is None else max(0, marker_ps - 80 * PS_PER_CK)
+    start = 0 if marker_ps is None else max(0, marker_ps - round(80 * ps_per_ck))
     marker = -1 if marker_ps is None else marker_ps
     lines = [
         f'[dumpfile] "{Path(waves).resolve()}"',
@@ -304,7 +337,7 @@ def write_gtkwave(path: str | Path, waves: str | Path, signals: Sequence[Signal]
         "[size] 1600 1000",
         # Zoom exponent -15: about 200 CK on a screen, so that single commands can be read.
         # Marker A: where the commands of the marked CK are decoded and shown.
-        f"*-15.000000 {marker} {marker + SHOWN_CK * PS_PER_CK if marker >= 0 else -1}" + " -1" * 25,
+        f"*-15.000000 {marker} {marker + round(SHOWN_CK * ps_per_ck) if marker >= 0 else -1}" + " -1" * 25,
         f"[treeopen] {bench_of(signal.path for signal in signals)}",
         "[sst_width] 200",
         "[signals_width] 260",
@@ -346,9 +379,10 @@ def write_setups(waves: str | Path, marker_ck: float | None = None) -> tuple[Pat
     """Write both set-ups beside a wave file; marker_ck: a CK to point at (of the first failure, say)."""
     file = Path(waves)
     signals = signals_of(file)
-    marker = None if marker_ck is None else origin_of(file) + round(marker_ck * PS_PER_CK)
+    time = None if marker_ck is None else time_of(file)
+    marker = None if time is None or marker_ck is None else time.ps_of(marker_ck)
     gtkw, surfer = setups_of(file)
-    write_gtkwave(gtkw, file, signals, marker)
+    write_gtkwave(gtkw, file, signals, marker, time.ps_per_ck if time else PS_PER_CK)
     write_surfer(surfer, file, signals, marker)
     return gtkw, surfer
 

@@ -19,6 +19,7 @@ tb/hdl/pins/hbm_ddr_pkg.sv
 tb/hdl/pins/hbm_ddr_tx.sv
 tb/hdl/pins/hbm_ddr_rx.sv
 tb/hdl/pins/hbm_ddr_clock.sv
+tb/hdl/pins/hbm_ddr_period.sv
 tb/hdl/pins/hbm_ddr_host.sv
 tb/hdl/pins/hbm_ddr_device.sv
 tb/hdl/pins/hbm_bench_control.sv

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hbm_model.commands import CMD_DTYPE, Cmd, CmdArray
 from hbm_model.presets import preset
 from hbm_tb.own_board import AccessBoard, Answer, Place, Request, unwritten
 from hbm_tb.own_config import OwnConfig
+from hbm_tb.own_dut import OwnChecks
 from hbm_tb.scoreboard import Mismatch
 
 AT = Place(1, 0, 2, 3, 0x155, 7)
@@ -96,16 +99,63 @@ def test_commands_must_match_requests(commands: tuple[tuple[Cmd, Place], ...], w
         served().finish(log(*commands))
 
 
-def test_silence_is_no_pass() -> None:
-    """Nothing asked, an open read, and an answer to nothing."""
-    with pytest.raises(Mismatch, match="nothing was checked"):
-        board().finish(None)
+def test_reads_and_answers_belong_together() -> None:
+    """An open read, and an answer to nothing."""
     one = served()
     one.accepted(Request(False, AT, ck=123))
     with pytest.raises(Mismatch, match="1 reads of tag 0 have no data at the end, the first is read 1"):
         one.finish(None)
     with pytest.raises(Mismatch, match="no request asked for"):
         served().answered(Answer(DATA))
+
+
+NOTHING = "nothing was checked"
+REFRESHES = np.zeros(1, CMD_DTYPE)
+REFRESHES["cmd"] = Cmd.REF
+_NUMBERS = itertools.count()  # two components of pyuvm cannot have one name
+
+
+def checks(*commands: CmdArray, request: Request | None = None) -> OwnChecks:
+    """What the checks of a run know at its end."""
+    one = OwnChecks(f"checks{next(_NUMBERS)}", None, OwnConfig(check_legality=False))
+    for batch in commands:
+        one.take_pins((batch, []))
+    if request is not None:
+        one.board.accepted(request)
+    return one
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_one_kind_of_request_is_enough(write: bool) -> None:
+    """A test that only reads, or only writes, has checked something."""
+    seen = checks(log((Cmd.WR if write else Cmd.RD, AT)), request=Request(write, AT, DATA))
+    assert seen.silence(listening=False, traffic_required=True, commands_required=True) == ""
+
+
+@pytest.mark.parametrize("listening", [True, False])
+def test_silence_is_no_pass(listening: bool) -> None:
+    """No command, no RD or WR, no request; each is a pass only for a test that says so."""
+    nothing, quiet, moving = checks(), checks(REFRESHES), checks(REFRESHES, log((Cmd.RD, AT)))
+    for traffic in (True, False):
+        assert nothing.silence(listening, traffic, True) == "the recorder saw no command at all"
+    assert "saw no RD or WR" in nothing.silence(listening, True, False)
+    assert nothing.silence(listening, False, False) == ""
+    assert "saw no RD or WR" in quiet.silence(listening, True, True)
+    assert quiet.silence(listening, False, True) == ""
+    # Without a device behind the pins nobody has to tell of requests.
+    assert moving.silence(listening, True, True) == ("" if listening else f"{NOTHING}: no monitor told of a request")
+
+
+def test_refreshes_do_not_hide_a_hang() -> None:
+    """They count as movement only where nobody tells of requests."""
+    for request in (None, Request(False, AT)):
+        one = checks(request=request)
+        before = one.progress()
+        one.take_pins((REFRESHES, []))
+        assert (one.progress() == before) == (request is not None)
+        before = one.progress()
+        one.take_pins((log((Cmd.RD, AT)), []))
+        assert one.progress() != before
 
 
 def test_input_outside_the_geometry_is_refused() -> None:

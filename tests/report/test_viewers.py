@@ -66,16 +66,17 @@ def test_surfer_gets_dividers_and_variables(tmp_path: Path) -> None:
     assert not any("other" in line or "Something" in line for line in lines)
 
 
-def wave_file(path: Path) -> None:
-    """A small wave file whose cycle counter starts at 33 ns."""
+def wave_file(path: Path, ps_per_ck: int = 1000, first: int = 1) -> None:
+    """A small wave file whose cycle counter starts at 33 ns, with the changes from cycle `first` on."""
     with path.open("w") as out, VCDWriter(out, timescale="1 ps") as writer:
         clk = writer.register_var("tb_top", "clk", "wire", size=1, init=0)
         cycle = writer.register_var("tb_top", "cycle_q", "wire", size=64, init=0)
         level = writer.register_var("tb_top.u_channel.g_pc[0].u_pc", "rd_level", "wire", size=6, init=0)
-        for number in range(1, 20):
-            writer.change(clk, 33000 + 2000 * number, number % 2)
-            writer.change(cycle, 33000 + 2000 * number, number)
-            writer.change(level, 33000 + 2000 * number, number)
+        for number in range(first, 20):
+            when = 33000 + 2 * ps_per_ck * number
+            writer.change(clk, when, number % 2)
+            writer.change(cycle, when, number)
+            writer.change(level, when, number)
 
 
 def test_a_marker_stands_at_its_ck(tmp_path: Path) -> None:
@@ -88,6 +89,20 @@ def test_a_marker_stands_at_its_ck(tmp_path: Path) -> None:
     assert "*-15.000000 43000" in gtkw.read_text()
     assert "cursor_set 43000" in surfer.read_text()
     assert "rd queue level" in gtkw.read_text()
+
+
+@pytest.mark.parametrize("first", [1, 4])
+@pytest.mark.parametrize("ps_per_ck", [625, 1250])
+def test_a_marker_stands_at_its_ck_of_another_length(ps_per_ck: int, first: int, tmp_path: Path) -> None:
+    """A foreign bench says how long a CK is (CkNs); the window of the waves may begin long after reset."""
+    waves = tmp_path / "waves.fst"
+    wave_file(waves, ps_per_ck, first)
+    assert origin_of(waves) == 33000
+    for ck in (10, 17.5, 39, 60):
+        gtkw, surfer = write_setups(waves, marker_ck=ck)
+        marker = 33000 + round(ck * ps_per_ck)
+        assert f"*-15.000000 {marker} {marker + 2 * ps_per_ck} " in gtkw.read_text()
+        assert f"cursor_set {marker}\n" in surfer.read_text()
 
 
 def test_what_cannot_be_read_or_opened_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from system_runs import own
 GOOD_LOG = f"1.00ns INFO cocotb.regression Running tests\n{sim.CLOSING} Smoke reads=4\n"
 GOOD_XML = '<testsuites><testsuite name="x"><testcase name="Smoke" classname="t"/></testsuite></testsuites>'
 FAILED_XML = GOOD_XML.replace("/></testsuite>", '><failure message="wrong data"/></testcase></testsuite>')
+ENDED_XML = FAILED_XML.replace("wrong data", "cocotb expected otherwise, but the simulation ended prematurely.")
 SKIPPED_XML = GOOD_XML.replace("/></testsuite>", "><skipped/></testcase></testsuite>")
 
 
@@ -38,6 +39,7 @@ def test_a_complete_run_passes(tmp_path: Path) -> None:
         ({"xml": "<testsuites/>"}, "no test ran"),
         ({"xml": SKIPPED_XML}, "no test ran"),
         ({"xml": FAILED_XML}, "Smoke: wrong data"),
+        ({"xml": ENDED_XML, "log": "[100] %Error: x.sv:3: CkNs\n"}, "Smoke: [100] %Error: x.sv:3: CkNs"),
         ({"code": 1}, "ended with code 1"),
         ({"code": -11}, "ended with code -11"),
         ({"log": ""}, "closing line of Smoke is missing"),

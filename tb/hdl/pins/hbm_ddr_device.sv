@@ -27,6 +27,8 @@ module hbm_ddr_device
 
   hbm_ddr_clock #(.CkNs(CkNs)) u_clock (.ck_i(ddr_i.ck), .clk_o, .running_o(running));
 
+  hbm_ddr_period #(.CkNs(CkNs)) u_period (.clk_i(ddr_i.ck), .en_i(ddr_i.reset_n));
+
   // ---------------------------------------------------------------- command buses
   logic [CmdWidth-1:0]      cmd_pins;
   logic [3:0][CmdWidth-1:0] cmd_words, words;

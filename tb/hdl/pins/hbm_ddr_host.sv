@@ -22,6 +22,8 @@ module hbm_ddr_host
   localparam int unsigned WrWidth = DqPins + 2 * DmPins + ParPins;
   localparam int unsigned RdWidth = DqPins + DmPins + ParPins;
 
+  hbm_ddr_period #(.CkNs(CkNs), .Cks(2)) u_period (.clk_i, .en_i(pins_i.cmd.reset_n));
+
   // ---------------------------------------------------------------- command buses, with CK as their strobe
   logic [3:0][CmdWidth-1:0] cmd_words;
   logic [CmdWidth-1:0]      cmd_pins;

@@ -12,8 +12,8 @@ module ddr_loop
   /// First clock edge of the host, in CK: an odd difference lets the device's cycles begin in the middle of the host's.
   parameter int  Shift = 1
 ) (
-  input real skew_i,  // CK by which the strobes arrive late (negative: early is not possible on wires)
-  input bit  stop_i
+  // What arrives late; a wire is early where all others are late. `wr`, `rd`: the data lanes without their strobes.
+  input int unsigned ck_ps_i, cmd_ps_i, wdqs_ps_i, wr_ps_i, rdqs_ps_i, rd_ps_i
 );
 
   int unsigned wr_checked = 0, rd_checked = 0, wrong = 0, odd_starts = 0;
@@ -74,7 +74,7 @@ module ddr_loop
   logic      clk = 1'b0;
   pins_out_t out = '0;
   pins_in_t  back;
-  ddr_out_t  ddr, late;
+  ddr_out_t  ddr;
   ddr_in_t   ddr_back;
   out_ck_t   sent [longint];
   in_ck_t    given [longint];
@@ -120,18 +120,44 @@ module ddr_loop
     out <= next;
   end
 
-  hbm_ddr_host #(.CkNs(CkNs)) u_host (.clk_i(clk), .pins_i(out), .pins_o(back), .ddr_o(ddr), .ddr_i(ddr_back));
+  hbm_ddr_host #(.CkNs(CkNs)) u_host (.clk_i(clk), .pins_i(out), .pins_o(back), .ddr_o(ddr), .ddr_i(from_device));
 
-  // ---------------------------------------------------------------- the wires, with strobes that may come late
-  logic [NumPcs-1:0] wdqs;
-  for (genvar pc = 0; pc < int'(NumPcs); pc++) begin : g_wire
-    initial wdqs[pc] = 1'b0;
-    always @(ddr.wr[pc].wdqs) wdqs[pc] <= #(skew_i * CkNs + 0.001) ddr.wr[pc].wdqs;
+  // ---------------------------------------------------------------- the wires
+  ddr_out_t to_device;
+  ddr_in_t  from_device;
+
+  logic                 ck;
+  ddr_out_t             cmd;  // without CK and lanes
+  ddr_wr_t [NumPcs-1:0] wr;
+  ddr_rd_t [NumPcs-1:0] rd;
+  logic    [NumPcs-1:0] wdqs, rdqs;
+
+  ddr_wire u_ck (.late_ps_i(ck_ps_i), .in_i(ddr.ck), .out_o(ck));
+  ddr_wire #(.Width($bits(ddr_out_t))) u_cmd (.late_ps_i(cmd_ps_i), .in_i(without_lanes(ddr)), .out_o(cmd));
+  ddr_wire #(.Width($bits(wr))) u_wr (.late_ps_i(wr_ps_i), .in_i(ddr.wr), .out_o(wr));
+  ddr_wire #(.Width($bits(rd))) u_rd (.late_ps_i(rd_ps_i), .in_i(ddr_back.rd), .out_o(rd));
+  for (genvar pc = 0; pc < int'(NumPcs); pc++) begin : g_strobe
+    ddr_wire u_wdqs (.late_ps_i(wdqs_ps_i), .in_i(ddr.wr[pc].wdqs), .out_o(wdqs[pc]));
+    ddr_wire u_rdqs (.late_ps_i(rdqs_ps_i), .in_i(ddr_back.rd[pc].rdqs), .out_o(rdqs[pc]));
   end
 
+  function automatic ddr_out_t without_lanes(input ddr_out_t all);
+    without_lanes = all;
+    without_lanes.ck = 1'b0;
+    without_lanes.wr = '0;
+  endfunction
+
   always_comb begin
-    late = ddr;
-    for (int unsigned pc = 0; pc < NumPcs; pc++) late.wr[pc].wdqs = wdqs[pc];
+    to_device      = cmd;
+    to_device.ck   = ck;
+    to_device.wr   = wr;
+    from_device    = ddr_back;
+    from_device.rd = rd;
+    for (int unsigned pc = 0; pc < NumPcs; pc++) begin
+      to_device.wr[pc].wdqs   = wdqs[pc];
+      from_device.rd[pc].rdqs = rdqs[pc];
+      from_device.rd[pc].derr = ddr_back.rd[pc].derr;
+    end
   end
 
   // ---------------------------------------------------------------- device
@@ -141,7 +167,7 @@ module ddr_loop
   logic [NumPcs-1:0][1:0] drive = '0;
 
   hbm_ddr_device #(.CkNs(CkNs)) u_device (
-    .ddr_i(late), .ddr_o(ddr_back), .clk_o(dev_clk), .pins_o(got), .pins_i(read), .drive_i(drive)
+    .ddr_i(to_device), .ddr_o(ddr_back), .clk_o(dev_clk), .pins_o(got), .pins_i(read), .drive_i(drive)
   );
 
   always @(posedge dev_clk) begin : device
@@ -156,7 +182,7 @@ module ddr_loop
     read <= next;
     for (int unsigned pc = 0; pc < NumPcs; pc++) drive[pc] <= 2'($urandom);
     #(0.25 * CkNs);
-    if (cycles > 24 && !stop_i) begin
+    if (cycles > 24) begin
       for (int p = 0; p < 2; p++) begin
         given[ck + longint'(2 + p)] = in_of(read, {drive[1][p], drive[0][p]}, p);
         if (sent.exists(ck + longint'(p))) begin

@@ -12,14 +12,12 @@ module ddr_top
   parameter bit Device = 1'b1
 );
 
-  real skew;
-  int unsigned skew_ps;
-  initial begin
-    if (!$value$plusargs("skew_ps=%d", skew_ps)) skew_ps = 0;
-    skew = real'(skew_ps) / 1000.0;
-  end
+  // Driven by the test: by how many ps wires of the loop are late.
+  int unsigned ck_late = 0, cmd_late = 0, wdqs_late = 0, wr_late = 0, rdqs_late = 0, rd_late = 0;
 
-  ddr_loop #(.CkNs(real'(CkPs) / 1000.0), .Shift(Shift)) u_loop (.skew_i(skew), .stop_i(1'b0));
+  ddr_loop #(.CkNs(real'(CkPs) / 1000.0), .Shift(Shift)) u_loop (
+    .ck_ps_i(ck_late), .cmd_ps_i(cmd_late), .wdqs_ps_i(wdqs_late), .wr_ps_i(wr_late), .rdqs_ps_i(rdqs_late), .rd_ps_i(rd_late)
+  );
 
   int unsigned wr_checked, rd_checked, wrong, odd_starts;
   assign wr_checked = u_loop.wr_checked;
@@ -42,14 +40,23 @@ module ddr_top
     edge_t [3:0] edges;
   } line_t;
 
-  logic        clk = 1'b0;
+  // +host_ck_ps: CK of the host's clock, +bench_ck_ps: CK of a clock in the place of the host's CK; both ends expect 1 ns.
+  int unsigned host_ck_ps, bench_ck_ps;
+  logic        clk = 1'b0, foreign_ck = 1'b0;
+
   initial begin
+    if (!$value$plusargs("host_ck_ps=%d", host_ck_ps)) host_ck_ps = 1000;
     #(real'(Shift));
     forever begin
       clk = 1'b1;
-      #1 clk = 1'b0;
-      #1;
+      #(real'(host_ck_ps) / 1000.0) clk = 1'b0;
+      #(real'(host_ck_ps) / 1000.0);
     end
+  end
+
+  initial begin
+    if (!$value$plusargs("bench_ck_ps=%d", bench_ck_ps)) bench_ck_ps = 0;
+    if (bench_ck_ps != 0) forever #(real'(bench_ck_ps) / 2000.0) foreign_ck = ~foreign_ck;
   end
 
   pins_out_t   out = '0;
@@ -95,12 +102,17 @@ module ddr_top
     end
   end
 
-  ddr_out_t ddr;
+  ddr_out_t ddr, ddr_bench;
   ddr_in_t  ddr_back;
   pins_in_t back;
 
+  always_comb begin
+    ddr_bench = ddr;
+    if (bench_ck_ps != 0) ddr_bench.ck = foreign_ck;
+  end
+
   hbm_ddr_host #(.CkNs(1.0)) u_host (.clk_i(clk), .pins_i(out), .pins_o(back), .ddr_o(ddr), .ddr_i(ddr_back));
 
-  hbm_pin_bench #(.CkNs(1.0), .Device(Device)) u_bench (.ddr_i(ddr), .ddr_o(ddr_back), .rst_no(bench_rst_n));
+  hbm_pin_bench #(.CkNs(1.0), .Device(Device)) u_bench (.ddr_i(ddr_bench), .ddr_o(ddr_back), .rst_no(bench_rst_n));
 
 endmodule
