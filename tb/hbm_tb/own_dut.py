@@ -80,11 +80,14 @@ def _of_device(error: np.void, text: str) -> Failure:
 
 
 class OwnChecks(uvm_scoreboard):  # type: ignore[misc]
-    """Everything that can fail: device, legality, data."""
+    """Everything that can fail: device, legality, data. `cycle`: what the bench has reached, for the replay."""
 
-    def __init__(self, name: str, parent: uvm_component, config: OwnConfig) -> None:
+    def __init__(
+        self, name: str, parent: uvm_component, config: OwnConfig, cycle: Callable[[], int] = lambda: 0
+    ) -> None:
         super().__init__(name, parent)
         self.config = config
+        self.cycle = cycle
         self.failure = ""
         self.violations: list[str] = []
         self.begin()
@@ -105,7 +108,12 @@ class OwnChecks(uvm_scoreboard):  # type: ignore[misc]
         if self.failure:
             return
         self.failure = text
-        found = replace(found or failures.of_message(text), test=self.config.test, reproduce=self.config.reproduce)
+        found = replace(
+            found or failures.of_message(text),
+            test=self.config.test,
+            reproduce=self.config.reproduce,
+            seen_cycle=self.cycle(),  # the replay must last until the end of this batch
+        )
         found.write(Path.cwd() / failures.file_of_test(self.config.test))
 
     def fail(self, text: str, found: Failure | None = None) -> NoReturn:
@@ -176,7 +184,7 @@ class OwnEnv(uvm_env):  # type: ignore[misc]
 
     def build_phase(self) -> None:
         self.pin_monitor = PinMonitor("pin_monitor", self, self.rings)
-        self.checks = OwnChecks("checks", self, self.config)
+        self.checks = OwnChecks("checks", self, self.config, self.rings.cycle)
         self.coverage_export = _Export("coverage", self, lambda batch: self.coverage.commands_seen(batch[0]))
         self.request_export = _Export("request", self, self.request)
         self.answer_export = _Export("answer", self, self.answer)

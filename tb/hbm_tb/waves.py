@@ -229,8 +229,8 @@ class Time:
 
     @property
     def ps_per_ck(self) -> float:
-        """Length of one CK; that of our test top where the file has one cycle only."""
-        (begin, low), (end, high) = self.changes[0], self.changes[-1]
+        """Length of one CK, the mean of the last 64 cycles; that of our test top where the file has one cycle only."""
+        (begin, low), (end, high) = self.changes[-65:][0], self.changes[-1]
         return (end - begin) / (2 * (high - low)) if high > low else PS_PER_CK
 
     def ps_of(self, ck: float) -> int:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hbm_model.commands import CMD_DTYPE, Cmd, CmdArray
 from hbm_model.presets import preset
+from hbm_tb.failure import read_failure
 from hbm_tb.own_board import AccessBoard, Answer, Place, Request, unwritten
 from hbm_tb.own_config import OwnConfig
 from hbm_tb.own_dut import OwnChecks
+from hbm_tb.replay import window_of
 from hbm_tb.scoreboard import Mismatch
 
 AT = Place(1, 0, 2, 3, 0x155, 7)
@@ -156,6 +159,19 @@ def test_refreshes_do_not_hide_a_hang() -> None:
         before = one.progress()
         one.take_pins((log((Cmd.RD, AT)), []))
         assert one.progress() != before
+
+
+def test_a_replay_lasts_until_the_failure_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands are checked once a batch, up to 512 CK after they were on the pins."""
+    monkeypatch.chdir(tmp_path)
+    early = log((Cmd.RD, AT))
+    early["time"][1] = 2
+    one = OwnChecks(f"checks{next(_NUMBERS)}", None, OwnConfig(test="Some"), cycle=lambda: 256)
+    with pytest.raises(Mismatch, match="breaks tRCDRD"):
+        one.take_pins((early, []))
+    found = read_failure(tmp_path, "failure_Some.json")
+    assert found is not None and found.ck == 1
+    assert window_of(found)[1] >= 512
 
 
 def test_input_outside_the_geometry_is_refused() -> None:
