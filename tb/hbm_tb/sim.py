@@ -197,7 +197,10 @@ def _blocks_top(wrappers: Sequence[Path]) -> str:
 _PUBLIC = {
     "tb_top": '`verilator_config\npublic_flat_rd -module "tb_top" -var "clk"\n',
     "tb_blocks": '`verilator_config\npublic_flat_rd -module "tb_blocks" -var "clk"\n'
-    'public_flat_rw -module "blk_*" -var "*"\n',
+    'public_flat_rw -module "blk_*" -var "*"\n'
+    # Counts of 2^32 and more: the block test loads the slices of the counters, and takes a carry away.
+    'public_flat_rw -module "hbm_csr_counters" -var "slice_q"\n'
+    'public_flat_rw -module "hbm_csr_counters" -var "carry_q"\n',
 }
 
 _MAKEFILE = """\

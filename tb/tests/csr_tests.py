@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cocotb
@@ -32,7 +33,7 @@ LAST_ADDRESS = (1 << 13) - 4
 WORD = 0xFFFFFFFF
 
 INPUTS = (
-    "psel penable pwrite paddr pwdata pstrb load state init_done busy temp idle closed aerr derr rdata "
+    "psel penable pwrite paddr pwdata pstrb pprot load state init_done busy temp idle closed aerr derr rdata "
     "status events host_events"
 ).split()
 
@@ -48,6 +49,7 @@ class Apb:
     def __init__(self, blk: Any) -> None:
         self.blk = blk
         self.clk = blk.clk
+        self.prot = 0
 
     async def access(self, address: int, data: int | None = None, strb: int = 15) -> tuple[int, bool]:
         """One access; (read data, error)."""
@@ -58,6 +60,8 @@ class Apb:
         blk.pwrite_drv.value = data is not None
         blk.pwdata_drv.value = data or 0
         blk.pstrb_drv.value = strb if data is not None else 0
+        self.prot = (5 * self.prot + 3) % 8  # has no meaning here: each of the eight values in turn
+        blk.pprot_drv.value = self.prot
         await FallingEdge(self.clk)
         blk.penable_drv.value = 1
         for _ in range(20):
@@ -573,3 +577,72 @@ async def counters_carry_and_clear_exactly(dut: Any) -> None:
         assert await interval(count - accesses) == count
         # A carry that the clear did not stop would show in this one.
         assert await interval(1) == accesses + 1
+
+
+STAGE_BITS, STAGES = 16, 3  # of a counter
+WRAP = 1 << STAGE_BITS * STAGES
+
+
+class Slices:
+    """The counters by way of the hierarchy: `slice_q` holds one bit of all of them, cycles first."""
+
+    def __init__(self, blk: Any, names: Sequence[str]) -> None:
+        self.names = names
+        stages = [f"u_csr.u_counters.g_stage[{stage}]" for stage in range(STAGES)]
+        self.bits = [blk[f"{stage}.g_bit[{bit}].slice_q"] for stage in stages for bit in range(STAGE_BITS)]
+        self.carries = [blk[f"{stage}.carry_q"] for stage in stages]
+
+    def load(self, counts: Mapping[str, int]) -> None:
+        """Set all counters; no carry is under way."""
+        for bit, handle in enumerate(self.bits):
+            handle.value = sum((counts[name] >> bit & 1) << at for at, name in enumerate(self.names))
+        for handle in self.carries:
+            handle.value = 0
+
+
+@cocotb.test()
+async def counters_carry_through_every_stage(dut: Any) -> None:
+    """From values around 2^16, 2^32 and 2^48 each counter goes on exactly, whatever the others hold.
+
+    Events alone would take hours to get there: the values are loaded through the hierarchy. A lost carry shows.
+    """
+    apb = await start(dut)
+    blk = apb.blk
+    geometry, _ = await geometry_of(apb)
+    pc_names, port_names = event_names(geometry)
+    names = ["cycles", *pc_names, *port_names]
+    slices = Slices(blk, names)
+    rng = random.Random(cocotb.RANDOM_SEED)
+
+    async def after(counts: Mapping[str, int], lose: int = -1) -> dict[str, int]:
+        """Counts after one event of each a cycle; `lose`: the cycle in which the carries into stage 2 vanish."""
+        slices.load(counts)
+        for cycle in range(len(names) + 8):
+            on = cycle < len(names) + 4  # then the last carries arrive
+            blk.events_drv.value = on * ((1 << len(pc_names)) - 1)
+            blk.host_events_drv.value = on * ((1 << len(port_names)) - 1)
+            await FallingEdge(apb.clk)
+            if cycle == lose:
+                assert int(slices.carries[1].value) == (1 << len(names)) - 1
+                slices.carries[1].value = 0
+        return await apb.counters()
+
+    def sums(counts: Mapping[str, int], lost: int = 0) -> dict[str, int]:
+        return {name: (counts[name] + counted[name] - lost) % WRAP for name in names}
+
+    counted = await after(dict.fromkeys(names, 0))
+    assert {counted[name] for name in names[1:]} == {len(names) + 4} and counted["cycles"] > len(names) + 4
+    assert set(counted) == set(names)
+    # Each counter carries in a cycle of its own: n counts before 2^16 (with anything above), 2^32 and the wrap.
+    for top in (1 << 16, 1 << 32, WRAP):
+        counts = {name: top - 1 - at for at, name in enumerate(names)}
+        assert await after(counts) == sums(counts)
+    for _ in range(4):
+        counts = {name: rng.getrandbits(48) for name in names}
+        assert await after(counts) == sums(counts)
+        opposite = {name: WRAP - 1 - count for name, count in counts.items()}
+        assert await after(opposite) == sums(opposite)
+    # All carry at once, and the carries between stage 1 and 2 are taken away on their way.
+    counts = dict.fromkeys(names, (1 << 32) - 1)
+    assert await after(counts) == sums(counts)
+    assert await after(counts, lose=1) == sums(counts, lost=1 << 32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import Any
 
 import cocotb
@@ -171,3 +173,31 @@ async def a_register_access_without_pready_is_reported(dut: Any) -> None:
     slave.set(pready=1)
     await slave.cycles(3)
     assert int(slave.rings.pop_apb()["data"][0]) == 0x600DF00D
+
+
+@cocotb.test()
+async def attributes_take_any_value_and_stand_while_valid_waits(dut: Any) -> None:
+    """Cache, protection and region differ from request to request; every bit is seen as 0 and as 1."""
+    slave = Slave(dut)
+    await slave.begin()
+    seen = set()
+    for number in range(32):
+        row = np.zeros(1, records.AX)
+        row["id"], row["addr"], row["size"], row["burst"] = 1, 0x3331 * 32 * number, 5, 1
+        slave.rings.push_ar(0, row)
+        for _ in range(8):
+            await slave.cycles(1)
+            if int(slave.blk.ar_valid.value):
+                break
+        value = int(slave.blk.ar_attributes.value)
+        for _ in range(3):
+            await slave.cycles(1)
+            assert int(slave.blk.ar_valid.value) and int(slave.blk.ar_attributes.value) == value
+        slave.set(ar_ready=1)
+        await slave.cycles(1)
+        slave.set(ar_ready=0)
+        await slave.answer(1)
+        seen.add(value)
+    every = (1 << 11) - 1
+    assert functools.reduce(operator.or_, seen) == every and functools.reduce(operator.and_, seen) == 0
+    assert len(seen) > 24 and slave.codes() == []

@@ -22,6 +22,7 @@ module blk_csr
   logic [12:0] paddr_drv /* verilator public_flat_rw */;
   logic [31:0] pwdata_drv /* verilator public_flat_rw */;
   logic [3:0]  pstrb_drv /* verilator public_flat_rw */;
+  logic [2:0]  pprot_drv /* verilator public_flat_rw */;
   logic        load_drv /* verilator public_flat_rw */;
   logic [3:0]  state_drv /* verilator public_flat_rw */;
   logic        init_done_drv /* verilator public_flat_rw */;
@@ -53,7 +54,7 @@ module blk_csr
   hbm_csr_top #(.InitShift(14), .AutoInit(1'b0)) u_csr (
     .clk_i, .rst_ni(rst_n),
     .psel_i(psel_drv), .penable_i(penable_drv), .pwrite_i(pwrite_drv), .paddr_i(paddr_drv), .pwdata_i(pwdata_drv),
-    .pstrb_i(pstrb_drv), .pprot_i('0), .prdata_o(prdata), .pready_o(pready), .pslverr_o(pslverr),
+    .pstrb_i(pstrb_drv), .pprot_i(pprot_drv), .prdata_o(prdata), .pready_o(pready), .pslverr_o(pslverr),
     .timing_o(timing), .policy_o(policy), .map_o(map), .rd_delay_o(rd_delay),
     .init_start_o(init_start), .commit_o(commit), .load_i(load_drv),
     .init_state_i(init_state_e'(state_drv)), .init_done_i(init_done_drv), .init_busy_i(busy_drv),

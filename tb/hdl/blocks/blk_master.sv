@@ -22,6 +22,7 @@ module blk_master
   logic        pready_drv /* verilator public_flat_rw */;
   logic        rst_drv /* verilator public_flat_rw */;  // 1: the bench itself starts anew
   logic        ar_valid /* verilator public_flat_rd */;
+  logic [10:0] ar_attributes /* verilator public_flat_rd */;  // cache, prot, region
   logic        r_ready /* verilator public_flat_rd */;
   logic        b_ready /* verilator public_flat_rd */;
 
@@ -55,6 +56,7 @@ module blk_master
   axi_r_t  r;
   axi_b_t  b;
   logic    aw_valid, w_valid;
+  assign ar_attributes = {ar.cache, ar.prot, ar.region};
   assign r = '{id: r_id_drv, data: AxiDataWidth'(r_data_drv), resp: RespOkay, last: r_last_drv};
   assign b = '{id: b_id_drv, resp: RespOkay};
 
