@@ -2,7 +2,7 @@
 
 A *point* is a dense array of counts; its *bins* are named by the labels of its axes, joined by `/`
 (`axi.burst`: `read/INCR/2-4/32`). `POINTS` lists all of them; the verification plan (tb/plan.yaml) says which bins must
-be hit. A run writes the bins that it hit (`save`), so that runs are merged by adding (hbm_tb.coverage_merge).
+be hit. A run writes the bins that it hit (`save`), so that runs are merged by adding (hbm_tb.coverage_runs).
 """
 
 from __future__ import annotations

@@ -8,18 +8,31 @@ from __future__ import annotations
 
 import json
 import sys
-import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 from hbm_model.errors import InputError
 from hbm_model.home import BUILD
 
-from hbm_tb import coverage_files, coverage_rtl, sim, tight
-from hbm_tb.coverage_plan import COMPLETE, FAILED, PLAN, Evidence, Feature, read_plan, status_of, wanted
-from hbm_tb.job_list import ListOptions, run_list, shown
+from hbm_tb import coverage_files, coverage_rtl, coverage_wide, sim_job, tight, tight_state, trace_job
+from hbm_tb.coverage_plan import (
+    COCOTB,
+    COMPLETE,
+    FAILED,
+    NOT_RUN,
+    PLAN,
+    Evidence,
+    Feature,
+    read_plan,
+    status_of,
+    wanted,
+)
+from hbm_tb.coverage_runs import Found, functional_hits, junit_tests, look, sources_now
+from hbm_tb.job_list import ListOptions, revision, run_list, shown
 from hbm_tb.job_view import print_line
 from hbm_tb.jobs import Job
 from hbm_tb.results import FOLDER as REGRESS
@@ -30,111 +43,6 @@ LIST, QUICK_LIST = "coverage", "coverage_quick"
 NIGHTLY: Final = REGRESS / "nightly"
 BUILDS: Final = ("hbm2_s1", "hbm3_s2", "hbm4_s2", "blocks")  # all must be there before an exclusion may match nothing
 HOLES_SHOWN: Final = 12  # of a module
-
-
-# ---------------------------------------------------------------- what runs left
-
-
-@dataclass
-class Found:
-    """What the run folders below some folders hold."""
-
-    data: list[Path] = field(default_factory=list)  # Verilator's
-    functional: list[Path] = field(default_factory=list)
-    runs: dict[str, bool] = field(default_factory=dict)  # name -> passed
-    tests: dict[str, tuple[int, int]] = field(default_factory=dict)  # module.Name -> runs passed, failed
-
-
-def _count(sums: dict[str, tuple[int, int]], name: str, good: bool) -> None:
-    """Add a run to (passed, failed) of a test."""
-    passed, failed = sums.get(name, (0, 0))
-    sums[name] = passed + good, failed + (not good)
-
-
-def look(folders: Iterable[Path]) -> Found:
-    """Find all runs with an outcome below the folders; a run that did not pass gives no coverage."""
-    found = Found()
-    for folder in folders:
-        for outcome_file in sorted(folder.rglob("outcome.json")):
-            run = outcome_file.parent
-            try:
-                passed = json.loads(outcome_file.read_text())["status"] == "pass"
-            except (OSError, ValueError, KeyError):
-                passed = False
-            found.runs[str(run.relative_to(folder.parent))] = passed
-            for test, good in _tests_of(run).items():
-                _count(found.tests, test, good)
-            if passed:
-                found.data += [run / name for name in coverage_files.LEAVES if (run / name).exists()]
-                found.functional += sorted(run.glob(coverage_files.FUNCTIONAL))
-    return found
-
-
-def _cases(path: Path) -> Iterator[tuple[str, str, bool]]:
-    """(class, name, passed) of every test of a JUnit file that was not skipped."""
-    for case in ET.parse(path).getroot().iter("testcase"):
-        if case.find("skipped") is None:
-            good = case.find("failure") is None and case.find("error") is None
-            yield case.get("classname", ""), case.get("name", "?"), good
-
-
-def _tests_of(run: Path) -> dict[str, bool]:
-    """Tests of a run by its results.xml, passed or not."""
-    try:
-        return {
-            f"{module.split('.')[-1]}.{name.split('.')[-1]}": good for module, name, good in _cases(run / "results.xml")
-        }
-    except (OSError, ET.ParseError):
-        return {}
-
-
-def functional_hits(files: Iterable[Path]) -> dict[str, dict[str, int]]:
-    """Point -> bin -> count, over all files."""
-    hits: dict[str, dict[str, int]] = {}
-    for path in files:
-        given = json.loads(path.read_text())
-        for name, bins in given.get("points", {}).items():
-            sums = hits.setdefault(name, {})
-            for label, count in bins.items():
-                sums[label] = sums.get(label, 0) + count
-    return hits
-
-
-def junit_tests(path: Path) -> dict[str, tuple[int, int]]:
-    """Files and functions of a JUnit file of pytest -> passed, failed."""
-    sums: dict[str, tuple[int, int]] = {}
-    try:
-        for module, function, good in _cases(path):
-            file = module.replace(".", "/") + ".py"
-            for name in (file, f"{file}::{function.partition('[')[0]}"):
-                _count(sums, name, good)
-    except (OSError, ET.ParseError) as problem:
-        raise InputError(f"{path}: no JUnit file: {problem}") from None
-    return sums
-
-
-def tight_cells(path: Path) -> tuple[dict[str, tuple[int, int]], dict[str, Any]]:
-    """Of a tightness result: rule -> cells tight, cells reachable; and the part of coverage.json."""
-    try:
-        given = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}, {"hit": 0, "total": 0, "percent": None, "source": "", "presets": {}}
-    rules: dict[str, tuple[int, int]] = {}
-    presets: dict[str, dict[str, Any]] = {
-        name: {"tight": 0, "reachable": 0, "holes": one["holes"]} for name, one in given["presets"].items()
-    }
-    for row in given["rules"]:
-        for name, cells in row["presets"].items():
-            for cell in cells.values():
-                if cell["verdict"] in (tight.TIGHT, tight.HOLE):
-                    good = cell["verdict"] == tight.TIGHT
-                    sums = rules.get(row["rule"], (0, 0))
-                    rules[row["rule"]] = sums[0] + good, sums[1] + 1
-                    presets[name]["tight"] += good
-                    presets[name]["reachable"] += 1
-    hit, total = (sum(values) for values in zip(*rules.values(), strict=True)) if rules else (0, 0)
-    percent = round(100 * hit / total, 2) if total else None
-    return rules, {"hit": hit, "total": total, "percent": percent, "source": shown(path), "presets": presets}
 
 
 # ---------------------------------------------------------------- the report
@@ -150,10 +58,11 @@ class Report:
     exclusions: list[coverage_rtl.Exclusion]
     wrong: list[str]  # exclusions that are not true
     modules: list[coverage_rtl.Module]
+    apart: list[coverage_rtl.Apart]
+    wide: list[coverage_wide.Wide]  # signals whose toggles are not counted
     features: list[Feature]
     evidence: Evidence
-    tightness: dict[str, Any]
-    stale: bool
+    tightness: tight_state.Tightness
 
     @property
     def builds(self) -> list[str]:
@@ -166,6 +75,18 @@ class Report:
             name: {label: self.evidence.hits.get(name, {}).get(label, 0) for label in bins}
             for name, bins in wanted(self.features).items()
         }
+
+    @cached_property
+    def of(self) -> dict[str, str]:
+        """When it was merged, and the sources that it is of."""
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        return {"revision": revision(), "date": now, "sources": sources_now()}
+
+    @cached_property
+    def status(self) -> dict[str, Any]:
+        """The content of plan.json."""
+        found = status_of(self.features, self.evidence)
+        return {**found, "list": self.title, **self.of, "tightness": {"problems": list(self.tightness.problems)}}
 
     def as_json(self) -> dict[str, Any]:
         """The content of coverage.json."""
@@ -190,9 +111,10 @@ class Report:
         return {
             "schema": 1,
             "list": self.title,
+            **self.of,
             "runs": len(self.found.runs),
+            "left_out": self.found.left_out,
             "geometries": self.builds,
-            "stale": self.stale,
             "wrong_exclusions": self.wrong,
             "rtl": {
                 "totals": {kind: sums[kind].as_json(kind) for kind in coverage_rtl.KINDS},
@@ -208,6 +130,8 @@ class Report:
                     }
                     for one in self.exclusions
                 ],
+                "apart": [self._apart_json(one) for one in self.apart],
+                "wide": [one._asdict() for one in self.wide],
             },
             "functional": {
                 "hit": hit,
@@ -215,15 +139,19 @@ class Report:
                 "percent": round(100 * hit / total, 2) if total else None,
                 "points": points,
             },
-            "tightness": self.tightness,
+            "tightness": self.tightness.as_json(),
         }
+
+    def _apart_json(self, one: coverage_rtl.Apart) -> dict[str, Any]:
+        sums = coverage_rtl.totals(self.modules, one)
+        return {"files": one.files, "reason": one.reason, **{kind: sums[kind].as_json(kind) for kind in sums}}
 
 
 def _module_json(module: coverage_rtl.Module) -> dict[str, Any]:
     return {
         "module": module.name,
         "file": module.file,
-        "kind": "generated" if module.generated else "rtl",
+        "kind": "apart" if module.apart else "rtl",
         **{kind: module.sums[kind].as_json(kind) for kind in coverage_rtl.KINDS},
         "holes": [
             {
@@ -242,6 +170,7 @@ def report_of(
     title: str,
     folders: Sequence[Path],
     *,
+    also: Sequence[Path] = (),
     junit: Path | None = None,
     exclusions: Path = coverage_rtl.EXCLUSIONS,
     plan: Path = PLAN,
@@ -249,31 +178,31 @@ def report_of(
 ) -> Report:
     """Merge what is below the folders. InputError when there is nothing, or plan or exclusions cannot be read."""
     features = read_plan(plan)
-    listed = coverage_rtl.read_exclusions(exclusions)
-    found = look(folders)
+    listed, apart = coverage_rtl.read_exclusions(exclusions), coverage_rtl.read_apart(exclusions)
+    found = look(folders, also)
     if not found.runs:
-        raise InputError(f"no run in {', '.join(shown(folder) for folder in folders)}: nothing to merge")
+        why = f" ({', '.join(found.left_out)})" if found.left_out else ""
+        raise InputError(f"no run in {', '.join(shown(folder) for folder in folders)}: nothing to merge{why}")
     merged = coverage_rtl.merge(found.data)
     builds = {build for hits in merged.values() for build in hits.builds}
     wrong = coverage_rtl.exclude(merged, listed, complete=builds >= set(BUILDS)) if merged else []
-    rules, cells = tight_cells(tightness)
+    cells = tight_state.read(tightness)
     tests = dict(found.tests)
     if junit is not None:
         tests |= junit_tests(junit)
-    newest = max((path.stat().st_mtime for path in (sim.ROOT / "rtl").rglob("*.sv")), default=0.0)
-    stale = any(path.stat().st_mtime < newest for path in found.data)
-    evidence = Evidence(functional_hits(found.functional), tests, rules)
+    evidence = Evidence(functional_hits(found.functional), tests, cells.rules, frozenset(found.listed))
     return Report(
         title,
         found,
         merged,
         listed,
         wrong,
-        coverage_rtl.modules_of(merged, listed),
+        coverage_rtl.modules_of(merged, listed, apart),
+        apart,
+        coverage_wide.of_runs(found.data),
         features,
         evidence,
         cells,
-        stale,
     )
 
 
@@ -283,7 +212,7 @@ def write(report: Report, folder: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / COVERAGE).write_text(json.dumps(report.as_json(), indent=1) + "\n")
-    (folder / PLAN_STATUS).write_text(json.dumps(status_of(report.features, report.evidence), indent=1) + "\n")
+    (folder / PLAN_STATUS).write_text(json.dumps(report.status, indent=1) + "\n")
     gone = {point for one in report.exclusions for point in one.points}
     write_lcov(folder / LCOV, report.merged, gone)
     write_ucis(folder / UCIS, report.merged, gone, report.functional(), report.found.runs)
@@ -310,13 +239,13 @@ def print_report(report: Report, folder: Path, holes: str = "") -> None:
         table.add_column("holes", justify="right")
         table.add_column("excluded", justify="right")
         for module in report.modules:
-            name = f"{module.name} (generated)" if module.generated else module.name
+            name = f"{module.name} (apart)" if module.apart else module.name
             gone = sum(total.excluded for total in module.sums.values())
             words = [_percent(module.sums[kind]) for kind in coverage_rtl.KINDS]
             table.add_row(name, *words, str(len(module.holes)), str(gone or ""))
-        for generated in (False, True):
-            sums = coverage_rtl.totals(report.modules, generated)
-            name = "all generated" if generated else "all written by hand"
+        for one in (None, *report.apart):
+            sums = coverage_rtl.totals(report.modules, one)
+            name = f"apart: {one.files}" if one else "all with goals"
             words = [_percent(sums[kind]) for kind in coverage_rtl.KINDS]
             left = sum(total.total - total.hit for total in sums.values())
             table.add_row(name, *words, str(left), str(sum(t.excluded for t in sums.values()) or ""), style="bold")
@@ -326,23 +255,28 @@ def print_report(report: Report, folder: Path, holes: str = "") -> None:
                 continue
             lines = coverage_rtl.grouped(point for point, _ in module.holes)
             most = len(lines) if holes else HOLES_SHOWN
-            if not lines or (module.generated and not holes):
+            if not lines or (module.apart and not holes):
                 continue
             console.print(f"[bold]{module.file}[/bold]")
             for line, text, source in lines[:most]:
                 print_line(console, f"  {line:>5}  {text:<56} {source[:70]}")
             if len(lines) > most:
                 console.print(f"         ... and {len(lines) - most} more: --holes {module.name}", markup=False)
-    for one in report.wrong:
-        print_line(console, one, "red")
-    if report.stale:
-        console.print("some of the data is older than the RTL: lines may not fit; run it again", style="yellow")
-    print_plan(status_of(report.features, report.evidence), console, brief=True)
+    for text in report.wrong:
+        print_line(console, text, "red")
+    for text in report.found.left_out:
+        print_line(console, text, "yellow")
+    print_plan(report.status, console, brief=True)
     cells = report.tightness
-    if cells["total"]:
-        console.print(f"tightness: {cells['hit']} of {cells['total']} reachable bounds met ({cells['source']})")
-    else:
-        console.print("tightness: not measured; `make tight` does")
+    if cells.total:
+        console.print(f"tightness: {cells.hit} of {cells.total} reachable bounds met ({cells.source})")
+    for text in cells.problems:
+        print_line(console, text, "yellow")
+    if report.wide:
+        names = sorted({one.module for one in report.wide})
+        console.print(
+            f"no toggles of {len(report.wide)} signals above 1,024 bits, in {', '.join(names)}", highlight=False
+        )
     for name in (COVERAGE, PLAN_STATUS, UCIS, LCOV):
         print_line(console, shown(folder / name))
 
@@ -390,24 +324,40 @@ def print_plan(status: Mapping[str, Any], console: Any = None, *, brief: bool = 
 
 
 def coverage_jobs(name: str, options: ListOptions) -> list[Job]:
-    """The jobs of a list on instrumented builds."""
+    """The jobs of a list on instrumented builds, our own channel of another geometry on the ordinary one.
+
+    The RTL of a geometry differs in sizes only: BUILDS have all of it, and a further build takes ten minutes.
+    """
     from hbm_tb.list_file import jobs_of_list
 
-    return [
-        replace(job, arguments={**job.arguments, "coverage": True}, leaves=(*job.leaves, *coverage_files.LEAVES))
-        for job in jobs_of_list(name, options)
-    ]
+    def instrumented(job: Job) -> Job:
+        ours = job.kind in (sim_job.KIND, trace_job.KIND)
+        if ours and job.arguments["geometry"] not in BUILDS:
+            return job
+        return replace(job, arguments={**job.arguments, "coverage": True}, leaves=(*job.leaves, *coverage_files.LEAVES))
+
+    return [instrumented(job) for job in jobs_of_list(name, options)]
 
 
 def verdict(report: Report) -> list[str]:
     """What is missing to the goals, one line each."""
     missed = list(report.wrong)
     missed += coverage_rtl.goals_missed(coverage_rtl.totals(report.modules))
-    status = status_of(report.features, report.evidence)
-    hit, total = status["totals"]["points"]["hit"], status["totals"]["points"]["total"]
+    hit, total = report.status["totals"]["points"]["hit"], report.status["totals"]["points"]["total"]
     if hit < total:
         missed.append(f"functional coverage {hit} of {total} bins")
-    return missed + [f"plan: {one['name']} failed" for one in status["features"] if one["status"] == FAILED]
+    missed += report.tightness.missed
+    idle = sorted(
+        {
+            test["name"]
+            for feature in report.status["features"]
+            for test in feature["tests"]
+            if test["kind"] == COCOTB and test["status"] == NOT_RUN and test["name"] in report.found.listed
+        }
+    )
+    if idle:
+        missed.append(f"plan: {len(idle)} tests of the lists have no run that counts: {', '.join(idle[:4])}, ...")
+    return missed + [f"plan: {one['name']} failed" for one in report.status["features"] if one["status"] == FAILED]
 
 
 def coverage_command(
@@ -429,21 +379,26 @@ def coverage_command(
     coverage_rtl.read_exclusions()
     if missing := [folder for folder in take if not folder.is_dir()]:
         raise InputError(f"{missing[0]}: no such folder")
-    title = name or (QUICK_LIST if quick else LIST)
-    folders = list(take)
+    listed = name or (QUICK_LIST if quick else LIST)
+    folders, also = list(take), list[Path]()
     code = 0
+    title = f"runs below {', '.join(map(shown, take))}"
     if not take:
-        title = Path(title).stem
+        title = Path(listed).stem
         home = out / title
-        ran = run_list(f"coverage {title}", home, coverage_jobs(name or title, options), options)
+        ran = run_list(f"coverage {title}", home, coverage_jobs(listed, options), options)
         if ran.code not in (0, 1):
             return ran.code
         code = ran.code
         # Functional coverage of the nightly list counts too: it runs presets that have no instrumented build here.
-        folders = [home, *([NIGHTLY] if NIGHTLY.is_dir() and not quick else [])]
-    report = report_of(title, folders, junit=junit)
-    write(report, out)
-    print_report(report, out, holes)
+        folders, also = [home], [NIGHTLY] if NIGHTLY.is_dir() and not quick else []
+    # build/coverage itself holds the report of the whole list only.
+    part = "take" if take else "only" if options.only else "quick" if quick else "" if title == LIST else title
+    if part in ("only", "quick"):
+        title += f", --{part}"
+    report = report_of(title, folders, also=also, junit=junit)
+    write(report, out / part)
+    print_report(report, out / part, holes)
     missed = report.wrong if quick or options.only else verdict(report)
     for line in missed:
         print(f"coverage: {line}", file=sys.stderr)
@@ -478,5 +433,12 @@ def plan_command(check: bool = False, write_page: bool = False, *, folder: Path 
     path = folder / PLAN_STATUS
     status = json.loads(path.read_text()) if path.exists() else status_of(features, Evidence())
     print_plan(status)
-    print(f"status: {shown(path)}" if path.exists() else "no coverage was measured yet: `make coverage`")
+    for line in tight_state.read(tight.FOLDER / tight.RESULT).problems:
+        print(line)
+    if not path.exists():
+        print("no coverage was measured yet: `make coverage`")
+        return int(bool(found))
+    print(f"status: {shown(path)}, {status.get('date', 'of unknown date')}, revision {status.get('revision') or '?'}")
+    if status.get("sources") != sources_now():
+        print("design, bench or plan have changed since then: `make coverage` measures them again")
     return int(bool(found))

@@ -235,7 +235,8 @@ class Evidence:
 
     hits: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # point -> bin -> count
     runs: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # test -> runs passed, runs failed
-    tight: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # rule -> cells tight, cells reachable
+    tight: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # measured rule -> cells tight, reachable
+    listed: frozenset[str] = frozenset()  # cocotb tests that the lists contain
 
 
 def _test_status(test: Test, evidence: Evidence) -> dict[str, Any]:
@@ -246,7 +247,7 @@ def _test_status(test: Test, evidence: Evidence) -> dict[str, Any]:
 
 def _rule_status(rule: str, evidence: Evidence) -> dict[str, Any]:
     tight, reachable = evidence.tight.get(rule, (0, 0))
-    status = UNMEASURED if not reachable else TIGHT if tight == reachable else OPEN
+    status = UNMEASURED if rule not in evidence.tight else OPEN if tight < reachable else TIGHT
     return {"name": rule, "tight": tight, "reachable": reachable, "status": status}
 
 
@@ -268,9 +269,9 @@ def _point_status(use: PointUse, evidence: Evidence) -> dict[str, Any]:
 def status_of(features: Sequence[Feature], evidence: Evidence) -> dict[str, Any]:
     """The content of plan.json.
 
-    A feature is complete when none of its tests failed, all bins are hit, no rule of it is open, and one of its tests
-    ran; features whose tests are all of pytest need no run here. A test that was not run is shown, no more: `make test`
-    runs them all.
+    A feature is complete when all cocotb tests of it that the lists contain ran, at least one test did and none failed,
+    all bins are hit, and all its rules were measured and met every bound that can be reached. Features whose tests are
+    all of pytest need no run here. A test that no list contains is shown, no more: `make test` runs them all.
     """
     out: list[dict[str, Any]] = []
     for feature in features:
@@ -278,7 +279,8 @@ def status_of(features: Sequence[Feature], evidence: Evidence) -> dict[str, Any]
         rules = [_rule_status(rule, evidence) for rule in feature.rules]
         points = [_point_status(use, evidence) for use in feature.points]
         ran = any(test["passed"] for test in tests) or all(test["kind"] == PYTEST for test in tests)
-        open_ = any(each["status"] == OPEN for each in (*rules, *points)) or not ran
+        idle = any(test["status"] == NOT_RUN and test["name"] in evidence.listed for test in tests)
+        open_ = any(each["status"] in (OPEN, UNMEASURED) for each in (*rules, *points)) or idle or not ran
         status = FAILED if any(test["failed"] for test in tests) else OPEN if open_ else COMPLETE
         out.append(
             {

@@ -24,8 +24,7 @@ from hbm_tb.coverage_pattern import regex
 KINDS: Final = ("line", "branch", "toggle")
 GOALS: Final = {"line": 98.0, "branch": 98.0, "toggle": 95.0}  # percent
 EXCLUSIONS: Final = sim.ROOT / "tb" / "coverage_exclusions.yaml"
-GENERATED: Final = "rtl/gen/"
-_BUILD = re.compile(r"/(?:tb_top-(hbm\w+?_s\d)|tb_(blocks)-\w+?)-cov-[0-9a-f]{16}/")
+_BUILD = re.compile(r"([^\s'\"]*/(?:tb_top-(hbm\w+?_s\d)|tb_(blocks)-\w+?)-cov-[0-9a-f]{16})/")
 
 
 class Point(NamedTuple):
@@ -97,11 +96,21 @@ def counts_of(text: str) -> dict[str, int]:
     return counts
 
 
+def _build(folder: Path) -> re.Match[str] | None:
+    command = folder / "sim.cmd"
+    return _BUILD.search(command.read_text()) if command.is_file() else None
+
+
 def build_of(folder: Path) -> str:
     """Name of the build that a run folder's simulation was: hbm2_s1, blocks; empty if it does not say."""
-    command = folder / "sim.cmd"
-    found = _BUILD.search(command.read_text()) if command.is_file() else None
-    return (found[1] or found[2]) if found else ""
+    found = _build(folder)
+    return (found[2] or found[3]) if found else ""
+
+
+def build_folder(folder: Path) -> str:
+    """Path of that build; empty if it does not say."""
+    found = _build(folder)
+    return found[1] if found else ""
 
 
 def merge(files: Iterable[Path]) -> Merged:
@@ -157,19 +166,52 @@ class Exclusion:
         return any(regex(one).fullmatch(point.what) or regex(one).fullmatch(base) for one in self.what)
 
 
-def read_exclusions(path: Path = EXCLUSIONS) -> list[Exclusion]:
-    """The exclusions of a file; InputError with one line for anything that is wrong in it."""
+@dataclass(frozen=True)
+class Apart:
+    """Files whose figures stand apart: they are listed, and the goals are not theirs."""
+
+    files: str  # pattern of paths below the repository
+    reason: str
+
+
+def _entries(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """The entries of a file with their names in messages."""
     try:
         given = yaml.safe_load(path.read_text()) or []
     except (OSError, yaml.YAMLError) as problem:
         raise InputError(f"{path.name}: {str(problem).splitlines()[0]}") from None
     if not isinstance(given, list):
         raise InputError(f"{path.name}: expected a list of exclusions")
+    found = [(f"{path.name}: exclusion {number}", entry) for number, entry in enumerate(given, 1)]
+    if bad := [where for where, entry in found if not isinstance(entry, dict)]:
+        raise InputError(f"{bad[0]}: expected module, kind, what and reason, or apart and reason")
+    return found
+
+
+def _reason(where: str, entry: dict[str, Any]) -> str:
+    reason = " ".join(str(entry.get("reason", "")).split())
+    if len(reason) < 10:
+        raise InputError(f"{where}: a reason is a sentence")
+    return reason
+
+
+def read_apart(path: Path = EXCLUSIONS) -> list[Apart]:
+    """The files that stand apart, of the same file as the exclusions; InputError for what is wrong."""
     found = []
-    for number, entry in enumerate(given, 1):
-        where = f"{path.name}: exclusion {number}"
-        if not isinstance(entry, dict):
-            raise InputError(f"{where}: expected module, kind, what and reason")
+    for where, entry in _entries(path):
+        if "apart" in entry:
+            if unknown := set(entry) - {"apart", "reason"}:
+                raise InputError(f"{where}: unknown {', '.join(sorted(unknown))}, expected apart and reason")
+            found.append(Apart(str(entry["apart"]), _reason(where, entry)))
+    return found
+
+
+def read_exclusions(path: Path = EXCLUSIONS) -> list[Exclusion]:
+    """The exclusions of a file; InputError with one line for anything that is wrong in it."""
+    found = []
+    for where, entry in _entries(path):
+        if "apart" in entry:
+            continue
         unknown = set(entry) - {"module", "kind", "what", "source", "reason"}
         missing = {"module", "kind", "what", "reason"} - set(entry)
         if unknown or missing:
@@ -178,9 +220,7 @@ def read_exclusions(path: Path = EXCLUSIONS) -> list[Exclusion]:
         kinds = entry["kind"] if isinstance(entry["kind"], list) else [entry["kind"]]
         if bad := [kind for kind in kinds if kind not in KINDS]:
             raise InputError(f"{where}: kind {bad[0]!r} is none of {', '.join(KINDS)}")
-        reason = " ".join(str(entry["reason"]).split())
-        if len(reason) < 10:
-            raise InputError(f"{where}: a reason is a sentence")
+        reason = _reason(where, entry)
         words = tuple(str(one) for one in what)
         found += [Exclusion(str(entry["module"]), kind, words, str(entry.get("source", "")), reason) for kind in kinds]
     return found
@@ -249,14 +289,10 @@ class Module:
     file: str
     sums: dict[str, Sum] = field(default_factory=lambda: {kind: Sum() for kind in KINDS})
     holes: list[tuple[Point, Hits]] = field(default_factory=list)
-
-    @property
-    def generated(self) -> bool:
-        """Written by a generator, not by hand."""
-        return self.file.startswith(GENERATED)
+    apart: Apart | None = None  # None: the goals are its too
 
 
-def modules_of(merged: Merged, exclusions: Sequence[Exclusion]) -> list[Module]:
+def modules_of(merged: Merged, exclusions: Sequence[Exclusion], apart: Sequence[Apart] = ()) -> list[Module]:
     """Sums and holes of each file, in order of the files."""
     taken = {point for one in exclusions for point in one.points}
     found: dict[str, Module] = {}
@@ -271,14 +307,16 @@ def modules_of(merged: Merged, exclusions: Sequence[Exclusion]) -> list[Module]:
         total.hit += hits.count > 0
         if not hits.count:
             module.holes.append((point, hits))
+    for module in found.values():
+        module.apart = next((one for one in apart if regex(one.files).fullmatch(module.file)), None)
     return [found[file] for file in sorted(found)]
 
 
-def totals(modules: Iterable[Module], generated: bool = False) -> dict[str, Sum]:
-    """Sums over the modules that were written by hand, or over those that were generated."""
+def totals(modules: Iterable[Module], apart: Apart | None = None) -> dict[str, Sum]:
+    """Sums over the modules that have goals, or over those that stand apart."""
     sums = {kind: Sum() for kind in KINDS}
     for module in modules:
-        if module.generated == generated:
+        if module.apart == apart:
             for kind in KINDS:
                 sums[kind].add(module.sums[kind])
     return sums

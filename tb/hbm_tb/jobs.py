@@ -445,7 +445,7 @@ def _keys(jobs: Sequence[Job]) -> dict[str, str]:
     found = {}
     for job in jobs:
         # The content depends on build and test module, which most runs of a list share.
-        shared = json.dumps([job.kind, *_content_arguments(job)], sort_keys=True)
+        shared = shared_content(job)
         if shared not in contents:
             contents[shared] = job.content()
         found[job.name] = job.key(contents[shared])
@@ -480,11 +480,11 @@ def _missing(job: Job, folder: Path) -> list[str]:
     return [name for name in job.leaves if not (folder / name).is_file()]
 
 
-def _content_arguments(job: Job) -> list[Any]:
-    """What the content of a job depends on: the arguments that its kind lists in CONTENT, or all."""
-    kind = import_module(job.kind)
-    names: Sequence[str] | None = getattr(kind, "CONTENT", None)
-    return [dict(job.arguments)] if names is None else [job.arguments.get(name) for name in names]
+def shared_content(job: Job) -> str:
+    """Jobs with the same text have the same content: its kind, and the arguments that the kind lists in CONTENT."""
+    names: Sequence[str] | None = getattr(import_module(job.kind), "CONTENT", None)
+    chosen = [dict(job.arguments)] if names is None else [job.arguments.get(name) for name in names]
+    return json.dumps([job.kind, *chosen], sort_keys=True)
 
 
 def _start(job: Job, number: int, folder: Path, engine: Engine) -> _Active:

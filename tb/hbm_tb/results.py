@@ -222,6 +222,11 @@ class Results:
 
     # ------------------------------------------------------------ runs
 
+    def names(self, regression: int) -> list[str]:
+        """Names of all runs of a regression in list order, also of those without a result."""
+        rows = self._db.execute("SELECT name FROM regression_run WHERE regression = ? ORDER BY position", (regression,))
+        return [row["name"] for row in rows.fetchall()]
+
     def runs(self, regression: int) -> list[RunResult]:
         """Runs of a regression in list order, as far as they have a result."""
         rows = self._db.execute(

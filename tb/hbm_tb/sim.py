@@ -53,8 +53,9 @@ VERILATOR_FLAGS = (
     "--cc --vpi --timing --assert --trace-fst --trace-structs --timescale 1ns/1ps --no-sched-zero-delay "
     "--x-assign unique --x-initial unique --prefix Vtop -Wno-fatal -O3"
 ).split()
-# Lines (with branches) and toggles of the RTL; a signal of more bits is a memory, of which toggles tell nothing.
-COVERAGE_FLAGS = ("--coverage-line", "--coverage-toggle", "--coverage-max-width", "1024")
+# Lines (with branches) and toggles of the RTL; a signal of more bits is a memory, of which toggles tell nothing. By the
+# last option Verilator names those in its log (coverage_wide).
+COVERAGE_FLAGS = ("--coverage-line", "--coverage-toggle", "--coverage-max-width", "1024", "--debugi-V3Coverage", "4")
 _NO_COVERAGE = '`verilator_config\ncoverage_off -file "*tb/hdl/*"\ncoverage_off -file "*tb_blocks.sv"\n'
 
 
@@ -274,6 +275,20 @@ class Design:
         return "`verilator_config\n" + "".join(
             f'public_flat_rw -module "{module}" -var "*"\n' for module in (top, *self.public)
         )
+
+
+_names_only = False
+
+
+@contextmanager
+def names_only() -> Iterator[None]:
+    """Inside, `build` names builds and makes none: what a run would be made of now, told without making it."""
+    global _names_only
+    before, _names_only = _names_only, True
+    try:
+        yield
+    finally:
+        _names_only = before
 
 
 @dataclass(frozen=True)
@@ -497,6 +512,8 @@ def build(
         seconds = float(json.loads(stamp.read_text())["seconds"])
         return Build(geometry, top, folder, coverage, fresh, seconds, own=design is not None)
 
+    if _names_only:
+        return Build(geometry, top, folder, coverage, False, 0.0, own=design is not None)
     if stamp.exists():
         return found(False)
     with _locked(BUILD_ROOT / f"{folder.name}.lock"):

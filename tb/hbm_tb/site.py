@@ -71,6 +71,8 @@ def pages_of(site: Site) -> dict[str, dict[str, Any]]:
         "plan": site.plan,
         "coverage": site.coverage,
         "tight": views.tight_view(site.tight),
+        "tight_problems": site.tight_problems,
+        "changed": site.changed,
         "kinds": KINDS,
         "bench": bench,
         "bench_when": views.when(site.benches[-1][0]) if site.benches else "",

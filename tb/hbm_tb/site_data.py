@@ -15,7 +15,9 @@ from typing import Any
 from hbm_model.errors import InputError
 
 from hbm_tb import bench_history
+from hbm_tb.coverage_runs import sources_now
 from hbm_tb.results import FOLDER, Bucket, Regression, Results, RunResult, result_folders
+from hbm_tb.tight_state import problems_of, told
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Site:
     plan: Mapping[str, Any] | None = None
     coverage: Mapping[str, Any] | None = None
     tight: Mapping[str, Any] | None = None
+    tight_problems: Sequence[str] = ()  # why the tightness is not that of the sources of now
+    changed: bool = False  # the sources are others than those of the coverage
     benches: Sequence[tuple[float, Mapping[str, Any]]] = ()  # seconds since 1970, bench.json; oldest first
     notes: Sequence[str] = field(default_factory=tuple)  # files that are there and cannot be read
 
@@ -116,11 +120,15 @@ def gather(build: Path) -> Site:
             lists.append(view)
     # What ran last stands first.
     lists.sort(key=lambda one: -one.now.start)
+    coverage = _json(build / "coverage" / "coverage.json", notes)
+    tight = _json(build / "tight" / "tight.json", notes)
     return Site(
         lists,
         _json(build / "coverage" / "plan.json", notes),
-        _json(build / "coverage" / "coverage.json", notes),
-        _json(build / "tight" / "tight.json", notes),
+        coverage,
+        tight,
+        told(problems_of(tight)) if tight else (),
+        coverage is not None and coverage.get("sources") != sources_now(),
         benches_of(build / "bench", notes),
         [note.replace(f"{build.parent}/", "") for note in notes],
     )

@@ -10,6 +10,7 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from hbm_model.rules import RULES, Rule, gap_text
 from hbm_model.tightness import Tightness, measured, of_channel
 
 from hbm_tb import sim
-from hbm_tb.job_list import ListOptions, run_list, shown
+from hbm_tb.job_list import ListOptions, revision, run_list, shown
 from hbm_tb.jobs import Job
 from hbm_tb.tight_plan import ALONE, PRESET, Goal
 
@@ -107,6 +108,7 @@ class Outcome:
     cells: dict[tuple[str, int], Cell]
     result: dict[str, Any]
     failure: str = ""
+    content: str = ""  # build and sources that ran
 
     def count(self, what: str) -> int:
         """Cells with a verdict."""
@@ -171,7 +173,7 @@ def tight_command(
         result = json.loads(file.read_text()) if file.exists() else {}
         outcome = ran.results[name]
         failure = "" if outcome.passed else outcome.reason or outcome.status
-        outcomes.append(Outcome(name, cells_of(params[name], result), result, failure))
+        outcomes.append(Outcome(name, cells_of(params[name], result), result, failure, outcome.content))
     write(folder, outcomes)
     _show(outcomes, folder)
     return 1 if ran.code or any(one.holes for one in outcomes) else 0
@@ -228,8 +230,11 @@ def as_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         if any((rule.name, 0) in one.cells for one in outcomes)
     ]
     return {
+        "revision": revision(),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "presets": {
             one.name: {
+                "content": one.content,
                 "tight": one.count(TIGHT),
                 "holes": one.holes,
                 "unreachable": one.count(UNREACHABLE),

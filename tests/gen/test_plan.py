@@ -123,11 +123,11 @@ def test_a_new_test_must_be_in_the_plan(tmp_path: Path) -> None:
 
 
 def test_status(tmp_path: Path) -> None:
-    """Complete needs every bin often enough, every reachable bound met, and a test that ran; a failure is a failure."""
+    """Complete needs every bin often enough, every rule measured and met, and every test of the lists run."""
     features = read_plan(_plan(tmp_path, GOOD), TINY)
     hits = {"p": {"a/0": 2, "a/1": 9}, "q": {"only": 1}}
     runs = {"a_tests.One": (3, 0)}
-    tight = {"tRAS": (4, 4)}
+    tight = {"tRAS": (4, 4), "tRP": (0, 0)}  # tRP was measured and has no bound that can be reached
     done = status_of(features, Evidence(hits, runs, tight))
     assert done["features"][0]["status"] == COMPLETE
     assert done["totals"]["points"] == {"hit": 3, "total": 3}
@@ -135,7 +135,9 @@ def test_status(tmp_path: Path) -> None:
     for wrong in (
         Evidence({**hits, "p": {"a/0": 1, "a/1": 9}}, runs, tight),
         Evidence(hits, {}, tight),
-        Evidence(hits, runs, {"tRAS": (3, 4)}),
+        Evidence(hits, runs, {**tight, "tRAS": (3, 4)}),
+        Evidence(hits, runs, {"tRAS": (4, 4)}),  # tRP was not measured
+        Evidence(hits, runs, tight, frozenset({"a_tests.Two"})),  # the list has it, and it did not run
     ):
         assert status_of(features, wrong)["features"][0]["status"] == OPEN
     failed = status_of(features, Evidence(hits, {"a_tests.One": (3, 1)}, tight))

@@ -219,7 +219,6 @@ def build_coverage(build: Path) -> None:
     ]
     coverage = {
         "schema": 1,
-        "stale": True,
         "wrong_exclusions": ["hbm_banks x: nothing there"],
         "list": "nightly",
         "runs": 20,

@@ -10,16 +10,23 @@ import numpy as np
 import pytest
 from hbm_model.commands import Cmd
 from hbm_model.errors import InputError
-from hbm_tb import coverage_cmd, coverage_files, coverage_rtl, records
+from hbm_tb import coverage_cmd, coverage_files, coverage_rtl, coverage_runs, coverage_wide, records, tight, tight_state
 from hbm_tb.config import BenchConfig
-from hbm_tb.coverage import POINTS, Coverage
+from hbm_tb.coverage import POINTS, SCHEMA, Coverage
 from hbm_tb.coverage_pattern import regex, select
 from hbm_tb.coverage_rtl import Exclusion, Point
-from hbm_tb.job_list import ListOptions
+from hbm_tb.job_list import ListOptions, ListResult
+from hbm_tb.job_store import About, JobStore
+from hbm_tb.jobs import Job, Outcome
 
 DATA = Path(__file__).with_name("coverage_data") / "lane_turn.dat"
 FILE = "rtl/host/hbm_lane_turn.sv"
 RUN_Q = "run_q[3]"  # the counter of that module, its top bit
+
+
+def _job(name: str, content: Path) -> Job:
+    """A run of axi_tests.EveryWrap whose build and sources are the text of a file."""
+    return Job(name, "coverage_kind", {"content": str(content), "module": "axi_tests", "test": "EveryWrap"})
 
 
 def _run(folder: Path, build: str = "tb_top-hbm2_s1", status: str = "pass", edit: tuple[str, str] = ("", "")) -> Path:
@@ -32,12 +39,16 @@ def _run(folder: Path, build: str = "tb_top-hbm2_s1", status: str = "pass", edit
     (folder / coverage_files.DATA).write_text(text)
     coverage_files.pack(folder)
     (folder / "sim.cmd").write_text(f"A='b' /any/build/sim/{build}-cov-0123456789abcdef/sim +x\n")
-    (folder / "outcome.json").write_text(json.dumps({"status": status, "attempt": "x"}))
+    sources = folder.parents[1] / "sources"  # beside the folder of the list, or in that of a list of one level
+    sources.write_text("as it is")
+    job = _job(folder.name, sources)
+    (folder / "job.json").write_text(json.dumps({"name": job.name, "kind": job.kind, "arguments": job.arguments}))
+    (folder / "outcome.json").write_text(json.dumps({"status": status, "attempt": "x", "content": "as it is"}))
     case = '<testcase classname="axi_tests" name="EveryWrap"/>'
     if status != "pass":
         case = case.replace("/>", '><failure message="no"/></testcase>')
     (folder / "results.xml").write_text(f"<testsuites><testsuite>{case}</testsuite></testsuites>")
-    functional = {"schema": 2, "points": {"axi.port": {"pc0/read": 3, "pc1/write": 1}}}
+    functional = {"schema": SCHEMA, "points": {"axi.port": {"pc0/read": 3, "pc1/write": 1}}}
     (folder / "coverage_EveryWrap.json").write_text(json.dumps(functional))
     return folder
 
@@ -74,7 +85,7 @@ def test_runs_and_builds_are_merged(tmp_path: Path) -> None:
     assert merged[points["if"]].count == 430 and merged[points["else"]].count == 2 * 79142
     assert merged[points["if"]].builds == {"hbm2_s1", "hbm3_s2"}
     (module,) = coverage_rtl.modules_of(merged, [])
-    assert module.sums["branch"].percent == 100 and not module.generated
+    assert module.sums["branch"].percent == 100 and module.apart is None
 
 
 def test_a_damaged_data_file_is_told(tmp_path: Path) -> None:
@@ -85,15 +96,42 @@ def test_a_damaged_data_file_is_told(tmp_path: Path) -> None:
         coverage_rtl.merge([bad])
 
 
-def test_generated_code_is_apart() -> None:
-    """It has sums of its own."""
+def test_files_stand_apart_with_a_reason(tmp_path: Path) -> None:
+    """They have sums of their own; the goals are those of the rest. The list names what it leaves out."""
+    path = tmp_path / "exclusions.yaml"
+    path.write_text("- {apart: rtl/gen/*, reason: written by a generator}\n")
+    (apart,) = coverage_rtl.read_apart(path)
+    assert coverage_rtl.read_exclusions(path) == []
     merged = {
         Point("rtl/gen/a.sv", 1, 1, "line", "block"): coverage_rtl.Hits(0),
         Point("rtl/host/b.sv", 1, 1, "line", "block"): coverage_rtl.Hits(1),
     }
-    modules = coverage_rtl.modules_of(merged, [])
+    modules = coverage_rtl.modules_of(merged, [], [apart])
     assert coverage_rtl.totals(modules)["line"].percent == 100
-    assert coverage_rtl.totals(modules, generated=True)["line"].percent == 0
+    assert coverage_rtl.totals(modules, apart)["line"].percent == 0
+    assert coverage_rtl.totals(coverage_rtl.modules_of(merged, []))["line"].percent == 50
+    path.write_text("- {apart: rtl/gen/*, reason: no}\n")
+    with pytest.raises(InputError, match="a reason is a sentence"):
+        coverage_rtl.read_apart(path)
+
+
+WIDE_LOG = """\
+- V3Coverage.cpp:413:     Toggle: VAR 0x37 {y3bc} @dt=0x3@(G/w1)  clk_i INPUT [VSTATICI]  PORT
+- V3Coverage.cpp:411:     Disable Toggle: Wide bus/array > limit VAR 0x3 {y4bc} @dt=0x3@(w256)u[0:127]  data_q VAR
+- V3Coverage.cpp:411:     Disable Toggle: Wide bus/array > limit VAR 0x3 {y5bc} @dt=0x3@(w1056)p[32:0]  words_q VAR
+- V3Coverage.cpp:411:     Disable Toggle: Wide bus/array > limit VAR 0x3 {y6bc} @dt=0x3@(w38)ref  order_q VAR
+- V3Coverage.cpp:411:     Disable Toggle: Not relevant signal VAR 0x3 {y7bc} @dt=0x3@(w38)u[0:99]  other VAR
+- V3Coverage.cpp:411:     Disable Toggle: Wide bus/array > limit VAR 0x3 {z4bc} @dt=0x3@(w256)u[0:127]  bench_q VAR
+"""
+
+
+def test_signals_without_toggles_are_named(tmp_path: Path) -> None:
+    """By the log of the build: the source is the one where all signals of a file letter stand."""
+    right, wrong = tmp_path / "hbm_right.sv", tmp_path / "hbm_wrong.sv"
+    right.write_text("\n\nlogic clk_i\ndata_q\nwords_q\norder_q\nother\n")
+    wrong.write_text("\n\nlogic clk_i\ndata_qq\nwords_q\norder_q\nother\n")
+    found = coverage_wide.read(WIDE_LOG, [wrong, right])
+    assert found == {("hbm_right", "data_q"): 256 * 128, ("hbm_right", "words_q"): 1056, ("hbm_right", "order_q"): 0}
 
 
 def test_holes_are_grouped_for_people() -> None:
@@ -191,19 +229,19 @@ def test_what_runs_left_becomes_a_report(tmp_path: Path, capsys: pytest.CaptureF
     code = coverage_cmd.coverage_command(ListOptions(), take=[runs], out=out)
     said = capsys.readouterr()
     assert code == 1 and "functional coverage 2 of" in said.err
-    report = json.loads((out / coverage_cmd.COVERAGE).read_text())
+    report = json.loads((out / "take" / coverage_cmd.COVERAGE).read_text())
     assert (report["runs"], report["geometries"]) == (3, ["hbm2_s1", "hbm3_s2"])
     assert report["rtl"]["totals"]["line"] == {"hit": 3, "total": 3, "excluded": 0, "percent": 100.0, "goal": 98.0}
     ports = next(point for point in report["functional"]["points"] if point["name"] == "axi.port")
     assert ports["counts"] == {"pc0/read": 6, "pc1/write": 2} and ports["holes"] == ["pc0/write", "pc1/read"]
-    plan = json.loads((out / coverage_cmd.PLAN_STATUS).read_text())
+    plan = json.loads((out / "take" / coverage_cmd.PLAN_STATUS).read_text())
     bursts = next(feature for feature in plan["features"] if feature["name"] == "axi.bursts")
     assert bursts["status"] == "failed"
     wrap = next(test for test in bursts["tests"] if test["name"] == "axi_tests.EveryWrap")
     assert (wrap["passed"], wrap["failed"]) == (2, 1)
-    lcov = (out / coverage_cmd.LCOV).read_text()
+    lcov = (out / "take" / coverage_cmd.LCOV).read_text()
     assert f"SF:{coverage_rtl.sim.ROOT / FILE}" in lcov and "DA:27,144" in lcov and "BRDA:29,0,0,430" in lcov
-    root = ET.parse(out / coverage_cmd.UCIS).getroot()
+    root = ET.parse(out / "take" / coverage_cmd.UCIS).getroot()
     names = {node.get("name") for node in root.iter() if node.tag.endswith("instanceCoverages")}
     assert names == {"hbm_lane_turn", "plan"}
     statuses = [node.get("testStatus") for node in root.iter() if node.tag.endswith("historyNodes")]
@@ -219,7 +257,7 @@ def test_ucis_is_read_back(tmp_path: Path) -> None:
     _run(tmp_path / "list" / "a")
     out = tmp_path / "out"
     coverage_cmd.coverage_command(ListOptions(), take=[tmp_path / "list"], out=out)
-    with (out / coverage_cmd.UCIS).open() as file:
+    with (out / "take" / coverage_cmd.UCIS).open() as file:
         db = XmlReader().read(file)
     found = {scope.getScopeName(): scope for scope in db.scopes(ScopeTypeT.INSTANCE)}
     blocks = [
@@ -247,6 +285,159 @@ def test_nothing_to_merge_is_one_line(tmp_path: Path) -> None:
         coverage_cmd.coverage_command(ListOptions(), take=[tmp_path], out=tmp_path / "out")
     with pytest.raises(InputError, match="no such folder"):
         coverage_cmd.coverage_command(ListOptions(), take=[tmp_path / "no"], out=tmp_path / "out")
+
+
+# ---------------------------------------------------------------- which runs count
+
+
+def _listed(folder: Path, *names: str) -> None:
+    """The database of a list that ran these, and their folders."""
+    with JobStore(folder) as store:
+        jobs = {name: _job(name, folder / "sources") for name in names}
+        store.begin({name: job.key("as it is") for name, job in jobs.items()}, {}, About())
+        outcomes = {name: Outcome("pass", content="as it is") for name in names}
+        for name, job in jobs.items():
+            _run(folder / name)
+            store.add(job, outcomes[name])
+        store.end(outcomes)
+    (folder / "sources").write_text("as it is")
+
+
+def test_a_folder_that_no_list_names_counts_nothing(tmp_path: Path) -> None:
+    """A run that the list does not have any more gives neither bins nor tests: it is told."""
+    runs = tmp_path / "list"
+    _listed(runs, "new/a", "new/b")
+    _run(runs / "old" / "gone")
+    (runs / "sources").write_text("as it is")
+    found = coverage_runs.look([runs])
+    assert sorted(found.runs) == ["list/new/a", "list/new/b"] and len(found.functional) == 2
+    assert found.left_out == ["1 run that no list names left out"]
+    assert found.listed == {"axi_tests.EveryWrap"}
+
+
+def test_runs_of_other_sources_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What ran on another build or with another bench counts nothing, with a database and without; it is told."""
+    runs, alone = tmp_path / "list", tmp_path / "alone"
+    _listed(runs, "new/a", "new/b")
+    _run(alone / "x")
+    (alone.parent / "sources").write_text("edited")
+    (runs / "sources").write_text("edited")
+    with pytest.raises(InputError, match=r"nothing to merge \(3 runs of other sources left out\)"):
+        coverage_cmd.coverage_command(ListOptions(), take=[runs, alone], out=tmp_path / "out")
+    (runs / "sources").write_text("as it is")
+    coverage_cmd.coverage_command(ListOptions(), take=[runs, alone], out=tmp_path / "out")
+    report = json.loads((tmp_path / "out" / "take" / coverage_cmd.COVERAGE).read_text())
+    assert report["runs"] == 2 and report["left_out"] == ["1 run of other sources left out"]
+    assert "1 run of other sources left out" in capsys.readouterr().out
+
+
+def test_a_folder_with_another_result_does_not_count(tmp_path: Path) -> None:
+    """The database says one thing and the folder another: neither is believed. Nor is one without a job."""
+    runs = tmp_path / "list"
+    _listed(runs, "new/a", "new/b")
+    (runs / "new" / "a" / "outcome.json").write_text(json.dumps({"status": "pass", "content": "another"}))
+    found = coverage_runs.look([runs])
+    assert list(found.runs) == ["list/new/b"] and found.gone == 1
+    _run(tmp_path / "alone" / "x")
+    (tmp_path / "alone" / "x" / "job.json").unlink()
+    assert coverage_runs.look([tmp_path / "alone"]).other == 1
+
+
+def test_a_run_that_died_fails_its_tests(tmp_path: Path) -> None:
+    """Its worker left neither content nor results: it is no run of other sources."""
+    run = _run(tmp_path / "list" / "a")
+    (run / "outcome.json").write_text(json.dumps({"status": "died", "content": ""}))
+    (run / "results.xml").unlink()
+    found = coverage_runs.look([tmp_path / "list"])
+    assert found.tests == {"axi_tests.EveryWrap": (0, 1)} and not found.functional and not found.other
+
+
+def test_functional_coverage_of_another_schema_is_told(tmp_path: Path) -> None:
+    """One line with the file."""
+    path = tmp_path / "coverage_X.json"
+    path.write_text(json.dumps({"schema": SCHEMA - 1, "points": {}}))
+    with pytest.raises(InputError, match=rf"coverage_X.json: schema {SCHEMA - 1}, expected {SCHEMA}"):
+        coverage_runs.functional_hits([path])
+    path.write_text("[]")
+    with pytest.raises(InputError, match=r"coverage_X.json: no functional coverage"):
+        coverage_runs.functional_hits([path])
+
+
+def test_a_part_does_not_take_the_place_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--take, --quick, --only and other lists write below; build/coverage itself is the whole list's."""
+    out = tmp_path / "out"
+    monkeypatch.setattr(coverage_cmd, "NIGHTLY", tmp_path / "none")
+    monkeypatch.setattr(coverage_cmd, "coverage_jobs", lambda *_: [])
+
+    def ran(_title: str, home: Path, *_: object) -> ListResult:
+        if not home.exists():
+            _run(home / "a")
+        return ListResult(0, {})
+
+    monkeypatch.setattr(coverage_cmd, "run_list", ran)
+    command = coverage_cmd.coverage_command
+    command(ListOptions(), quick=True, out=out)
+    command(ListOptions(only=("a",)), out=out)
+    command(ListOptions(), "smoke", out=out)
+    command(ListOptions(), take=[out / "coverage"], out=out)
+    assert not (out / coverage_cmd.COVERAGE).exists() and not (out / coverage_cmd.PLAN_STATUS).exists()
+    command(ListOptions(), out=out)
+    given = {part: json.loads((out / part / coverage_cmd.COVERAGE).read_text())["list"]
+             for part in ("quick", "only", "smoke", "take", "")}  # fmt: skip
+    assert given.pop("take").startswith("runs below ")
+    expected = {"quick": "coverage_quick, --quick", "only": "coverage, --only", "smoke": "smoke", "": "coverage"}
+    assert given == expected
+
+
+def test_only_three_geometries_are_instrumented() -> None:
+    """The others run on ordinary builds, for functional coverage; every map and preset is in the list."""
+    jobs = coverage_cmd.coverage_jobs(coverage_cmd.LIST, ListOptions())
+    plain = {job.arguments["geometry"] for job in jobs if not job.arguments.get("coverage")}
+    assert plain == {"hbm2_s2", "hbm3_s1", "hbm4_s1"}
+    assert {job.arguments.get("geometry", "blocks") for job in jobs} == plain | set(coverage_cmd.BUILDS)
+    assert all((coverage_files.PACKED in job.leaves) == bool(job.arguments.get("coverage")) for job in jobs)
+
+
+# ---------------------------------------------------------------- tightness
+
+
+def _tight(
+    path: Path, content: str = "as it is", cell: str = "tight", presets: tuple[str, ...] = tight.PRESETS
+) -> Path:
+    """A result file with one rule."""
+    given = {
+        "revision": "0123456789ab",
+        "date": "2026-11-23 06:00 UTC",
+        "presets": {name: {"content": content, "holes": [], "failure": ""} for name in presets},
+        "rules": [{"rule": "tRAS", "presets": {name: {"0": {"verdict": cell}} for name in presets}}] if cell else [],
+    }
+    path.write_text(json.dumps(given))
+    return path
+
+
+def test_tightness_belongs_to_the_goals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No result, a hole, one of other sources, a preset less, nothing in it: each is told, with the command."""
+    monkeypatch.setattr(tight_state.Contents, "of", lambda *_: "as it is")
+    path = tmp_path / "tight.json"
+    assert tight_state.read(path).missed == ["tightness is not measured: `make tight` measures it"]
+    assert tight_state.read(_tight(path)).missed == []
+    assert tight_state.read(_tight(path, cell="hole")).missed == ["tightness 0 of 5 reachable bounds met"]
+    assert tight_state.read(_tight(path, cell="")).missed == ["tightness 0 of 0 reachable bounds met"]
+    old = tight_state.read(_tight(path, content="before"))
+    (line,) = old.missed
+    assert line.startswith("tightness of hbm2_2000_eng, ") and not old.rules
+    assert "is of other sources (0123456789ab, 2026-11-23 06:00 UTC): `make tight`" in line
+    (line,) = tight_state.read(_tight(path, presets=tight.PRESETS[1:])).missed
+    assert line == "tightness of hbm2_2000_eng is not measured: `make tight` measures it"
+    path.write_text("{")
+    assert "cannot be read" in tight_state.read(path).missed[0]
+
+
+def test_the_verdict_names_tightness(tmp_path: Path) -> None:
+    """A report without a result of `hbm tight` misses a goal."""
+    _run(tmp_path / "list" / "a")
+    report = coverage_cmd.report_of("x", [tmp_path / "list"], tightness=tmp_path / "none.json")
+    assert "tightness is not measured: `make tight` measures it" in coverage_cmd.verdict(report)
 
 
 # ---------------------------------------------------------------- functional points
