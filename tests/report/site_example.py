@@ -219,6 +219,10 @@ def build_coverage(build: Path) -> None:
     ]
     coverage = {
         "schema": 1,
+        "revision": "0123456789ab",
+        "date": "2026-11-23 06:00 UTC",
+        "sources": "of another time",
+        "left_out": ["12 runs of other sources left out"],
         "wrong_exclusions": ["hbm_banks x: nothing there"],
         "list": "nightly",
         "runs": 20,
@@ -239,6 +243,16 @@ def build_coverage(build: Path) -> None:
                     "points": 2,
                 }
             ],
+            "apart": [
+                {
+                    "files": "rtl/gen/*",
+                    "reason": "a generator writes it",
+                    "line": measure(9, 10, 98),
+                    "branch": measure(0, 0, 98),
+                    "toggle": measure(8, 10, 95),
+                }
+            ],
+            "wide": [{"module": "hbm_reorder", "signal": "data_q", "bits": 32768}],
         },
         "functional": {
             "hit": 11,

@@ -285,7 +285,8 @@ def test_plan_and_coverage_lead_to_the_holes(site: Path, tab: Watched) -> None:
     assert "holes: id 63" in page.locator("#features tbody tr:visible").inner_text()
     follow(page, page.get_by_role("link", name="Coverage"))
     assert [text.split(":")[0] for text in texts(page, ".unmeasured")] == [
-        "The RTL or the tests are newer than these data",
+        "Design or bench have changed since these data",
+        "12 runs of other sources left out",
         "Exclusions that are wrong",
     ]
     follow(page, page.get_by_role("link", name="hbm_gap_timer"))
@@ -300,6 +301,10 @@ def test_plan_and_coverage_lead_to_the_holes(site: Path, tab: Watched) -> None:
 
 def test_rules_and_performance(site: Path, tab: Watched) -> None:
     page = tab.open(site / "rules.html")
+    assert [text.split(":")[0] for text in texts(page, ".unmeasured")] == [
+        "tightness of hbm2_2000_eng is of other sources (which one it does not say)",
+        "tightness of hbm2e_3200_eng, hbm2e_3600_eng, hbm3_6400_eng, hbm4_8000_eng is not measured",
+    ]
     assert shown(page, "rules") == 2
     page.get_by_label("show").select_option("hole")
     assert texts(page, "#rules tbody tr:visible td:first-child") == ["tRCDRD"]
