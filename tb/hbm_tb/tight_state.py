@@ -95,7 +95,7 @@ def read(path: Path) -> Tightness:
         presets: dict[str, dict[str, Any]] = {
             name: {"tight": 0, "reachable": 0, "holes": one["holes"]}
             for name, one in given["presets"].items()
-            if name not in problems
+            if name in tight.PRESETS and name not in problems
         }
         rules: dict[str, tuple[int, int]] = {}
         for row in given["rules"]:
