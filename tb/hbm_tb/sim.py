@@ -499,7 +499,9 @@ def build(
     )
     control_text = design.public_text(top) if design is not None else _PUBLIC[top]
     control_text += _NO_COVERAGE if coverage else ""
-    settings = [top, opt, generated, control_text, makefile, verilator.version, _compiler_version(), *flags]
+    # Where the checkout lies is no part of what is built: a list that ran in a copy of it has the same content.
+    recipe = makefile.replace(f"{BUILD_ROOT}/", "").replace(f"{ROOT}/", "")
+    settings = [top, opt, generated, control_text, recipe, verilator.version, _compiler_version(), *flags]
     included = design.included() if design is not None else []
     key = _digest([*rtl, *bench, *control, *cpp, *included], settings)
     kind = ("-cov" if coverage else "") + (f"-{overlay.name}" if overlay else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -116,3 +117,17 @@ def test_a_run_folder_has_one_owner(tmp_path: Path) -> None:
     with own(tmp_path / "x"), pytest.raises(pytest.fail.Exception, match="in use by another pytest.*--dist loadfile"):
         own(tmp_path / "x")
     own(tmp_path / "x").close()
+
+
+def test_a_build_is_named_alike_in_every_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name is that of sources and settings, not of the folder: none is made."""
+    with sim.names_only():
+        here = sim.build("hbm2_s1").folder.name
+        for part in ("rtl", "tb/hdl"):
+            shutil.copytree(sim.ROOT / part, tmp_path / part)
+        monkeypatch.setattr(sim, "ROOT", tmp_path)
+        monkeypatch.setattr(sim, "BUILD_ROOT", tmp_path / "build")
+        assert sim.build("hbm2_s1").folder.name == here
+        assert not sim.build("hbm2_s1").folder.exists()
+        (tmp_path / "tb" / "hdl" / "hx.h").write_text("// another")
+        assert sim.build("hbm2_s1").folder.name != here
