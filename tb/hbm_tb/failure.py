@@ -264,10 +264,15 @@ def of_open_work(problems: Sequence[str]) -> Failure:
     return Failure(kind, f"{kind}:{name}", f"at the end of the test: {first}", got=first)
 
 
+_ENDED = re.compile(r"(simulator ended with code (?:-?\d+|None))(.*)")
+
+
 def of_message(text: str) -> Failure:
     """Any other message."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     first = lines[0] if lines else "no message"
+    if (ended := _ENDED.match(first)) is not None:  # the code is the cause: killed, a wild pointer, an abort
+        return Failure("error", f"error:{ended[1]}{general(ended[2])}", first[:300], got=first[:300])
     if first.endswith(":") and len(lines) > 1:
         first = f"{first} {lines[1]}"
     kind = "assertion" if "assertions or $error" in first else "error"

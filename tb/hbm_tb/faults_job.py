@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hbm_tb import faults, sim, sources
-from hbm_tb.jobs import FAIL, PASS, STOPPED, TIMEOUT, Outcome
+from hbm_tb.jobs import DIED, FAIL, PASS, STOPPED, TIMEOUT, Outcome
 from hbm_tb.sim_job import log_of, reproduce_environment, set_up_waves, window_of
 
 KIND = "hbm_tb.faults_job"
@@ -196,6 +196,8 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
     status, reason = PASS, ""
     if result.status == "stopped":
         status, reason = STOPPED, result.reason
+    elif result.status == DIED:
+        status, reason = DIED, result.reason
     elif result.status == "timeout" and len([c for c in found if c.check == CRASH]):
         status, reason = TIMEOUT, result.reason
     elif bad:

@@ -24,7 +24,7 @@ _GENERAL: tuple[tuple[str, str], ...] = (
     (r"(/[\w.+@=~-]+)+/([\w.+=-]+)", r"\2"),  # folders
     (r"\b0x[0-9a-fA-F]+\b|\b\d+'h[0-9a-fA-F]+\b", "*"),
     (r"\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b", "*"),
-    (r"\b\d[\d,.]*(?=\D|$)", "*"),
+    (r"(?<!ended with code )(?<!ended with code -)\b\d[\d,.]*(?=\D|$)", "*"),
     (r"(?<=[A-Za-z_])\d+\b", "*"),  # seed_7, port1, PC0: which of several, not what
     (r"(\*[ ,;/x-]*)+\*", "*"),  # lists of numbers have any length
     (r"\s+", " "),

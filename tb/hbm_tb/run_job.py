@@ -46,7 +46,7 @@ RECORD = "HBM_RUN_RECORD"  # as in run_record
 STARTING = "starting the simulation; after a change of model or checks they are compiled (about a minute)"
 TIMEOUT_S = 24 * 3600.0  # hangs are found by the watchdog of the bench, in cycles
 # A run ends with its wave window only when the user asked for that: no verdict, and no failure either.
-EXIT = {"pass": 0, "stopped": 0, "fail": 1, "timeout": 1}
+EXIT = {"pass": 0, "stopped": 0, "fail": 1, "timeout": 1, "died": 1}
 
 
 @dataclass(frozen=True)

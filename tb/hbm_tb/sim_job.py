@@ -18,14 +18,14 @@ from hbm_model.command_line import typed
 
 from hbm_tb import coverage_files, run_record, sim, sources
 from hbm_tb.config import ENVIRONMENT, BenchConfig
-from hbm_tb.jobs import FAIL, PASS, STOPPED, TIMEOUT, Job, Outcome
+from hbm_tb.jobs import DIED, FAIL, PASS, STOPPED, TIMEOUT, Job, Outcome
 from hbm_tb.run_job import REPRODUCE
 
 KIND = "hbm_tb.sim_job"
 CONTENT = ("geometry", "module", "coverage", "files")  # arguments that `content` depends on
 COUNTS = "HBM_TB_COUNTS"  # a test prints further counts on lines that begin so
 _COUNT = re.compile(r"(\w+)=(\d+)")
-_STATUS = {"pass": PASS, "timeout": TIMEOUT, "stopped": STOPPED}
+_STATUS = {"pass": PASS, "timeout": TIMEOUT, "stopped": STOPPED, "died": DIED}
 Waves = tuple[int | None, int | None]
 
 
