@@ -21,11 +21,12 @@ from hbm_tb import sim
 from hbm_tb.block_job import BLOCK_MODULES, block_job
 from hbm_tb.config import BenchConfig
 from hbm_tb.job_list import ListOptions
-from hbm_tb.jobs import Job
+from hbm_tb.jobs import Job, check_names, name_problem
 from hbm_tb.list_schema import Part, read_file
 from hbm_tb.own_build import FILLED, Function, function_of
 from hbm_tb.own_config import OwnConfig
 from hbm_tb.own_job import own_job
+from hbm_tb.records import READY_ALWAYS
 from hbm_tb.run_job import RunOptions, known_geometries
 from hbm_tb.sim_job import sim_job
 from hbm_tb.sources import names_of_tests
@@ -54,6 +55,11 @@ ENTRY_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 # Fields of BenchConfig with keys of their own in a list, or that a run sets itself.
 OWN_FIELDS: Final = {"preset", "test", "seed", "timing", "policy", "map_name", "reproduce", "job", "masks"}
+# Least and most of the whole numbers among the fields of both.
+RANGES: Final[Mapping[str, tuple[int, int | None]]] = {
+    "temp": (0, 7), "rd_delay": (0, 7), "ready_r": (0, READY_ALWAYS), "ready_b": (0, READY_ALWAYS), "batch": (1, None),
+    "row_limit": (0, None), "watchdog": (0, None), "fault": (0, None), "fault_at": (0, None), "fault_arg": (0, None),
+}  # fmt: skip
 # Fields of OwnConfig that a run sets itself.
 SET_BY_RUN: Final = {"preset", "test", "seed", "reproduce"}
 OUR_KEYS: Final = ("registers", "map", "bench")  # of a configuration of our channel
@@ -161,6 +167,11 @@ class Overrides:
     presets: tuple[str, ...] = ()  # only these
     transactions: int | None = None  # of each random run
 
+    @property
+    def whole(self) -> bool:
+        """True when they leave the list as it is, but for its first seed: the result is then one of the whole list."""
+        return self.seeds is None and not self.presets and self.transactions is None
+
     def words(self) -> list[str]:
         """The options that say the same."""
         words = [] if self.seed is None else ["--seed", str(self.seed)]
@@ -207,6 +218,8 @@ def read_list(file: Path) -> RunList:
         if entry.name in entries:
             part.fail(f"expected a name of its own, {entry.name} stands above")
         entries[entry.name] = entry
+    if not entries:
+        parts["runs"].fail("expected at least one entry: a list without runs shows nothing")
     about = parts["about"].text() if "about" in parts else ""
     seed = parts["seed"].integer(0) if "seed" in parts else 1
     return RunList(file.stem, file, about, seed, tuple(entries.values()))
@@ -270,6 +283,7 @@ def _configurations(part: Part | None) -> dict[str, Configuration]:
 
     found = {}
     for name, body in (part.mapping() if part else {}).items():
+        _check_name(body, name)
         parts = body.fields((*OUR_KEYS, *DUT_KEYS))
         timing: dict[str, float] = {}
         policy: dict[str, int] = {}
@@ -344,6 +358,13 @@ def _fields_like(part: Part, blank_one: BenchConfig | OwnConfig, left_out: Colle
         if not isinstance(given, kind) or (isinstance(given, bool) and kind is not bool):
             like = "a mapping (RP: 20)" if kind is dict else f"a value like {list(blank) if kind is list else blank!r}"
             value.expected(like)
+        if isinstance(blank, tuple) and len(value.items()) != len(blank):
+            value.fail(f"expected {len(blank)} numbers, one a port, found {len(value.items())}")
+        if name in RANGES:
+            for number in value.items():
+                number.integer(*RANGES[name])
+        elif kind is float:
+            value.number(0)
         found[name] = tuple(given) if isinstance(given, list) else given
     return found
 
@@ -387,6 +408,7 @@ def _entry(
     for item, one in zip(parts["configurations"].items() if "configurations" in parts else (), chosen, strict=False):
         _check_keys(item, one, dut)
     what = _what(parts[kind], kind, parts.get("except"), dut is not None)
+    _check_name(parts["name"], parts["name"].text())
     entry = Entry(
         parts["name"].text(),
         kind,
@@ -408,6 +430,12 @@ def _entry(
         entry = replace(entry, transactions=parts["soak"].integer(8))
     _check_settings(part, entry)
     return entry
+
+
+def _check_name(part: Part, name: str) -> None:
+    """A name of an entry or configuration is part of a folder's."""
+    if problem := name_problem(name):
+        part.fail(problem)
 
 
 def _dut(part: Part) -> Function:
@@ -544,7 +572,7 @@ def _check_settings(part: Part, entry: Entry) -> None:
                         raise InputError(f"rows of the parameter file are not those of {values.preset}")
                     continue
                 config = BenchConfig(**one.given(values, 1))
-                config.params  # noqa: B018  (raises when the values contradict each other)
+                config.programmed  # noqa: B018  (raises when the values contradict each other)
                 config.address_map  # noqa: B018
             except (ValueError, KeyError, InputError) as error:
                 text = str(error).splitlines()[0]
@@ -585,6 +613,13 @@ def jobs_of(given: RunList, options: ListOptions, overrides: Overrides, named: s
                         name = "/".join(filter(None, parts))
                         words = shlex.join([*again, "--only", name, "--waves"])
                         found.append(_named(job, name, words))
+    if not found:
+        told = " ".join(overrides.words())
+        raise InputError(f"{shown_path(given.file)}: no run is left of the list{f' with {told}' if told else ''}")
+    try:
+        check_names(found)
+    except InputError as error:
+        raise InputError(f"{shown_path(given.file)}: {error}") from None
     return found
 
 

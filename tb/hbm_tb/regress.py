@@ -3,29 +3,52 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from hbm_model.errors import InputError
+from hbm_model.run_folder import shown_path
 
 from hbm_tb.coverage_files import FUNCTIONAL
 from hbm_tb.job_list import ListOptions, run_list, shown
 from hbm_tb.job_view import duration, note
 from hbm_tb.jobs import Job, select
-from hbm_tb.list_file import Overrides, find_list, jobs_of, list_names, read_list
+from hbm_tb.list_file import LISTS, Overrides, find_list, jobs_of, list_names, read_list
 from hbm_tb.own_job import KIND as OWN_JOB
-from hbm_tb.results import FOLDER
+from hbm_tb.results import FOLDER, Results
 
 DEFAULT_LIST: Final = "smoke"
+FILE: Final = "file"  # among the options of a regression: the path of its list
 COUNTS: Final = ("read_beats", "writes", "commands", "cycles")
 COVERAGE: Final = "coverage.json"
 
 
 def folder_of(name: str) -> Path:
-    """Where the results of a list are, by its name or the path of its file."""
-    return FOLDER / find_list(name).stem
+    """Where the results of a list are, by its name or the path of its file; InputError when they are of another list.
+
+    A list has its folder by the name of its file, so two files of one name in two places would share history, buckets
+    and verdict.
+    """
+    file = find_list(name).resolve()
+    if file.stem in list_names() and file != (LISTS / f"{file.stem}.yaml").resolve():
+        raise InputError(f"{shown_path(file)}: {file.stem} is the name of a list of the repository; rename the file")
+    folder: Path = FOLDER / file.stem
+    other = _list_of(folder)
+    if other is not None and other != file and other.is_file():
+        raise InputError(f"{shown_path(file)}: {folder} has the results of {other}; rename one of the files")
+    return folder
+
+
+def _list_of(folder: Path) -> Path | None:
+    """The file of the list that has its results in a folder; None where that is not known."""
+    with suppress(InputError, OSError, sqlite3.Error), Results(folder) as results:
+        files = [str(one.options[FILE]) for one in results.regressions() if one.options.get(FILE)]
+        return Path(files[-1]) if files else None
+    return None
 
 
 def regress_command(
@@ -36,17 +59,19 @@ def regress_command(
     for value, what in ((overrides.seeds, "--seeds"), (overrides.transactions, "--transactions")):
         if value is not None and value < 1:
             raise InputError(f"{what} is at least 1")
+    folder = folder_of(name)
     given = read_list(find_list(name))
     jobs = jobs_of(given, options, overrides, name)
     if show:
         _show(given.name, given.about, select(jobs, options.only))
         return 0
-    told: dict[str, Any] = {"list": name, "seed": overrides.seed, "overrides": overrides.words()}
-    home = given.file.resolve().parent
-    found = run_list(given.name, folder_of(name), jobs, options, counts=COUNTS, about=told, home=home)
-    if found.results:
+    file = given.file.resolve()
+    told: dict[str, Any] = {"list": name, FILE: str(file), "seed": overrides.seed, "overrides": overrides.words()}
+    home = file.parent
+    found = run_list(given.name, folder, jobs, options, counts=COUNTS, about=told, home=home, whole=overrides.whole)
+    if found.results and options.window is None:  # a run for its waves leaves all of the list's as it is
         passed = {name for name, outcome in found.results.items() if outcome.passed}
-        _write_coverage(folder_of(name), [job for job in jobs if job.name in passed])
+        _write_coverage(folder, [job for job in jobs if job.name in passed])
         _write_site()
     return found.code
 
