@@ -231,7 +231,8 @@ def exact_command(
     again += ["--transactions", str(transactions)] if transactions else []
     jobs = exact_jobs(size, options, again)
     folder = FOLDER.with_name("exact-quick") if quick else FOLDER
-    found = run_list("exact", folder, jobs, options, counts=COUNTS)
+    whole = not (seeds or presets or transactions)
+    found = run_list("exact", folder, jobs, options, counts=COUNTS, whole=whole)
     if found.results:
         print(totals(found.results))
     return found.code

@@ -261,8 +261,9 @@ def faults_command(options: ListOptions, quick: bool = False, seed: int = 1, doc
     jobs = jobs_of(groups, seed, options)
     folder = FOLDER.with_name("faults-quick") if quick else FOLDER
     names = tuple(job.name for job in jobs) if options.only else ()
-    result = run_list("faults", folder, jobs, replace(options, only=names), counts=("runs", "caught"), replay=False)
-    if not result.results:
+    chosen, counts = replace(options, only=names), ("runs", "caught")
+    result = run_list("faults", folder, jobs, chosen, counts=counts, replay=False, whole=not options.only)
+    if not result.results or options.window is not None:  # a run for its waves leaves the table as it is
         return result.code
     rows = rows_of(groups, folder, seed)
     print_rows(rows, all_rows=True)

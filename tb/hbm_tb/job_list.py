@@ -23,9 +23,10 @@ from hbm_tb.engines import engine_named
 from hbm_tb.job_buckets import Bucket, buckets_of
 from hbm_tb.job_store import DATABASE, About, JobStore
 from hbm_tb.job_view import LiveView, note, print_buckets, print_line, print_summary, write_junit
-from hbm_tb.jobs import STOPPED, Engine, EngineError, Job, Outcome, run_jobs, select
+from hbm_tb.jobs import AGAIN, STOPPED, Engine, EngineError, Job, Outcome, run_jobs, select
 
 JUNIT = "results.xml"
+JUNIT_PART = "results-part.xml"  # of a part of the list, so that its green is not taken for that of the list
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,13 @@ def run_list(
     about: Mapping[str, Any] | None = None,
     replay: bool = True,
     home: Path = sim.ROOT,
+    whole: bool = True,
 ) -> ListResult:
     """Run the jobs that the options choose, show progress and summary, write the JUnit file.
 
+    A run with a wave window goes to a folder and a database of its own below `folder`: what the list found, the folder
+    of the failed run above all, stays as it was.
+    `whole`: False when `jobs` are only a part of the list already; results of a part never stand for the list.
     `replay`: failures of this kind of list can be repeated by themselves with waves, and are if the options want it.
     `about`: what else the database keeps of this regression (JSON): the options that made the list.
     `home`: folder whose git revision is that of the regression.
@@ -90,8 +95,14 @@ def run_list(
 
     check_options(options)
     chosen = select(jobs, options.only)
-    if options.window is not None and len(chosen) > 1:
-        raise InputError(f"waves are written for one run, --only names {len(chosen)}")
+    if not chosen:
+        raise InputError(f"{title}: nothing to run, the list is empty")
+    if options.window is not None:
+        if len(chosen) > 1:
+            raise InputError(f"waves are written for one run, --only names {len(chosen)}")
+        folder = folder / AGAIN
+    whole = whole and len(chosen) == len(jobs) and options.window is None
+    view = LiveView(title)
     engine = engine or engine_named(options.engine, options.jobs)
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -99,8 +110,8 @@ def run_list(
             # Waves are asked for to look at them: the run is repeated.
             fresh = options.fresh or options.window is not None
             told = {"engine": options.engine, "only": list(options.only), **(about or {})}
-            of = About(title, len(chosen) == len(jobs) and not options.window, told, revision(home))
-            results = run_jobs(chosen, store, engine, LiveView(title), rerun=options.rerun, fresh=fresh, about=of)
+            of = About(title, whole, told, revision(home))
+            results = run_jobs(chosen, store, engine, view, rerun=options.rerun, fresh=fresh, about=of)
             buckets = buckets_of(results, store.signatures_before())
     except KeyboardInterrupt:
         note("interrupted; what is finished is kept, and the same command goes on from here")
@@ -118,12 +129,22 @@ def run_list(
     print_summary(console, title, chosen, results, counts)
     instrumented = any(job.arguments.get("coverage") for job in chosen)  # their replays would need other builds
     if replay and options.replay and buckets and options.window is None and not instrumented:
-        _replay([folder / name for bucket in buckets for name in bucket.names])
+        # What nobody has seen before is worth a replay most.
+        ordered = sorted(buckets, key=lambda bucket: not bucket.new)
+        _replay([folder / name for bucket in ordered for name in bucket.names])
     print_buckets(console, buckets, {job.name: job.reproduce for job in chosen}, folder)
-    write_junit(folder / JUNIT, title, chosen, results)
+    junit = folder / (JUNIT if whole or options.window is not None else JUNIT_PART)
+    write_junit(junit, title, chosen, results)
     bad = [outcome for outcome in results.values() if not outcome.passed]
     passed = len(results) - len(bad)
-    print_line(console, f"{passed} of {len(results)} passed; {shown(folder / JUNIT)}, {shown(folder / DATABASE)}")
+    print_line(console, f"{passed} of {len(results)} passed; {shown(junit)}, {shown(folder / DATABASE)}")
+    if view.strayed:
+        print_line(
+            console,
+            f"NOT ONE STATE OF THE SOURCES: they were changed while the list ran, {len(view.strayed)} runs saw others; "
+            "this does not count as a run of the whole list",
+            "red",
+        )
     if options.window is not None:
         for job in chosen:
             print_line(console, f"waves: {shown(folder / job.name / 'waves.fst')}")

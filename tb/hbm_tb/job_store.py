@@ -5,7 +5,7 @@ the next run starts, so that a kill loses nothing but the runs under way. A lock
 
 A regression is one way of the list from its start to its end, over any number of interruptions: it names the runs of
 the list in order and the result of each, whether that was made for it or held from before. One without an end is
-continued by whoever asks for the same runs again.
+continued by whoever asks for the same runs again, unless the whole list was begun anew since.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from hbm_tb.jobs import FAIL, PASS, STOPPED, Job, Outcome
 
 DATABASE = "results.sqlite"
 LOCK = "lock"
+CHANGED = "sources_changed"  # among the options of a regression: so many runs saw other sources than the first ones
 LOCK_S = 1.0  # a reader that looks whether a list runs holds the lock for an instant
 SCHEMA_VERSION = 2
 _SCHEMA = """
@@ -121,12 +122,25 @@ class JobStore:
         self._lock = (folder / LOCK).open("w")
         self._take_lock()
         self._db = sqlite3.connect(folder / DATABASE)
+        try:
+            self._prepare()
+        except sqlite3.OperationalError:  # the disk is full, the file cannot be written
+            self.close()
+            raise
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise InputError(f"{folder / DATABASE}: {error}; remove it to begin anew") from None
+        self._began = time.monotonic()
+        self._wall_before = 0.0
+
+    def _prepare(self) -> None:
+        """The tables of this version, in a new file and in one of the version before."""
         # A run of a list writes some hundred rows: durable beats fast.
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
-            raise InputError(f"{folder / DATABASE}: written by another version; remove it to begin anew")
+            raise InputError(f"{self.folder / DATABASE}: written by another version; remove it to begin anew")
         with self._db:
             if version == 1:
                 for column in _ADDED:
@@ -134,8 +148,6 @@ class JobStore:
             for statement in _SCHEMA.split(";\n"):
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        self._began = time.monotonic()
-        self._wall_before = 0.0
 
     def _take_lock(self) -> None:
         end = time.monotonic() + LOCK_S
@@ -221,11 +233,18 @@ class JobStore:
     # ------------------------------------------------------------ regressions
 
     def unfinished(self, keys: Mapping[str, str]) -> dict[str, Outcome] | None:
-        """Go on with the newest regression when it has no end and is of the same runs: what it has so far, by name."""
-        row = self._newest()
-        if row is None or row[1] != _identity(keys) or row[2] is not None:
+        """Go on with the regression of the same runs that did not come to its end: what it has so far, by name.
+
+        A part of the list that ran meanwhile does not matter; after a whole one nobody asks for the old one any more.
+        """
+        row = self._db.execute(
+            "SELECT id, wall_s FROM regression AS one WHERE identity = ? AND end IS NULL AND NOT EXISTS (SELECT 1 FROM "
+            "regression AS later WHERE later.id > one.id AND (later.complete = 1 OR later.identity = one.identity))",
+            (_identity(keys),),
+        ).fetchone()
+        if row is None:
             return None
-        self.regression, self._wall_before, self._began = row[0], row[3], time.monotonic()
+        self.regression, self._wall_before, self._began = row[0], row[1], time.monotonic()
         rows = self._db.execute(
             f"SELECT r.name, {_OUTCOME} FROM regression_run r JOIN result ON result.id = r.result "
             "WHERE r.regression = ? ORDER BY position",
@@ -240,7 +259,7 @@ class JobStore:
         already, there is no new one.
         """
         identity = _identity(keys)
-        newest = self._newest()
+        newest = self._db.execute("SELECT id, identity, end FROM regression ORDER BY id DESC LIMIT 1").fetchone()
         if len(known) == len(keys) and newest is not None and newest[1] == identity and newest[2] is not None:
             self.regression = newest[0]
             return
@@ -267,13 +286,19 @@ class JobStore:
                 ],
             )
 
-    def end(self, results: Mapping[str, Outcome]) -> None:
-        """The regression is at its end: verdict, counts and buckets."""
+    def end(self, results: Mapping[str, Outcome], changed: int = 0) -> None:
+        """The regression is at its end: verdict, counts and buckets.
+
+        `changed`: so many runs saw other sources than the first ones. It is then a run of no state of the sources, and
+        never stands for the whole list.
+        """
         assert self.regression is not None
         if self._db.execute("SELECT end FROM regression WHERE id = ?", (self.regression,)).fetchone()[0] is not None:
             return  # nothing was to be done
         bad = [outcome for outcome in results.values() if not outcome.passed]
         verdict = FAIL if any(outcome.status != STOPPED for outcome in bad) else STOPPED if bad else PASS
+        if not results:
+            verdict = FAIL  # nothing was shown
         with self._db:
             self._db.executemany(
                 "INSERT INTO bucket (regression, signature, headline, count, first, new) VALUES (?, ?, ?, ?, ?, ?)",
@@ -286,6 +311,11 @@ class JobStore:
                 "UPDATE regression SET end = ?, wall_s = ?, verdict = ?, passed = ?, failed = ? WHERE id = ?",
                 (time.time(), self._wall(), verdict, len(results) - len(bad), len(bad), self.regression),
             )
+            if changed:
+                self._db.execute(
+                    "UPDATE regression SET complete = 0, options = json_set(options, ?, ?) WHERE id = ?",
+                    (f"$.{CHANGED}", changed, self.regression),
+                )
 
     def signatures_before(self) -> set[str] | None:
         """Buckets of the last complete regression before this one; None where there was none."""
@@ -294,13 +324,6 @@ class JobStore:
 
     def _wall(self) -> float:
         return self._wall_before + time.monotonic() - self._began
-
-    def _newest(self) -> tuple[int, str, float | None, float] | None:
-        """Number, identity, end and wall_s of the newest regression."""
-        row: tuple[int, str, float | None, float] | None = self._db.execute(
-            "SELECT id, identity, end, wall_s FROM regression ORDER BY id DESC LIMIT 1"
-        ).fetchone()
-        return row
 
 
 def signatures_before(db: sqlite3.Connection, regression: int) -> set[str] | None:

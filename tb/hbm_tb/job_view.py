@@ -72,6 +72,7 @@ class LiveView(Watcher):
         self.console = console or Console(stderr=True)
         self.failed: list[tuple[Job, Outcome]] = []
         self.costs: dict[str, float] = {}
+        self.strayed: list[str] = []  # runs that saw other sources than the list began with
         self.live: object | None = None
         self.drawn = self.said = self.waits_said = 0.0
         self.waiting = ""
@@ -136,6 +137,7 @@ class LiveView(Watcher):
 
     def changed(self, names: Sequence[str]) -> None:
         """A table over two states of the sources must not be taken for one of either."""
+        self.strayed = list(names)
         some = ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
         text = f"sources were changed while the list ran: {len(names)} runs saw others than the first ones ({some}); "
         print_line(self.console, text + "the same command repeats what is needed")

@@ -50,6 +50,7 @@ FINAL = frozenset({PASS, FAIL})  # verdicts that a repetition would give again
 
 JOB_FILE = "job.json"
 OUTCOME_FILE = "outcome.json"
+AGAIN = "again"  # folder below that of a list: runs repeated by themselves, with waves
 FAILURE_FILE = "failure.json"  # what a run knows of its own failure; a worker takes it into its outcome
 GRACE_S = 60.0  # what a worker may take beyond the limit of its job, which it watches itself
 KILL_S = 5.0  # from a polite end to a hard one
@@ -336,22 +337,32 @@ def select(jobs: Iterable[Job], patterns: Sequence[str]) -> list[Job]:
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=,-]*(/[A-Za-z0-9][A-Za-z0-9._+=,-]*)*")
+# What else stands in the folder of a list: its database, lock, JUnit files, tables of its command.
+_TAKEN = re.compile(rf"{AGAIN}|lock|stimulus|[\w-]+\.(sqlite(-\w+)?|xml|json|html)")
+
+
+def name_problem(name: str) -> str:
+    """Why a run of a list cannot be called so; empty when it can."""
+    if not _NAME.fullmatch(name):
+        return f"{name!r} is no name for a run; expected letters, digits and any of . _ + = , - in words joined by /"
+    first = name.partition("/")[0]
+    return f"{first} is taken for files of the list; expected another name" if _TAKEN.fullmatch(first) else ""
 
 
 def check_names(jobs: Sequence[Job]) -> None:
-    """Raise unless every job has a folder of its own that holds no other job's folder."""
+    """InputError unless every job has a folder of its own that holds no other job's folder."""
     seen: set[str] = set()
     for job in jobs:
-        if not _NAME.fullmatch(job.name):
-            raise ValueError(f"{job.name!r} is no name for a job: words of letters and digits, joined by /")
+        if problem := name_problem(job.name):
+            raise InputError(problem)
         if job.name in seen:
-            raise ValueError(f"the list names {job.name} twice")
+            raise InputError(f"two runs of the list are called {job.name}; expected names of their own")
         seen.add(job.name)
     for name in seen:
         parts = name.split("/")
         for depth in range(1, len(parts)):
             if "/".join(parts[:depth]) in seen:
-                raise ValueError(f"{name} would run in the folder of {'/'.join(parts[:depth])}")
+                raise InputError(f"{name} would run in the folder of {'/'.join(parts[:depth])}; expected another name")
 
 
 def run_jobs(
@@ -435,7 +446,7 @@ def run_jobs(
     strayed = [name for name, (job, content) in ran.items() if content and job.key(content) != keys[name]]
     if strayed:
         watcher.changed(strayed)
-    store.end(ordered)
+    store.end(ordered, changed=len(strayed))
     return ordered
 
 

@@ -155,9 +155,7 @@ def window_of(found: Failure, before: int = BEFORE_CK, after: int = AFTER_CK) ->
     return max(0, int(first) - before), max(int(max([*places, first])) + after, seen + 64)
 
 
-def replay(
-    folder: Path, *, before: int = BEFORE_CK, after: int = AFTER_CK, timeout: float | None = None
-) -> Replay:
+def replay(folder: Path, *, before: int = BEFORE_CK, after: int = AFTER_CK, timeout: float | None = None) -> Replay:
     """Repeat the failed run of a folder with waves; leaves waves, set-ups and replay.json in it."""
     folder = folder.resolve()
     given = _again(folder)
@@ -197,9 +195,7 @@ def replay(
     return made
 
 
-def _judge(
-    found: Failure, again: Failure | None, result: sim.Result, first: int, last: int, wall_s: float
-) -> Replay:
+def _judge(found: Failure, again: Failure | None, result: sim.Result, first: int, last: int, wall_s: float) -> Replay:
     same = again is not None and (again.signature, again.ck, again.cycle) == (found.signature, found.ck, found.cycle)
     if same:
         note = "the failure is the same again"
@@ -286,5 +282,3 @@ def of_folder(folder: Path) -> str:
     if made is not None and made.waves:
         return "; ".join(made.lines(folder))
     return f"waves: {command_of(folder)}"
-
-

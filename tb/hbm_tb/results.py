@@ -18,7 +18,7 @@ from hbm_model.errors import InputError
 from hbm_model.home import BUILD
 
 from hbm_tb.job_buckets import in_order, work_of
-from hbm_tb.job_store import DATABASE, LOCK, SCHEMA_VERSION, signatures_before
+from hbm_tb.job_store import CHANGED, DATABASE, LOCK, SCHEMA_VERSION, signatures_before
 from hbm_tb.jobs import FAIL, PASS, argument
 
 FOLDER: Final = BUILD / "regress"
@@ -101,8 +101,22 @@ class Regression:
     reused: int  # results taken over from earlier regressions
     wall_s: float  # while the runner was at it
     cpu_s: float  # of the runs made for it
+    all_cpu_s: float  # of all its runs, those taken over included: what the list costs
     counts: Mapping[str, int]  # sums over all runs
     options: Mapping[str, Any]
+
+    @property
+    def part(self) -> str:
+        """Why it does not stand for the whole list, in words; empty where it does."""
+        if changed := self.options.get(CHANGED):
+            return f"not one state of the sources: they were changed while it ran, {changed} runs saw others"
+        return "" if self.complete else "only a part of the list was chosen"
+
+    @property
+    def speed(self) -> int | None:
+        """Controller cycles a second of processor time; of all its runs, so that a few repeated ones change little."""
+        cycles = self.counts.get("cycles", 0)
+        return round(cycles / self.all_cpu_s) if cycles and self.all_cpu_s else None
 
 
 @dataclass(frozen=True)
@@ -153,7 +167,11 @@ class Results:
         # Not immutable: the list may be running. A reader of a WAL file needs no lock of its own.
         self._db = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
         self._db.row_factory = sqlite3.Row
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        try:
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.Error:
+            self._db.close()
+            raise
         if version != SCHEMA_VERSION:
             self._db.close()
             raise InputError(f"{file}: written by another version; run the list once more")
@@ -188,9 +206,21 @@ class Results:
     # ------------------------------------------------------------ regressions
 
     def regressions(self) -> list[Regression]:
-        """All of them, oldest first."""
+        """All of them, oldest first.
+
+        One without an end is `abandoned` when the whole list was begun anew after it: nobody goes on with it.
+        """
         rows = self._db.execute("SELECT * FROM regression ORDER BY id").fetchall()
-        return [self._regression(row, row is rows[-1]) for row in rows]
+        found: list[Regression] = []
+        over, open_verdict = False, RUNNING if self.busy else INTERRUPTED
+        for row in reversed(rows):
+            verdict = row["verdict"]
+            if row["end"] is None:
+                verdict = ABANDONED if over else open_verdict
+                open_verdict = INTERRUPTED  # one at most is running
+            over = over or bool(row["complete"])
+            found.append(self._regression(row, verdict))
+        return found[::-1]
 
     def latest(self) -> Regression | None:
         """The newest that is complete; else the newest."""
@@ -198,7 +228,7 @@ class Results:
         whole = [one for one in found if one.complete and one.verdict != ABANDONED]
         return whole[-1] if whole else found[-1] if found else None
 
-    def _regression(self, row: sqlite3.Row, newest: bool) -> Regression:
+    def _regression(self, row: sqlite3.Row, verdict: str) -> Regression:
         runs = self._db.execute(
             "SELECT status, counts, cpu_s, reused FROM regression_run r JOIN result ON result.id = r.result "
             "WHERE r.regression = ?",
@@ -211,13 +241,11 @@ class Results:
             for name, number in json.loads(run["counts"]).items():
                 counts[name] = counts.get(name, 0) + number
         passed = statuses.get(PASS, 0)
-        verdict = row["verdict"]
-        if row["end"] is None:
-            verdict = ABANDONED if not newest else RUNNING if self.busy else INTERRUPTED
         return Regression(
             row["id"], row["title"], row["start"], row["end"], row["revision"], bool(row["complete"]), verdict,
             row["total"], passed, len(runs) - passed, statuses, sum(run["reused"] for run in runs), row["wall_s"],
-            sum(run["cpu_s"] for run in runs if not run["reused"]), counts, json.loads(row["options"]),
+            sum(run["cpu_s"] for run in runs if not run["reused"]), sum(run["cpu_s"] for run in runs), counts,
+            json.loads(row["options"]),
         )  # fmt: skip
 
     # ------------------------------------------------------------ runs

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from hbm_model.command_line import typed
 from hbm_model.errors import InputError
 from rich.console import Console
 from rich.table import Table
 
-from hbm_tb.job_view import duration, first_line, print_line, waves_line
+from hbm_tb.job_store import DATABASE
+from hbm_tb.job_view import duration, first_line, note, print_line, waves_line
 from hbm_tb.jobs import matches
 from hbm_tb.results import Bucket, Regression, Results, RunResult, folder_named, result_folders
 
@@ -35,11 +38,19 @@ def _when(seconds: float) -> str:
 
 
 def results_command(view: View) -> int:
-    """Print; 0 unless the regression that was asked for failed."""
+    """Print; 1 when the regression that was asked for failed, 2 when the results of a list cannot be read."""
     console = Console(width=max(128, Console().width))
     if not view.name:
         return _all_lists(console)
-    with Results(folder_named(view.name)) as results:
+    folder = folder_named(view.name)
+    try:
+        return _one_list(console, view, folder)
+    except (sqlite3.Error, OSError) as error:
+        raise InputError(f"{folder / DATABASE}: {error}") from None
+
+
+def _one_list(console: Console, view: View, folder: Path) -> int:
+    with Results(folder) as results:
         found = results.regressions()
         if not found:
             raise InputError(f"--list {view.name}: no regression yet, only results of single runs")
@@ -83,7 +94,7 @@ def _all_lists(console: Console) -> int:
     table = Table(title="lists", title_justify="left")
     for column in ("list", "when", "revision", "verdict", "runs", "failed", "buckets", "time"):
         table.add_column(column, justify="right" if column in ("runs", "failed", "buckets", "time") else "left")
-    bad = False
+    bad = unreadable = False
     for folder in result_folders():
         try:
             with Results(folder) as results:
@@ -95,12 +106,14 @@ def _all_lists(console: Console) -> int:
                     f"{len(results.buckets(one.id))}", duration(one.wall_s),
                 )  # fmt: skip
                 bad = bad or one.failed > 0
-        except InputError as error:
-            print_line(console, f"{folder.name}: {error}")
-    if not table.row_count:
+        except (InputError, sqlite3.Error, OSError, ValueError) as error:  # one list must not hide the others
+            unreadable = True
+            note(str(error) if isinstance(error, InputError) else f"{folder / DATABASE}: {error}")
+    if not table.row_count and not unreadable:
         raise InputError("no list was run yet: `hbm regress` runs one")
-    console.print(table)
-    return int(bad)
+    if table.row_count:
+        console.print(table)
+    return 2 if unreadable else int(bad)
 
 
 def _trend(console: Console, name: str, found: Sequence[Regression]) -> None:
@@ -110,7 +123,7 @@ def _trend(console: Console, name: str, found: Sequence[Regression]) -> None:
         table.add_column(column, justify="left" if column in ("when", "revision", "verdict") else "right")
     for one in found:
         table.add_row(
-            str(one.id), _when(one.start), one.revision, one.verdict + ("" if one.complete else " (part)"),
+            str(one.id), _when(one.start), one.revision, one.verdict + (" (part)" if one.part else ""),
             str(one.total), str(one.passed), str(one.failed), str(one.reused), duration(one.wall_s),
             duration(one.cpu_s), f"{one.counts.get('cycles', 0):,}",
         )  # fmt: skip
@@ -132,7 +145,7 @@ def _history_of_runs(console: Console, results: Results, view: View) -> None:
 
 def _summary(console: Console, one: Regression, runs: Sequence[RunResult]) -> None:
     took = f"{duration(one.wall_s)}, {duration(one.cpu_s)} of processors"
-    part = "" if one.complete else ", a part of the list"
+    part = f", {one.part}" if one.part else ""
     reused = f", {one.reused} taken over" if one.reused else ""
     print_line(
         console,
@@ -140,6 +153,9 @@ def _summary(console: Console, one: Regression, runs: Sequence[RunResult]) -> No
         f"{one.passed} of {one.total} passed{reused}; {took}",
         "bold",
     )
+    for run in runs:
+        if run.passed and run.attempts > 1:
+            print_line(console, f"passed only at attempt {run.attempts}: {run.name}", "yellow")
     groups: dict[str, list[RunResult]] = {}
     for run in runs:
         groups.setdefault(run.name.partition("/")[0], []).append(run)

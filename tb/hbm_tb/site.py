@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from hbm_model.errors import InputError
 from hbm_model.home import BUILD
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -21,7 +22,7 @@ from hbm_tb import sim
 from hbm_tb import site_views as views
 from hbm_tb.coverage_rtl import KINDS
 from hbm_tb.job_list import revision
-from hbm_tb.job_view import duration
+from hbm_tb.job_view import duration, note
 from hbm_tb.site_data import Site, gather
 from hbm_tb.site_runs import write_runs
 
@@ -151,5 +152,14 @@ def render(site: Site, out: Path, root: Path = sim.ROOT) -> Path:
 
 
 def write_site(out: Path = FOLDER, build: Path = BUILD) -> Path:
-    """Write the site from what is below a build folder; the path of its first page."""
-    return render(gather(build), out)
+    """Write the site from what is below a build folder; the path of its first page.
+
+    What cannot be read is told there and on stderr. InputError where the folder cannot be written.
+    """
+    found = gather(build)
+    for line in found.notes:
+        note(f"left out of the site: {line}")
+    try:
+        return render(found, out)
+    except OSError as error:
+        raise InputError(f"{out}: the site cannot be written: {error.strerror or error}") from None

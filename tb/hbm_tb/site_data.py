@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,8 @@ from hbm_model.errors import InputError
 
 from hbm_tb import bench_history
 from hbm_tb.coverage_runs import sources_now
-from hbm_tb.results import FOLDER, Bucket, Regression, Results, RunResult, result_folders
+from hbm_tb.job_store import DATABASE
+from hbm_tb.results import ABANDONED, FOLDER, Bucket, Regression, Results, RunResult, result_folders
 from hbm_tb.tight_state import problems_of, told
 
 
@@ -33,6 +35,11 @@ class ListView:
     buckets: Sequence[Bucket]
     history: Mapping[str, Sequence[RunResult]]  # of each run, oldest first
     current: frozenset[str]  # names of the runs whose folder holds the files of the result shown here
+
+    @property
+    def retried(self) -> list[RunResult]:
+        """Runs that passed only when they were tried again."""
+        return [run for run in self.runs if run.passed and run.attempts > 1]
 
     @property
     def slug(self) -> str:
@@ -68,13 +75,13 @@ def list_view(folder: Path) -> ListView | None:
         now = whole[-1] if whole else results.latest()
         if now is None:
             return None
-        newest = past[-1]
+        underway = [one for one in past if one.end is None and one.verdict != ABANDONED and one.id > now.id]
         runs = results.runs(now.id)
         return ListView(
             results.title,
             folder,
             now,
-            newest if newest.end is None and newest.id != now.id else None,
+            underway[-1] if underway else None,
             ended,
             runs,
             results.buckets(now.id),
@@ -113,8 +120,8 @@ def gather(build: Path) -> Site:
     for folder in result_folders(build / FOLDER.name):
         try:
             view = list_view(folder)
-        except InputError as problem:
-            notes.append(str(problem))
+        except (InputError, sqlite3.Error, OSError, ValueError) as problem:  # one list must not hide the others
+            notes.append(str(problem) if isinstance(problem, InputError) else f"{folder / DATABASE}: {problem}")
             continue
         if view is not None:
             lists.append(view)

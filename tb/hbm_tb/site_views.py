@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from hbm_tb.coverage_rtl import KINDS
-from hbm_tb.results import Bucket, Regression, RunResult
+from hbm_tb.results import Bucket, RunResult
 from hbm_tb.site_data import ListView, Site, slug
 from hbm_tb.tight import HOLE, TIGHT, UNREACHABLE
 
@@ -71,8 +72,9 @@ def run_href(one: ListView, name: str) -> str:
 
 
 def bucket_slug(one: ListView, signature: str) -> str:
-    """Anchor of a bucket."""
-    return f"bucket-{one.slug}-{slug(signature)}"
+    """Anchor of a bucket; the digest keeps signatures apart that differ in punctuation only."""
+    digest = hashlib.sha256(signature.encode()).hexdigest()[:8]
+    return f"bucket-{one.slug}-{slug(signature)}-{digest}"
 
 
 def facts_of(failure: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -96,12 +98,6 @@ def hints_of(run: RunResult) -> list[tuple[str, str]]:
     if run.passed or found is None:
         return []
     return [("waves around it", replay.command_of(run.folder)), ("what it waits for", replay.why_of(run.folder, found))]
-
-
-def speed_of(regression: Regression) -> int | None:
-    """Controller cycles a second and processor."""
-    cycles = regression.counts.get("cycles", 0)
-    return round(cycles / regression.cpu_s) if cycles and regression.cpu_s else None
 
 
 def bucket_view(one: ListView, bucket: Bucket) -> dict[str, Any]:
@@ -133,8 +129,9 @@ def list_views(site: Site) -> list[dict[str, Any]]:
                 "now": one.now,
                 "running": one.running,
                 "buckets": buckets,
+                "retried": [{"name": run.name, "href": run_href(one, run.name)} for run in one.retried],
                 "fresh": [b for b in buckets if b["new"]] if len(one.past) > 1 else [],
-                "cycles_per_s": speed_of(one.now),
+                "cycles_per_s": one.now.speed,
             }
         )
     return out
@@ -310,9 +307,12 @@ def regression_charts(site: Site) -> list[dict[str, Any]]:
 
     charts = [
         chart(
-            "Processor time of a regression, minutes", "minutes", over(lambda one: round(one.cpu_s / 60, 2)), zero=True
+            "Processor time of all runs of a regression, minutes",
+            "minutes",
+            over(lambda one: round(one.all_cpu_s / 60, 2)),
+            zero=True,
         ),
-        chart("Speed: controller cycles per second and processor", "cycles/s", over(speed_of), zero=True),
+        chart("Speed: controller cycles per second and processor", "cycles/s", over(lambda one: one.speed), zero=True),
         chart("Runs of a regression", "runs", over(lambda one: one.total), zero=True),
     ]
     return [one for one in charts if one["series"]]

@@ -164,8 +164,9 @@ def tight_command(
     for name in names:  # an old file is no result of this run
         if options.fresh:
             (folder / name / RESULT).unlink(missing_ok=True)
-    ran = run_list("tight", folder, tight_jobs(names, seed, trials, options), options, counts=COUNTS)
-    if ran.code not in (0, 1):
+    whole = set(names) >= set(PRESETS) and trials >= TRIALS
+    ran = run_list("tight", folder, tight_jobs(names, seed, trials, options), options, counts=COUNTS, whole=whole)
+    if ran.code not in (0, 1) or options.window is not None:  # a run for its waves leaves the table as it is
         return ran.code
     outcomes = []
     for name in (name for name in names if name in ran.results):  # --only may leave some out

@@ -21,6 +21,7 @@ from hbm_tb.job_list import ListOptions, run_list
 from hbm_tb.job_store import JobStore
 from hbm_tb.job_view import Estimate, write_junit
 from hbm_tb.jobs import DIED, FAIL, PASS, Job, LocalEngine, Outcome, run_jobs, select
+from hbm_tb.results import Results
 
 
 class Bench:
@@ -236,9 +237,20 @@ def test_two_runners_keep_apart(bench: Bench) -> None:
 
 def test_names_are_folders(bench: Bench) -> None:
     """A name twice, a folder inside another's, or a way out of the list's folder is refused."""
-    for names in (("a", "a"), ("a", "a/b"), ("../a",), ("",), ("a//b",)):
-        with pytest.raises(ValueError, match=r"twice|in the folder of|is no name"):
+    taken = (("again/a",), ("lock",), ("results.sqlite",), ("results.xml/a",))
+    for names in (("a", "a"), ("a", "a/b"), ("../a",), ("",), ("a//b",), ("x y",), *taken):
+        with pytest.raises(InputError, match=r"two runs|in the folder of|is no name|is taken"):
             bench.run(*(bench.job(name) for name in names))
+
+
+def test_an_empty_list_is_no_pass(bench: Bench) -> None:
+    """Nothing to run is unusable input; a regression without runs has failed, whoever made it."""
+    with pytest.raises(InputError, match="nothing to run, the list is empty"):
+        run_list("fakes", bench.folder / "list", [], ListOptions())
+    with JobStore(bench.folder / "list") as store:
+        assert run_jobs([], store, LocalEngine(1)) == {}
+    with Results(bench.folder / "list") as results:
+        assert [one.verdict for one in results.regressions()] == [FAIL]
 
 
 def test_selection_by_name(bench: Bench) -> None:

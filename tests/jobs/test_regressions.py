@@ -15,14 +15,15 @@ from typing import Any
 
 import pytest
 from hbm_model.errors import InputError
+from hbm_tb import job_list, results_view
 from hbm_tb import results as results_module
-from hbm_tb import results_view
 from hbm_tb.job_buckets import buckets_of, generalised, signature_of
-from hbm_tb.job_list import JUNIT, ListOptions, run_list
+from hbm_tb.job_list import JUNIT, JUNIT_PART, ListOptions, run_list
 from hbm_tb.job_store import DATABASE, About, JobStore
-from hbm_tb.jobs import DIED, FAIL, PASS, Job, Outcome
+from hbm_tb.jobs import AGAIN, DIED, FAIL, PASS, Job, LocalEngine, Outcome, Watcher, run_jobs
 from hbm_tb.results import Results
 from hbm_tb.results_view import View, results_command
+from hbm_tb.site import write_site
 from test_jobs import Bench
 
 TIMING = {"schema": 1, "kind": "violation", "signature": "violation:tRCDRD", "headline": "CK 12: RD 3 CK too early"}
@@ -35,6 +36,15 @@ def bench(tmp_path: Path) -> Bench:
 
 def run(bench: Bench, *given: Job, **how: Any) -> int:
     return run_list("fakes", bench.folder / "list", given, ListOptions(jobs=2, **how)).code
+
+
+def site_of(bench: Bench) -> Path:
+    """The report site over the lists of the bench."""
+    build = bench.folder / "build"
+    build.mkdir(exist_ok=True)
+    if not (build / "regress").exists():
+        (build / "regress").symlink_to(bench.folder)
+    return write_site(bench.folder / "site", build).parent
 
 
 # ---------------------------------------------------------------- kills at any moment
@@ -160,12 +170,106 @@ def test_a_regression_is_one_way_through_the_list(bench: Bench) -> None:
         assert [run.content for run in results.history("g/a")] == ["build 1", "build 2"]
 
 
+def test_a_part_never_stands_for_the_list(bench: Bench) -> None:
+    """Whichever way the part was made, the red whole regression stays the latest, and so does its JUnit file."""
+    folder = bench.folder / "list"
+    given = [bench.job("g/a"), bench.job("g/b", "fail"), bench.job("h/c")]
+    assert run(bench, *given) == 1
+    red = (folder / JUNIT).read_bytes()
+    assert run_list("fakes", folder, given[:1], ListOptions(jobs=1), whole=False).code == 0  # as with --preset
+    assert run(bench, *given, only=("h",)) == 0
+    with Results(folder) as results:
+        assert [one.complete for one in results.regressions()] == [True, False, False]
+        latest = results.latest()
+        assert latest is not None and (latest.id, latest.verdict) == (1, FAIL)
+    assert (folder / JUNIT).read_bytes() == red
+    assert ET.parse(folder / JUNIT_PART).getroot()[0].attrib["tests"] == "1"
+
+
+class StopAfter(Watcher):
+    """The list is interrupted after so many runs."""
+
+    def __init__(self, runs: int) -> None:
+        self.left = runs
+
+    def finished(self, job: Job, outcome: Outcome) -> None:
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+def test_the_printed_line_disturbs_nothing(bench: Bench) -> None:
+    """A list is interrupted, the red line is typed, a part is run, the list goes on: the same regression, and nothing
+    that was finished is repeated, not even what was lost. Of what the failed run left, nothing is touched."""
+    folder = bench.folder / "list"
+    broken = bench.job("a/two", "fail", failure=TIMING)
+    given = [bench.job("a/one"), broken, bench.job("a/lost", "kill"), bench.job("a/four")]
+    with pytest.raises(KeyboardInterrupt), JobStore(folder) as store:
+        run_jobs(given, store, LocalEngine(1), StopAfter(3), about=About("fakes"))
+    assert bench.starts() == ["one", "two", "lost", "lost"]
+    evidence = {path: path.read_bytes() for path in (folder / "a" / "two").iterdir()}
+    assert run(bench, *given, only=("a/two",), waves=True) == 1
+    assert run(bench, *given, only=("a/one",)) == 0
+    with Results(folder) as results:
+        assert [one.verdict for one in results.regressions()] == ["interrupted", PASS]
+    assert run(bench, *given) == 1
+    assert bench.starts() == ["one", "two", "lost", "lost", "two", "four"]
+    red = (folder / JUNIT).read_bytes()
+    assert run(bench, *given, only=("a/two",), waves=True) == 1
+    with Results(folder) as results:
+        found = [(one.id, one.verdict, one.total, one.reused) for one in results.regressions()]
+        assert found == [(1, FAIL, 4, 0), (2, PASS, 1, 1)]
+        assert all(results.current(each) for each in results.runs(1)) and len(results.history("a/two")) == 1
+    assert {path: path.read_bytes() for path in (folder / "a" / "two").iterdir()} == evidence
+    assert (folder / JUNIT).read_bytes() == red
+    assert (folder / AGAIN / "a" / "two" / "outcome.json").exists()
+    site = site_of(bench)
+    assert "another result" not in (site / "runs" / "list" / "a" / "two.html").read_text()
+    assert "hbm replay" in (site / "buckets.html").read_text()
+
+
+def test_a_list_that_was_begun_anew_is_not_gone_on_with(bench: Bench) -> None:
+    """After a whole regression with other sources the old one stays abandoned, also when the old sources are back."""
+    given = [bench.job("a"), bench.job("b")]
+    with pytest.raises(KeyboardInterrupt), JobStore(bench.folder / "list") as store:
+        run_jobs(given, store, LocalEngine(1), StopAfter(1), about=About("fakes"))
+    bench.content.write_text("build 2")
+    run(bench, *given)
+    bench.content.write_text("build 1")
+    run(bench, *given)
+    with Results(bench.folder / "list") as results:
+        assert [one.verdict for one in results.regressions()] == ["abandoned", PASS, PASS]
+        assert [one.name for one in results.runs(3) if one.reused] == ["a"]
+
+
+def test_trends_are_not_of_the_repeated_runs_alone(bench: Bench) -> None:
+    """Speed and processor time of a regression whose results are mostly held are still those of all its runs."""
+    jobs = [bench.job(f"n{i}") for i in range(10)]
+    keys = {job.name: job.key("c") for job in jobs}
+    good = Outcome(PASS, "", {"cycles": 1_000_000}, 5.0, 5.0, "", "c")
+    with JobStore(bench.folder / "list") as store:
+        for known in ({}, {job.name: 1 + n for n, job in enumerate(jobs[1:])}):
+            store.begin(keys, known, About("fakes"))
+            for job in jobs:
+                if job.name not in known:
+                    store.add(job, good)
+            store.end(dict.fromkeys(keys, good))
+    with Results(bench.folder / "list") as results:
+        found = [(one.speed, one.all_cpu_s, one.cpu_s, one.reused) for one in results.regressions()]
+    assert found == [(200_000, 50.0, 50.0, 0), (200_000, 50.0, 5.0, 9)]
+
+
 def test_sources_that_change_meanwhile_are_told(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    """A run that saw other sources than the list began with is no result of the next regression."""
+    """A run that saw other sources than the list began with is no result of the next regression, and this one is none
+    of the whole list."""
     given = [bench.job("a", "edit"), bench.job("b")]
     assert run_list("fakes", bench.folder / "list", given, ListOptions(jobs=1)).code == 0
-    told = " ".join(capsys.readouterr().err.split())
-    assert "sources were changed while the list ran: 1 runs saw others than the first ones (b)" in told
+    out, err = capsys.readouterr()
+    assert "sources were changed while the list ran: 1 runs saw others than the first ones (b)" in " ".join(err.split())
+    assert "NOT ONE STATE OF THE SOURCES" in out
+    with Results(bench.folder / "list") as results:
+        (one,) = results.regressions()
+        assert not one.complete and "they were changed while it ran, 1 runs saw others" in one.part
     bench.run(*given)
     assert bench.starts() == ["a", "b", "a"]
 
@@ -344,3 +448,44 @@ def test_the_command_line_reads_it_all(
     ):
         with pytest.raises(InputError, match=problem):
             results_command(view)
+
+
+def test_a_damaged_database_hides_no_other_list(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is named in one line, the others are shown, and the end is not green."""
+    run(bench, bench.job("a"))
+    (bench.folder / "broken").mkdir()
+    (bench.folder / "broken" / DATABASE).write_bytes(b"no database" * 200)
+    monkeypatch.setattr(results_module, "FOLDER", bench.folder)
+    capsys.readouterr()
+    assert results_command(View()) == 2
+    out, err = capsys.readouterr()
+    assert "list " in out and "pass" in out and f"{bench.folder / 'broken' / DATABASE}: file is not a database" in err
+    with pytest.raises(InputError, match="broken/results.sqlite: file is not a database"):
+        results_command(View("broken"))
+    with pytest.raises(InputError, match="file is not a database; remove it to begin anew"):
+        JobStore(bench.folder / "broken")
+    site = site_of(bench)
+    text = (site / "index.html").read_text()
+    assert "broken/results.sqlite: file is not a database" in text and "list-list" in text
+
+
+def test_a_pass_on_a_retry_is_shown(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """In `hbm results` and on the site."""
+    run(bench, bench.job("a"), bench.job("b", "kill_once"))
+    site = site_of(bench)
+    assert "1 passed only on a retry" in " ".join((site / "index.html").read_text().split())
+    text = (site / "buckets.html").read_text()
+    assert 'id="retried-list"' in text and '<a href="runs/list/b.html">b</a>' in text
+
+
+def test_new_buckets_are_replayed_first(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only some are replayed: what nobody has seen before comes before what is large."""
+    tried: list[list[Path]] = []
+    monkeypatch.setattr(job_list, "_replay", tried.append)
+    old = [bench.job(f"o{i}", "fail", failure=TIMING) for i in range(3)]
+    run(bench, *old)
+    bench.content.write_text("build 2")
+    run(bench, *old, bench.job("n", "fail", failure={**TIMING, "signature": "violation:tRP:ACT"}))
+    assert [folder.name for folder in tried[1]][0] == "n" and len(tried[1]) == 4
