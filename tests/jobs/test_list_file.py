@@ -146,6 +146,17 @@ RUN = "runs:\n  - name: a\n    tests: smoke_tests\n    presets: hbm2_2000_eng\n"
         ("runs: [\n", 2, "no YAML"),
         ("about: x\n", 1, "expected a key runs"),
         ("runs: 3\n", 1, r"runs: expected a list .*, found 3"),
+        ("runs: []\n", 1, "runs: expected at least one entry"),
+        (RUN.replace("name: a", "name: x y"), 2, r"runs\[0\].name: 'x y' is no name for a run; expected letters"),
+        (RUN.replace("name: a", "name: ../x"), 2, "'../x' is no name for a run"),
+        (RUN.replace("name: a", "name: again"), 2, "again is taken for files of the list"),
+        ("configurations:\n  a b: {map: peers}\n" + RUN, 2, "'a b' is no name for a run"),
+        ("configurations:\n  c: {bench: {temp: 99}}\n" + RUN, 2, "temp: expected a whole number from 0 to 7, found 99"),
+        ("configurations:\n  c: {bench: {ready_r: [a, b]}}\n" + RUN, 2, r"ready_r\[0\]: expected a whole number from"),
+        ("configurations:\n  c: {bench: {ready_b: [9, 300]}}\n" + RUN, 2, r"ready_b\[1\]: .* 0 to 256, found 300"),
+        ("configurations:\n  c: {bench: {ready_b: [9]}}\n" + RUN, 2, "ready_b: expected 2 numbers, one a port,"),
+        ("configurations:\n  c: {bench: {batch: 0}}\n" + RUN, 2, "a whole number of at least 1, found 0"),
+        ("configurations:\n  c: {settings: {ck_ns: -1}}\n" + RUN, 2, "ck_ns: expected a number above 0, found -1"),
         (RUN + "    seeds: 0\n", 5, r"runs\[0\].seeds: expected a whole number of at least 1, found 0"),
         (RUN + "    seeds: two\n", 5, "expected a whole number of at least 1, found two"),
         (RUN + "    seed: 2\n", 5, r"unknown key seed; is seeds meant\? \(known here: name, presets"),
@@ -176,6 +187,14 @@ def test_a_bad_list_is_told_with_file_and_line(tmp_path: Path, text: str, line: 
     with pytest.raises(InputError, match=problem) as told:
         read_list(file)
     assert str(told.value).startswith(f"{file}:{line}: ") and "\n" not in str(told.value)
+
+
+def test_entries_whose_runs_share_a_folder_are_told(tmp_path: Path) -> None:
+    """Before anything runs, in one line with the file."""
+    one = RUN.replace("smoke_tests", "smoke_tests.ShortRandom")
+    file = written(tmp_path, one + RUN.removeprefix("runs:\n").replace("name: a", "name: a/hbm2_2000_eng"))
+    with pytest.raises(InputError, match=f"^{file}: a/hbm2_2000_eng/.* would run in the folder of a/hbm2_2000_eng;"):
+        jobs_of_list(str(file), ListOptions())
 
 
 def test_an_unknown_list_is_told_with_those_that_there_are() -> None:

@@ -8,8 +8,10 @@ import pytest
 from hbm_model.errors import InputError
 from hbm_tb import regress, site
 from hbm_tb.job_list import ListOptions
+from hbm_tb.job_store import About, JobStore
 from hbm_tb.jobs import Job
-from hbm_tb.list_file import Overrides
+from hbm_tb.list_file import LISTS, Overrides
+from hbm_tb.results import Results
 from test_jobs import Bench
 
 
@@ -51,6 +53,39 @@ def test_a_site_that_cannot_be_written_changes_no_verdict(
     monkeypatch.setattr(site, "write_site", write)
     assert regress.regress_command(ListOptions(jobs=2)) == 0
     assert "the report site was not written: OSError: no space" in capsys.readouterr().err
+
+
+def test_a_shortened_list_does_not_count_as_the_list(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer seeds, presets or transactions make it a part; another first seed does not."""
+    monkeypatch.setattr(regress, "_write_site", lambda: None)
+    for overrides in (Overrides(), Overrides(seeds=1), Overrides(presets=("p",)), Overrides(transactions=8)):
+        assert regress.regress_command(ListOptions(jobs=2, fresh=True), overrides=overrides) == 0
+    assert regress.regress_command(ListOptions(jobs=2, fresh=True), overrides=Overrides(seed=7)) == 0
+    with Results(bench.folder / "smoke") as results:
+        assert [one.complete for one in results.regressions()] == [True, False, False, False, True]
+
+
+def test_a_folder_is_of_one_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is called like one of ours, or like another one with results, is refused; a moved one is not."""
+    monkeypatch.setattr(regress, "FOLDER", tmp_path / "regress")
+    files = []
+    for name in ("one/mine.yaml", "two/mine.yaml", "one/nightly.yaml"):
+        files.append(tmp_path / name)
+        files[-1].parent.mkdir(exist_ok=True)
+        files[-1].touch()
+    with pytest.raises(InputError, match="nightly is the name of a list of the repository; rename the file"):
+        regress.folder_of(str(files[2]))
+    assert (
+        regress.folder_of("nightly") == regress.folder_of(str(LISTS / "nightly.yaml")) == tmp_path / "regress/nightly"
+    )
+    mine = regress.folder_of(str(files[0]))
+    with JobStore(mine) as store:
+        store.begin({"a": "key"}, {}, About("mine", options={regress.FILE: str(files[0])}))
+    assert regress.folder_of(str(files[0])) == mine
+    with pytest.raises(InputError, match=f"has the results of {files[0]}; rename one of the files"):
+        regress.folder_of(str(files[1]))
+    files[0].unlink()
+    assert regress.folder_of(str(files[1])) == mine
 
 
 def test_show_runs_nothing(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:

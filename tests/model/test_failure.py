@@ -12,6 +12,7 @@ from hbm_model.binding import command_at
 from hbm_model.commands import Cmd
 from hbm_tb import failure
 from hbm_tb.failure import Failure, general, of_difference, of_end, of_message, of_timed_side, of_violation, settle
+from hbm_tb.job_buckets import generalised
 
 
 def act(ck: float, bank: int = 2, row: int = 77, pc: int = 0) -> np.void:
@@ -108,8 +109,14 @@ def test_an_assertion_is_told_from_the_log() -> None:
     assert found.kind == "assertion" and found.signature == "assertion:hbm_fifo.sv:NoOverflow_A"
     assert (found.ck, found.cycle) == (4998.0, 2499), "of the cycle that ends at 5033 ns"
     assert of_end("timeout", "not finished after 60 s", "").signature == "hang:time-out of the run"
-    died = of_end("fail", "simulator ended with code -11", "")
-    assert died.signature == "error:simulator ended with code #"
+
+
+def test_another_end_of_the_simulator_is_another_bucket() -> None:
+    """The exit code is the cause: killed, a wild pointer, an abort; also where the run left no failure.json."""
+    ends = [f"simulator ended with code {code}" for code in (-9, -11, 134)]
+    assert [of_end("fail", end, "").signature for end in ends] == [f"error:{end}" for end in ends]
+    assert of_end("fail", f"{ends[2]}: %Error: at 17", "").signature == f"error:{ends[2]}: %Error: at #"
+    assert [generalised(end) for end in ends] == ends
 
 
 def test_assertions_without_a_label_are_told_apart() -> None:

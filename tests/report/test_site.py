@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import site_example
 from browser import Watched
+from hbm_model.errors import InputError
 from hbm_tb import bench_history
 from hbm_tb.site import MOST_ROWS, NAVIGATION, write_site
 from hbm_tb.site_data import gather
-from hbm_tb.site_views import percent, run_href
+from hbm_tb.site_views import bucket_slug, percent, run_href
 from playwright.sync_api import Locator, Page
 
 FAILING = "soak/hbm3_6400_eng/seed_1"
@@ -131,6 +132,18 @@ def test_a_folder_of_another_result_is_not_shown_for_a_run(tmp_path: Path) -> No
     assert '"commands":0' in text and "holds another result" in text and '"verdict":"pass"' in text
 
 
+def test_buckets_that_differ_in_punctuation_have_anchors_of_their_own(tmp_path: Path) -> None:
+    site_example.build_lists(tmp_path, seeds=1, rounds=10)
+    one = gather(tmp_path).lists[0]
+    assert len({bucket_slug(one, text) for text in ("fail: ids * < *", "fail: ids * > *", "fail:ids * < *")}) == 3
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file/site: the site cannot be written: Not a directory"):
+        write_site(tmp_path / "file" / "site", tmp_path / "build")
+
+
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     build = tmp_path / "build"
     site_example.build_coverage(build)
@@ -197,7 +210,7 @@ def test_a_reader_comes_from_a_red_line_to_the_command_that_repeats_it(site: Pat
     page.locator("#failure ol button").click()
     page.wait_for_function("document.documentElement.dataset.view === '1400.0 1600.0'")
     follow(page, page.get_by_role("link", name="bucket difference"))
-    assert page.url.endswith("#bucket-nightly-difference-row-expected-act-got-none-m5-5")
+    assert "#bucket-nightly-difference-row-expected-act-got-none-m5-5-" in page.url
 
 
 def test_runs_are_searched_filtered_and_sorted(site: Path, tab: Watched) -> None:

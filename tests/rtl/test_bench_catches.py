@@ -17,7 +17,7 @@ pytestmark = pytest.mark.sim
 # Test of tb/tests/dying_tests.py -> status, what the reason must match, exit code (None: not looked at).
 ENDS: dict[str, tuple[str, str, int | None]] = {
     "Good": ("pass", r"^$", 0),
-    "Killed": ("fail", r"^simulator ended with code -9", -9),
+    "Killed": ("died", r"^simulator ended with code -9", -9),
     "EndsEarly": ("fail", r"^no results\.xml: the simulation ended early$", 0),
     "Silent": ("fail", r"^the closing line of Silent is missing$", 0),
     "Hangs": ("timeout", r"^not finished after 12 s$", None),
@@ -31,7 +31,7 @@ ENDS: dict[str, tuple[str, str, int | None]] = {
 
 # The bucket of each that does not pass (failure.json).
 SIGNATURES: dict[str, str] = {
-    "Killed": r"error:simulator ended with code #",
+    "Killed": r"error:simulator ended with code -9 \(killed; out of memory\?\)",
     "EndsEarly": r"error:no results\.xml: the simulation ended early",
     "Silent": r"error:the closing line of Silent is missing",
     "Hangs": r"hang:time-out of the run",

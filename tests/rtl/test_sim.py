@@ -54,6 +54,29 @@ def test_anything_missing_fails(tmp_path: Path, change: dict[str, object], reaso
     assert status == "fail" and reason in text
 
 
+def test_what_the_machine_ended_is_lost_and_not_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed, or without disk: one more try. What crashed by itself or was told of a failure before has failed."""
+    full = f"OSError: [Errno 28] {sim.NO_SPACE}\n"
+    for log, xml, code in (
+        (GOOD_LOG, None, -9), (GOOD_LOG, GOOD_XML, -9), ("", "<testsuites>", -9),
+        (full, None, 0), (full, None, 1), (full, "<testsuites>", 0),
+    ):  # fmt: skip
+        status, reason = judge(tmp_path, log, xml, code)
+        assert status == "died" and ("code -9" in reason) == (code == -9) != (sim.NO_SPACE in reason), reason
+    assertion = "[100] %Error: x.sv:3: Assertion failed\n"
+    for log, xml, code in (
+        (full, None, -11), (full, None, -6), (full, None, 134), (GOOD_LOG, None, -11), (assertion, None, -9),
+        (assertion + full, None, 1), (GOOD_LOG, FAILED_XML, -9), (full, FAILED_XML, 0),
+    ):  # fmt: skip
+        assert judge(tmp_path, log, xml, code)[0] == "fail", (log, code)
+    assert judge(tmp_path, GOOD_LOG + full) == ("pass", "")  # it said so, and left all that a pass needs
+    (tmp_path / "failure_Smoke.json").write_text("{}")
+    assert judge(tmp_path, xml=None, code=-9)[0] == "fail"
+    (tmp_path / "failure_Smoke.json").unlink()
+    monkeypatch.setattr(sim, "LEAST_FREE", 1 << 80)
+    assert judge(tmp_path, log="", xml=None) == ("died", f"{sim.NO_SPACE}: no results.xml")
+
+
 def test_the_end_of_a_wave_window_is_no_pass(tmp_path: Path) -> None:
     """`stopped`, even when all else looks complete."""
     assert judge(tmp_path, log=GOOD_LOG + f"{sim.STOPPED} at CK 100\n")[0] == "stopped"
