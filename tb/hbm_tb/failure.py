@@ -264,7 +264,7 @@ def of_open_work(problems: Sequence[str]) -> Failure:
     return Failure(kind, f"{kind}:{name}", f"at the end of the test: {first}", got=first)
 
 
-_ENDED = re.compile(r"(simulator ended with code (?:-?\d+|None))(.*)")
+_ENDED = re.compile(r"(simulator ended with code (?:-?\d+|None)\W*)(.*)")
 
 
 def of_message(text: str) -> Failure:

@@ -116,7 +116,9 @@ def test_another_end_of_the_simulator_is_another_bucket() -> None:
     ends = [f"simulator ended with code {code}" for code in (-9, -11, 134)]
     assert [of_end("fail", end, "").signature for end in ends] == [f"error:{end}" for end in ends]
     assert of_end("fail", f"{ends[2]}: %Error: at 17", "").signature == f"error:{ends[2]}: %Error: at #"
-    assert [generalised(end) for end in ends] == ends
+    killed = f"{ends[0]} (killed; out of memory?)"
+    assert of_end("died", killed, "").signature == f"error:{killed}"
+    assert [generalised(end) for end in (*ends, killed)] == [*ends, killed]
 
 
 def test_assertions_without_a_label_are_told_apart() -> None:
