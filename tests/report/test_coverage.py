@@ -11,9 +11,10 @@ import pytest
 from hbm_model.commands import Cmd
 from hbm_model.errors import InputError
 from hbm_tb import coverage_cmd, coverage_files, coverage_rtl, coverage_runs, coverage_wide, records, tight, tight_state
-from hbm_tb.config import BenchConfig
+from hbm_tb.config import ENVIRONMENT, BenchConfig
 from hbm_tb.coverage import POINTS, SCHEMA, Coverage
 from hbm_tb.coverage_pattern import regex, select
+from hbm_tb.coverage_plan import read_plan, wanted
 from hbm_tb.coverage_rtl import Exclusion, Point
 from hbm_tb.job_list import ListOptions, ListResult
 from hbm_tb.job_store import About, JobStore
@@ -398,6 +399,22 @@ def test_only_three_geometries_are_instrumented() -> None:
     assert all((coverage_files.PACKED in job.leaves) == bool(job.arguments.get("coverage")) for job in jobs)
 
 
+def test_the_list_sets_up_everything_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each preset, geometry, map, delay and level of back-pressure of the plan is of a run of it, not of chance."""
+    coverage = Coverage()
+    for job in coverage_cmd.coverage_jobs(coverage_cmd.LIST, ListOptions()):
+        if "bench" in job.arguments:
+            monkeypatch.setenv(ENVIRONMENT, json.dumps(job.arguments["bench"]))
+            coverage.set_up(BenchConfig.from_environment())
+    hit = coverage.report()["points"]
+    points = ("setup.preset", "setup.generation", "setup.map", "setup.rd_delay", "setup.rows", "axi.ready")
+    needed = {name: bins for name, bins in wanted(read_plan()).items() if name in points}
+    assert len(needed) == len(points)
+    assert {name: [bin for bin in bins if bin not in hit[name]] for name, bins in needed.items()} == dict.fromkeys(
+        needed, []
+    )
+
+
 # ---------------------------------------------------------------- tightness
 
 
@@ -431,6 +448,19 @@ def test_tightness_belongs_to_the_goals(tmp_path: Path, monkeypatch: pytest.Monk
     assert line == "tightness of hbm2_2000_eng is not measured: `make tight` measures it"
     path.write_text("{")
     assert "cannot be read" in tight_state.read(path).missed[0]
+
+
+def test_a_result_of_tight_is_stamped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `hbm tight` writes is read back: it holds while the content is that of now."""
+    cells = {("tRAS", 0): tight.Cell(tight.TIGHT), ("tRP", 0): tight.Cell(tight.UNREACHABLE)}
+    tight.write(tmp_path, [tight.Outcome(name, cells, {}, "", f"{name} as it is") for name in tight.PRESETS])
+    path = tmp_path / tight.RESULT
+    assert json.loads(path.read_text())["date"]
+    monkeypatch.setattr(tight_state.Contents, "of", lambda _, job: f"{job.name} as it is")
+    state = tight_state.read(path)
+    assert state.missed == [] and state.rules == {"tRAS": (5, 5), "tRP": (0, 0)}
+    monkeypatch.setattr(tight_state.Contents, "of", lambda *_: "edited")
+    assert tight_state.read(path).rules == {} and len(tight_state.read(path).missed) == 1
 
 
 def test_the_verdict_names_tightness(tmp_path: Path) -> None:
