@@ -72,6 +72,7 @@ exact: ready ## RTL against the exact model, cycle by cycle: recordings, pattern
 
 faults: ready ## planted defects and wrong timing registers: which check tells first; resumable; TEST=id for one
 	@$(HBM) faults $(call opt,--engine,$(ENGINE)) $(call flag,--quick,$(QUICK)) $(call opt,--only,$(TEST)) $(call opt,--jobs,$(JOBS)) $(call opt,--seed,$(SEED))
+	@$(if $(TEST)$(QUICK)$(ENGINE),,$(HBM) faults --replay)
 
 lint: ready ## Verilator -Wall, Verible, slang, ruff, mypy
 	@$(HBM) lint

@@ -75,6 +75,12 @@ def _leave(checks: Checks, problem: BaseException, difference: Failure | None) -
     )
     if difference is not None:
         made = replace(made, difference=difference.headline, difference_ck=difference.ck)
+    if exact is not None and exact.differing is not None:
+        made = replace(made, command=exact.differing.headline, command_ck=exact.differing.ck)
+    elif exact is not None and exact.cycle:
+        path = ": the data path" if made.kind in ("data", "response") else ""
+        # The recorder notes the commands of a cycle in the next one.
+        made = replace(made, command=f"no command differs up to CK {2 * (exact.cycle - 1)}{path}")
     made.write(Path(failure.file_of_test(made.test)))
     if exact is not None:
         Path(expected_file(made.test)).write_text(expected_text(*exact.foreseen))

@@ -52,6 +52,8 @@ class Failure:
     resets: int = 0  # in the middle of the test, before it
     difference: str = ""  # the first one from the exact model in the same batch, where another check told first
     difference_ck: float | None = None
+    command: str = ""  # the first DRAM command that the exact model expects otherwise, or that there is none
+    command_ck: float | None = None  # None: there is none
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -73,7 +75,7 @@ def read_failure(folder: Path, name: str = FILE) -> Failure | None:
         found = Failure(**{key: value for key, value in given.items() if key in known})
     except (OSError, ValueError, TypeError, AttributeError):
         return None
-    numbers = (found.ck, found.cycle, found.seen_cycle, found.difference_ck)
+    numbers = (found.ck, found.cycle, found.seen_cycle, found.difference_ck, found.command_ck)
     return found if all(each is None or isinstance(each, int | float) for each in numbers) else None
 
 
@@ -365,6 +367,8 @@ def describe(found: Mapping[str, Any] | Failure) -> list[str]:
         lines.append(f"at CK {given['ck']:g}, cycle {given['cycle']}")
     if given.get("difference"):
         lines.append(f"first difference from the exact model: {given['difference']}")
+    if given.get("command") and given["command"] not in (given["headline"], given.get("difference")):
+        lines.append(f"first differing command: {given['command']}")
     if given.get("paragraph"):
         lines.append(f"decided by {given['paragraph']} (docs/microarchitecture.md)")
     return [*lines, f"bucket: {given['signature']}"]

@@ -129,6 +129,7 @@ class LockStep:
         # As words: numpy copies records field by field.
         self._ahead: U64 = np.zeros((0, 2), np.uint64)  # foreseen commands that the pins have not shown yet
         self._recent: U64 = np.zeros((0, 2), np.uint64)
+        self.differing: Failure | None = None  # the first command that differs, whatever else told before
         self._finding: _Finding | None = None  # waits for the commands that explain it
         self._before: list[tuple[int, Channel]] = []  # the model at the start of this batch and of the one before
         self._foreseen: list[tuple[int, U64]] = []  # batches of foreseen commands: cycle in which each begins
@@ -199,6 +200,8 @@ class LockStep:
         # The recorder notes the commands of a cycle in the next one.
         due = _before(foreseen, 4 * (until - 1))
         found = self._compare_commands(seen, foreseen, due)
+        if found is not None and self.differing is None:
+            self.differing = found.failure
         if self._finding is not None:
             found = _earlier(found, self._finding)
         else:

@@ -150,7 +150,7 @@ def _environment(given: dict[str, Any], target: Path) -> dict[str, str]:
 def window_of(found: Failure, before: int = BEFORE_CK, after: int = AFTER_CK) -> tuple[int, int]:
     """(first, last) CK of the waves. The failure must be seen again within them: checks look once a batch."""
     seen = 2 * (found.seen_cycle or found.cycle or 0)
-    places = [ck for ck in (found.ck, found.difference_ck) if ck is not None]
+    places = [ck for ck in (found.ck, found.difference_ck, found.command_ck) if ck is not None]
     first = min(places) if places else seen
     return max(0, int(first) - before), max(int(max([*places, first])) + after, seen + 64)
 

@@ -24,8 +24,10 @@ FACTS: Final = (
     ("got", "got"),
     ("rule", "rule"),
     ("paragraph", "paragraph"),
-    ("difference", "first command that the model expects otherwise"),
+    ("difference", "first difference from the exact model"),
     ("difference_ck", "at CK"),
+    ("command", "first differing DRAM command"),
+    ("command_ck", "at CK"),
 )
 VERDICTS: Final = (HOLE, TIGHT, UNREACHABLE)  # of a rule on a PC, the worst first
 SPEED: Final = {

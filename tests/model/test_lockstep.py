@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,8 @@ from hbm_model.commands import Cmd
 from hbm_model.controller import AX_ROW, EV_ROW, W_ROW, Channel
 from hbm_model.csr_table import REGISTERS
 from hbm_model.presets import preset
-from hbm_tb import records, traffic
+from hbm_tb import evidence, failure, records, traffic
+from hbm_tb.failure import Failure
 from hbm_tb.lockstep import LockStep, replay
 from hbm_tb.scoreboard import Mismatch
 from hbm_tb.traffic import Chunk, RandomShape
@@ -113,7 +117,11 @@ def stand() -> tuple[Stand, list[Batch]]:
     return stand, stand.batches()
 
 
-def play(stand: tuple[Stand, list[Batch]], change: Callable[[list[Batch]], None] = lambda batches: None) -> LockStep:
+def play(
+    stand: tuple[Stand, list[Batch]],
+    change: Callable[[list[Batch]], None] = lambda batches: None,
+    lockstep: LockStep | None = None,
+) -> LockStep:
     """Compare the run, changed, with the model; raises Mismatch."""
     made, given = stand
     batches = [
@@ -124,7 +132,7 @@ def play(stand: tuple[Stand, list[Batch]], change: Callable[[list[Batch]], None]
         for each in given
     ]  # fmt: skip
     change(batches)
-    lockstep = LockStep(HBM2, "make test TEST=x SEED=1")
+    lockstep = lockstep or LockStep(HBM2, "make test TEST=x SEED=1")
     for port, chunk in enumerate(made.chunks):
         lockstep.offered(port, chunk)
     for each in batches:
@@ -226,6 +234,41 @@ def test_every_field_of_a_response_counts(stand: tuple[Stand, list[Batch]]) -> N
         batch.r[0] = rows[:-1]
 
     assert "R of port 0; seen: none; foreseen: id " in told(stand, lose)
+
+
+def test_the_first_differing_command_is_kept_whatever_tells_first(
+    stand: tuple[Stand, list[Batch]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong R tells first; a command of the same batch that differs later is in failure.json, else that none does."""
+    monkeypatch.chdir(tmp_path)
+
+    def response(batches: list[Batch]) -> None:
+        first(batches, "r", 1, 1)[1]["id"][0] ^= 1
+
+    def both(batches: list[Batch]) -> None:
+        response(batches)
+        batch, _ = first(batches, "r", 1, 1)
+        at = int(np.flatnonzero(np.isin(batch.commands["cmd"], (Cmd.RD, Cmd.WR)))[-1])
+        batch.commands["col"][at] ^= 1
+
+    def left(change: Callable[[list[Batch]], None]) -> Failure:
+        lockstep = LockStep(HBM2)
+        with pytest.raises(Mismatch) as caught:
+            play(stand, change, lockstep)
+        assert caught.value.failure is not None and caught.value.failure.where == "R of port 1"
+        config = SimpleNamespace(reproduce="")
+        checks = SimpleNamespace(config=config, exact=lockstep, until=lockstep.cycle, test="T", resets=0)
+        problem = Mismatch("x", failure.of_response("data", "wrong", "x", port=1, cycle=5, expected="", got=""))
+        evidence.leave(checks, problem, None)  # type: ignore[arg-type]
+        found = failure.read_failure(tmp_path, failure.file_of_test("T"))
+        assert found is not None
+        return found
+
+    alone, two = left(response), left(both)
+    assert re.fullmatch(r"no command differs up to CK \d+: the data path", alone.command) and alone.command_ck is None
+    assert re.fullmatch(r"PC\d: expected (RD|WR) .* col \d+ at CK \d+, got (RD|WR) .*", two.command), two.command
+    assert two.command_ck is not None and f"at CK {two.command_ck:g}" in two.command
+    assert f"first differing command: {two.command}" in failure.describe(two)
 
 
 def test_a_handshake_that_comes_late(stand: tuple[Stand, list[Batch]]) -> None:

@@ -34,6 +34,8 @@ FAILURE = {
     "rule": None,
     "paragraph": "M5.5",
     "bank": {"sid": 0, "bg": 1, "bank": 2},
+    "command": "PC1: expected ACT 0.1.2 row 0x4d at CK 1500, got nothing",
+    "command_ck": 1500,
 }
 OLD_FAILURE = {
     **FAILURE,

@@ -197,6 +197,7 @@ def test_a_reader_comes_from_a_red_line_to_the_command_that_repeats_it(site: Pat
     bucket = page.get_by_label(f"bucket {site_example.SIGNATURE}")
     facts = dict(zip(texts(bucket, ".facts th"), texts(bucket, ".facts td"), strict=True))  # type: ignore[arg-type]
     assert facts["expected"] == site_example.FAILURE["expected"] and facts["got"] == "nothing"
+    assert facts["first differing DRAM command"] == site_example.FAILURE["command"]
     assert (facts["CK"], facts["PC"], facts["bank"]) == ("1,500", "1", "sid 0, bg 1, bank 2")
     assert texts(bucket, ".badge") == ["new"]  # type: ignore[arg-type]
     commands = texts(bucket, ".command code")  # type: ignore[arg-type]

@@ -29,18 +29,64 @@ BUILD = fault_replays.QUICK_BUILD
     ("name", "signature"), [("rtp-absent", "violation:tRTP"), ("read-tag-of-next", "response:pins:R_SURPLUS")]
 )
 def test_from_a_planted_defect_to_its_waves(name: str, signature: str, tmp_path: Path) -> None:
-    """The command that the failure prints, as printed, leaves a window with the failing CK and both set-ups.
+    """The command that the failure prints, as printed, leaves a window with the difference and both set-ups.
 
     `hbm faults --replay` does all ten.
     """
     by_id = {defect.id: defect for defect in faults.of_build(BUILD)}
-    found = fault_replays.show(by_id[name], tmp_path / name)
+    # A busy machine may take longer, not a multiple.
+    found = fault_replays.show(by_id[name], tmp_path / name, limit_s=3 * fault_replays.LIMIT_S)
     assert found.problem == "" and found.signature == signature, found
-    assert found.replay_s < 3 * fault_replays.LIMIT_S, "a busy machine may take longer, not a multiple"
     assert not fault_replays.examine(tmp_path / name, seen := read_or_fail(tmp_path / name)), seen
-    # The check can fail: another place is not in the window, and the expected commands are not those of another CK.
+    # The check can fail: another place is not in the window, and what the waves show is not what differs elsewhere.
     assert "the waves hold" in fault_replays.examine(tmp_path / name, replace(seen, ck=10.0**6))
+    assert "first difference is at CK 1e+06" in fault_replays.examine(
+        tmp_path / name, replace(seen, difference_ck=10.0**6)
+    )
     assert "no marker" in fault_replays.examine(tmp_path / name, replace(seen, ck=float(seen.ck or 0) - 100))
+    equal = replace(seen, command_ck=float(seen.ck or 0) - 100)
+    assert "shown as equal" in fault_replays.examine(tmp_path / name, equal)
+    if seen.command_ck is None:
+        assert seen.command.endswith(": the data path")
+        parts = seen.difference.partition(", got ")
+        for wrong, told in (
+            (f"{parts[0]}, got none", "the waves show a handshake"),
+            (f"{parts[0]}, got id 9 OKAY in cycle 5", "the waves show no handshake in cycle 5"),
+            (seen.difference.replace(", got id 53", ", got id 54"), "the waves show id 53 OKAY"),
+            ("", "no difference that waves can show"),
+        ):
+            assert told in fault_replays.examine(tmp_path / name, replace(seen, difference=wrong)), wrong
+
+
+@pytest.mark.parametrize(
+    ("printed", "limit_s", "problem"),
+    [
+        ("waves: {replay} x", 60, ""),
+        ("", 60, "the failure prints no command for its waves"),
+        ("waves: {replay} x; exit 3", 60, "it ended"),
+        ("waves: {replay} x", 0, "0 s, expected less than 0"),
+    ],
+)
+def test_what_the_failure_prints_is_carried_out(
+    printed: str, limit_s: float, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exactly that line, in a shell; a failure that prints none is not shown, nor one that takes too long."""
+
+    def simulate(build: str, items: object, folder: Path, seed: int) -> tuple[list[object], None]:
+        Failure("error", "x", "y", ck=5.0).write(folder / "failure.json")
+        return [None], None
+
+    line = printed.format(replay=f"touch {tmp_path}/ran; echo it ended; true hbm replay")
+    monkeypatch.setattr(fault_replays.faults_job, "simulate", simulate)
+    monkeypatch.setattr(fault_replays.run_job, "tell_failure", lambda folder, again: print(line))
+    monkeypatch.setattr(fault_replays, "examine", lambda folder, failed: "")
+    defect = faults.of_build(BUILD)[0]
+    found = fault_replays.show(defect, tmp_path / "run", limit_s=limit_s)
+    assert found.problem == problem and (tmp_path / "ran").exists() == bool(printed)
+    monkeypatch.setattr(fault_replays, "show_all", lambda names, seed: [found])
+    assert fault_replays.replay_command([], 1) == int(bool(problem))
+    monkeypatch.setattr(fault_replays, "show_all", lambda names, seed: [])
+    assert fault_replays.replay_command([], 1) == 1, "nothing shown is no pass"
 
 
 def read_or_fail(folder: Path) -> Failure:
@@ -86,10 +132,11 @@ def test_a_failed_run_is_replayed_and_keeps_its_verdict(failed: Path, capsys: py
     again = replay.read_replay(failed)
     assert again is not None and again.reproduced
     assert again.first_ck == max(0, int(found.ck or 0) - 2000)
-    assert found.signature == "data:R channel:wrong read data" and not fault_replays.examine(failed, found)
+    assert found.signature == "data:R channel:wrong read data"
+    assert not fault_replays.examine(failed, found, on_pins=False)
     # The set-ups written again keep the marker; another CK is told where it is none.
     assert CliRunner().invoke(app, ["waves", "--run", str(failed), "--setup-only"]).exit_code == 0
-    assert not fault_replays.examine(failed, found)
+    assert not fault_replays.examine(failed, found, on_pins=False)
     done = CliRunner().invoke(app, ["waves", "--run", str(failed), "--setup-only", "--at", "inf"])
     assert isinstance(done.exception, InputError) and "--at inf: expected a CK" in str(done.exception)
     wider = replay.replay(failed, before=100, after=50)
