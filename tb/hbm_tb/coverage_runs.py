@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -56,6 +57,7 @@ class Found:
     other: int = 0  # runs of other builds or sources
     unnamed: int = 0  # folders with an outcome that their list does not name
     gone: int = 0  # runs of a list that have no result, or whose folder holds another one
+    unread: list[str] = field(default_factory=list)  # lists that cannot be read, and why
 
     @property
     def left_out(self) -> list[str]:
@@ -65,7 +67,8 @@ class Found:
             (self.unnamed, "that no list names"),
             (self.gone, "of the lists without a result"),
         )
-        return [f"{count:,} run{'s' if count > 1 else ''} {what} left out" for count, what in kinds if count]
+        lines = [f"{count:,} run{'s' if count > 1 else ''} {what} left out" for count, what in kinds if count]
+        return lines + [f"left out: {line}" for line in self.unread]
 
 
 def look(folders: Iterable[Path], also: Iterable[Path] = ()) -> Found:
@@ -93,7 +96,12 @@ class _Seeker:
         named: set[Path] = set()
         homes = sorted(path.parent for path in folder.rglob(DATABASE))
         for home in homes:
-            named |= self._list(home, required)
+            try:
+                named |= self._list(home, required)
+            except (InputError, sqlite3.Error) as problem:
+                if required:
+                    raise InputError(str(problem)) from None
+                self.found.unread.append(str(problem))
         for file in sorted(folder.rglob(OUTCOME_FILE)):
             run = file.parent
             if any(run.is_relative_to(home) for home in homes):
@@ -193,13 +201,15 @@ def _cases(path: Path) -> Iterator[tuple[str, str, bool]]:
 
 
 def _tests_of(run: Path) -> dict[str, bool]:
-    """Tests of a run by its results.xml, passed or not."""
+    """Tests of a run by its results.xml; one with parameters (`name/what=3`) passed when it did with all of them."""
+    tests: dict[str, bool] = {}
     try:
-        return {
-            f"{module.split('.')[-1]}.{name.split('.')[-1]}": good for module, name, good in _cases(run / "results.xml")
-        }
+        for module, case, good in _cases(run / "results.xml"):
+            name = f"{module.split('.')[-1]}.{case.partition('/')[0].split('.')[-1]}"
+            tests[name] = tests.get(name, True) and good
     except (OSError, ET.ParseError):
         return {}
+    return tests
 
 
 def functional_hits(files: Iterable[Path]) -> dict[str, dict[str, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from hbm_tb.coverage_pattern import regex, select
 from hbm_tb.coverage_plan import read_plan, wanted
 from hbm_tb.coverage_rtl import Exclusion, Point
 from hbm_tb.job_list import ListOptions, ListResult
-from hbm_tb.job_store import About, JobStore
+from hbm_tb.job_store import DATABASE, About, JobStore
 from hbm_tb.jobs import Job, Outcome
 
 DATA = Path(__file__).with_name("coverage_data") / "lane_turn.dat"
@@ -342,6 +343,30 @@ def test_a_folder_with_another_result_does_not_count(tmp_path: Path) -> None:
     _run(tmp_path / "alone" / "x")
     (tmp_path / "alone" / "x" / "job.json").unlink()
     assert coverage_runs.look([tmp_path / "alone"]).other == 1
+
+
+def test_a_list_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """A welcome one is left out with the reason; one that was asked for is an error."""
+    runs, nightly = tmp_path / "list", tmp_path / "nightly"
+    _listed(runs, "new/a")
+    _listed(nightly, "new/b")
+    with sqlite3.connect(nightly / DATABASE) as db:
+        db.execute("PRAGMA user_version=1")
+    found = coverage_runs.look([runs], [nightly])
+    assert list(found.runs) == ["list/new/a"] and "written by another version" in found.left_out[-1]
+    with pytest.raises(InputError, match="written by another version"):
+        coverage_runs.look([nightly])
+
+
+def test_a_test_with_parameters_is_one(tmp_path: Path) -> None:
+    """It passed when it did with every one of them."""
+    run = _run(tmp_path / "list" / "a")
+    cases = (
+        '<testcase classname="axi_tests" name="EveryWrap/n=0"/><testcase classname="axi_tests" name="EveryWrap/n=1">'
+    )
+    for end, sums in (("</testcase>", (1, 0)), ('<failure message="no"/></testcase>', (0, 1))):
+        (run / "results.xml").write_text(f"<testsuites><testsuite>{cases}{end}</testsuite></testsuites>")
+        assert coverage_runs.look([tmp_path / "list"]).tests == {"axi_tests.EveryWrap": sums}
 
 
 def test_a_run_that_died_fails_its_tests(tmp_path: Path) -> None:
