@@ -49,7 +49,7 @@ SKEWS = {
     "RDQS and its lanes late": ["rdqs", "rd"],
 }
 WIRES = ("ck", "cmd", "wdqs", "wr", "rdqs", "rd")
-CKS = 300  # compared in each direction
+CKS = 120  # compared in each direction
 
 
 def counts(dut):
@@ -64,7 +64,7 @@ async def strobes_may_be_early_or_late(dut):
     below, beyond = (int(part) for part in os.environ["DDR_SKEWS"].split())
     unexpected = []
     for name, wires in SKEWS.items():
-        for late, right in ((below, True), (beyond, False), (0, True)):
+        for late, right in ((below, True), (beyond, False)):
             for wire in WIRES:
                 getattr(dut, f"{wire}_late").value = late if wire in wires else 0
             await Timer(30, "ns")  # words that were under way
