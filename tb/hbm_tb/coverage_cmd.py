@@ -185,7 +185,14 @@ def report_of(
         raise InputError(f"no run in {', '.join(shown(folder) for folder in folders)}: nothing to merge{why}")
     merged = coverage_rtl.merge(found.data)
     builds = {build for hits in merged.values() for build in hits.builds}
-    wrong = coverage_rtl.exclude(merged, listed, complete=builds >= set(BUILDS)) if merged else []
+    complete = builds >= set(BUILDS)
+    wrong = coverage_rtl.exclude(merged, listed, complete) if merged else []
+    modules = coverage_rtl.modules_of(merged, listed, apart)
+    unused = [one.files for one in apart if complete and one not in [module.apart for module in modules]]
+    wrong += [f"apart {files}: matches no file" for files in unused]
+    wide = coverage_wide.of_runs(found.data)
+    if complete and not wide:
+        wrong.append("the logs of the builds name no signal without toggles; they did (hbm_tb.coverage_wide)")
     cells = tight_state.read(tightness)
     tests = dict(found.tests)
     if junit is not None:
@@ -197,9 +204,9 @@ def report_of(
         merged,
         listed,
         wrong,
-        coverage_rtl.modules_of(merged, listed, apart),
+        modules,
         apart,
-        coverage_wide.of_runs(found.data),
+        wide,
         features,
         evidence,
         cells,
@@ -342,6 +349,8 @@ def coverage_jobs(name: str, options: ListOptions) -> list[Job]:
 def verdict(report: Report) -> list[str]:
     """What is missing to the goals, one line each."""
     missed = list(report.wrong)
+    if report.merged and (absent := [build for build in BUILDS if build not in report.builds]):
+        missed.append(f"no RTL coverage of the builds {', '.join(absent)}")
     missed += coverage_rtl.goals_missed(coverage_rtl.totals(report.modules))
     hit, total = report.status["totals"]["points"]["hit"], report.status["totals"]["points"]["total"]
     if hit < total:

@@ -493,6 +493,18 @@ def test_the_verdict_names_tightness(tmp_path: Path) -> None:
     _run(tmp_path / "list" / "a")
     report = coverage_cmd.report_of("x", [tmp_path / "list"], tightness=tmp_path / "none.json")
     assert "tightness is not measured: `make tight` measures it" in coverage_cmd.verdict(report)
+    assert "no RTL coverage of the builds hbm3_s2, hbm4_s2, blocks" in coverage_cmd.verdict(report)
+
+
+def test_what_all_builds_lack_is_wrong(tmp_path: Path) -> None:
+    """With the data of all builds: a pattern of files apart that fits nothing, and logs that name nothing."""
+    for number, build in enumerate(("tb_top-hbm2_s1", "tb_top-hbm3_s2", "tb_top-hbm4_s2", "tb_blocks-hbm2_s1")):
+        _run(tmp_path / "list" / f"r{number}", build)
+    path = tmp_path / "exclusions.yaml"
+    path.write_text("- {apart: rtl/none/*, reason: written by a generator}\n")
+    report = coverage_cmd.report_of("x", [tmp_path / "list"], exclusions=path)
+    assert report.builds == sorted(coverage_cmd.BUILDS) and report.wrong[0] == "apart rtl/none/*: matches no file"
+    assert report.wrong[1].startswith("the logs of the builds name no signal") and len(report.wrong) == 2
 
 
 # ---------------------------------------------------------------- functional points
