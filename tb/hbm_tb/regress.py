@@ -25,6 +25,7 @@ DEFAULT_LIST: Final = "smoke"
 FILE: Final = "file"  # among the options of a regression: the path of its list
 COUNTS: Final = ("read_beats", "writes", "commands", "cycles")
 COVERAGE: Final = "coverage.json"
+COVERAGE_PART: Final = "coverage-part.json"  # of a part of the list
 
 
 def folder_of(name: str) -> Path:
@@ -71,22 +72,23 @@ def regress_command(
     found = run_list(given.name, folder, jobs, options, counts=COUNTS, about=told, home=home, whole=overrides.whole)
     if found.results and options.window is None:  # a run for its waves leaves all of the list's as it is
         passed = {name for name, outcome in found.results.items() if outcome.passed}
-        _write_coverage(folder, [job for job in jobs if job.name in passed])
+        whole = overrides.whole and len(found.results) == len(jobs)
+        _write_coverage(folder / (COVERAGE if whole else COVERAGE_PART), [job for job in jobs if job.name in passed])
         _write_site()
     return found.code
 
 
-def _write_coverage(folder: Path, passed: Sequence[Job]) -> None:
+def _write_coverage(path: Path, passed: Sequence[Job]) -> None:
     """Functional coverage of the runs of a DUT together: the plan of `hbm coverage` is of our channel."""
-    files = [folder / job.name / file for job in passed if job.kind == OWN_JOB for file in job.leaves]
+    files = [path.parent / job.name / file for job in passed if job.kind == OWN_JOB for file in job.leaves]
     files = [file for file in files if file.match(FUNCTIONAL)]
     if not files:
         return
     from hbm_tb.own_coverage import headline, merged
 
     coverage = merged(files)
-    (folder / COVERAGE).write_text(json.dumps(coverage, indent=1) + "\n")
-    print(f"coverage: {headline(coverage)}; {shown(folder / COVERAGE)}")
+    path.write_text(json.dumps(coverage, indent=1) + "\n")
+    print(f"coverage: {headline(coverage)}; {shown(path)}")
 
 
 def _show(name: str, about: str, jobs: Sequence[Job]) -> None:

@@ -193,6 +193,8 @@ def test_the_list_of_the_example_is_killed_and_goes_on(fresh: Path, work: Path) 
         tests.write("# changed\n")
     assert hbm(fresh, work, *command, *one).returncode == 0
     assert results_in(work, "regress")[8:] == [(one[1], "pass", "")]
+    runs = [json.loads((folder / name).read_text())["runs"] for name in ("coverage.json", "coverage-part.json")]
+    assert runs == [8, 1]  # a part never stands for the list
 
 
 @pytest.mark.sim
