@@ -42,7 +42,11 @@ def report_command(
 
     folder = run_folder(run, "result.json")
     path = output or folder / "report.html"
-    write_report(path, report_of_folder(folder))
+    report = report_of_folder(folder)
+    try:
+        write_report(path, report)
+    except OSError as error:
+        raise InputError(f"--output {path}: cannot be written ({error.strerror})") from None
     print(path)
 
 

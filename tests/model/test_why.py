@@ -236,6 +236,8 @@ def test_a_ck_outside_the_run_is_told(asked: Asked, tmp_path: Path) -> None:
     ):
         done = CliRunner().invoke(app, [words[0], str(asked.folder), *words[1:]])
         assert isinstance(done.exception, InputError) and wanted in str(done.exception), (words, done.exception)
+    none = CliRunner().invoke(app, ["report", "--run", str(asked.folder), "-o", str(tmp_path / "none" / "x.html")])
+    assert isinstance(none.exception, InputError) and "x.html: cannot be written" in str(none.exception)
     drawn = stretch_of(asked, 14, 1e12)
     assert drawn.last == 2 * (78 + 200) and len(drawn.items) == 12
 
