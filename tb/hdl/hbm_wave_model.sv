@@ -67,9 +67,9 @@ module hbm_wave_model
     end
   end
 
-  // Column commands stand on the column bus of their phase, all others in the row slot of their half CK.
+  // Column commands and MRS stand on the column bus of their phase, all others in the row slot of their half CK.
   function automatic logic is_column(input pin_cmd_t what);
-    return command_e'(what.cmd[4:0]) inside {RD, RDA, WR, WRA};
+    return command_e'(what.cmd[4:0]) inside {RD, RDA, WR, WRA, MRS};
   endfunction
 
   always_ff @(posedge clk_i) begin : play
