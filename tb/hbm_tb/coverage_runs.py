@@ -22,7 +22,7 @@ from hbm_model.errors import InputError
 from hbm_tb import coverage_files, sim, sources
 from hbm_tb.coverage_plan import known
 from hbm_tb.job_store import DATABASE
-from hbm_tb.jobs import JOB_FILE, OUTCOME_FILE, PASS, Job, shared_content
+from hbm_tb.jobs import AGAIN, JOB_FILE, OUTCOME_FILE, PASS, Job, shared_content
 from hbm_tb.results import Results
 
 
@@ -92,9 +92,11 @@ class _Seeker:
         self.contents = Contents()
 
     def below(self, folder: Path, required: bool) -> None:
-        """All lists below a folder, and the runs that are of none."""
+        """All lists below a folder, and the runs that are of none; not those repeated for their waves."""
         named: set[Path] = set()
-        homes = sorted(path.parent for path in folder.rglob(DATABASE))
+        found = sorted(path.parent for path in folder.rglob(DATABASE))
+        again = [home for home in found if home.name == AGAIN and home != folder]
+        homes = [home for home in found if home not in again]
         for home in homes:
             try:
                 named |= self._list(home, required)
@@ -104,6 +106,8 @@ class _Seeker:
                 self.found.unread.append(str(problem))
         for file in sorted(folder.rglob(OUTCOME_FILE)):
             run = file.parent
+            if any(run.is_relative_to(home) for home in again):
+                continue
             if any(run.is_relative_to(home) for home in homes):
                 self.found.unnamed += run not in named
             else:

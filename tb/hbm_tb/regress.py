@@ -35,9 +35,13 @@ def folder_of(name: str) -> Path:
     and verdict.
     """
     file = find_list(name).resolve()
-    if file.stem in list_names() and file != (LISTS / f"{file.stem}.yaml").resolve():
-        raise InputError(f"{shown_path(file)}: {file.stem} is the name of a list of the repository; rename the file")
     folder: Path = FOLDER / file.stem
+    if file.stem in list_names():
+        if file != (LISTS / f"{file.stem}.yaml").resolve():
+            raise InputError(
+                f"{shown_path(file)}: {file.stem} is the name of a list of the repository; rename the file"
+            )
+        return folder  # also with results of another checkout that shares the folder
     other = _list_of(folder)
     if other is not None and other != file and other.is_file():
         raise InputError(f"{shown_path(file)}: {folder} has the results of {other}; rename one of the files")

@@ -78,6 +78,9 @@ def test_a_folder_is_of_one_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (
         regress.folder_of("nightly") == regress.folder_of(str(LISTS / "nightly.yaml")) == tmp_path / "regress/nightly"
     )
+    with JobStore(tmp_path / "regress" / "nightly") as store:  # of another checkout with the same build folder
+        store.begin({"a": "key"}, {}, About("nightly", options={regress.FILE: str(files[2])}))
+    assert regress.folder_of("nightly") == tmp_path / "regress" / "nightly"
     mine = regress.folder_of(str(files[0]))
     with JobStore(mine) as store:
         store.begin({"a": "key"}, {}, About("mine", options={regress.FILE: str(files[0])}))

@@ -19,7 +19,7 @@ from hbm_tb.coverage_plan import read_plan, wanted
 from hbm_tb.coverage_rtl import Exclusion, Point
 from hbm_tb.job_list import ListOptions, ListResult
 from hbm_tb.job_store import DATABASE, About, JobStore
-from hbm_tb.jobs import Job, Outcome
+from hbm_tb.jobs import AGAIN, Job, Outcome
 
 DATA = Path(__file__).with_name("coverage_data") / "lane_turn.dat"
 FILE = "rtl/host/hbm_lane_turn.sv"
@@ -315,6 +315,15 @@ def test_a_folder_that_no_list_names_counts_nothing(tmp_path: Path) -> None:
     assert sorted(found.runs) == ["list/new/a", "list/new/b"] and len(found.functional) == 2
     assert found.left_out == ["1 run that no list names left out"]
     assert found.listed == {"axi_tests.EveryWrap"}
+
+
+def test_runs_repeated_for_their_waves_count_nothing(tmp_path: Path) -> None:
+    """They stand below the folder of the list, are none of its runs, and nothing is to be told of them."""
+    runs = tmp_path / "list"
+    _listed(runs, "new/a", "new/b")
+    _listed(runs / AGAIN, "new/a")
+    found = coverage_runs.look([runs])
+    assert sorted(found.runs) == ["list/new/a", "list/new/b"] and found.left_out == []
 
 
 def test_runs_of_other_sources_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
