@@ -164,6 +164,18 @@ class TightRun(DramTest):
             await cycles(interval + int(rng.integers(0, 60)) if number % 4 else 2 * interval)
         await self.env.drain()
 
+    async def kinds(self, trial: Trial) -> None:
+        """The kind of refresh changes, which a REF begins (M6.8), at any time after a REFSB."""
+        rng = np.random.default_rng(trial.seed)
+        await self.play({port: self.chunk(trial, port, rng, trial.requests) for port in range(2)}, drain=False)
+        on = {**trial.policy, "refresh_en": 1}
+        every, single = (policy_words(**{**on, "refresh_all": kind})["policy.refresh"] for kind in (1, 0))
+        for _ in range(trial.more["changes"]):
+            for word in (single, every):
+                await self.env.registers.write("policy.refresh", word)
+                await cycles(trial.params.count("RFC") // 2 + int(rng.integers(0, 2 * trial.params.count("REFISB"))))
+        await self.env.drain()
+
     async def commit_often(self, trial: Trial) -> None:
         """Rows are open and single banks refreshed when a commit closes the channel."""
         rng = np.random.default_rng(trial.seed)
