@@ -229,7 +229,9 @@ def _shaped(one: Trial, rng: np.random.Generator, number: int) -> Trial:
     if style == "release":
         return replace(one, policy={**one.policy, "refresh_hold": 1}, more={"toggles": 24}, requests=1000, gap=40)
     if style == "kinds":
-        return replace(one, policy={**one.policy, "refresh_hold": 1, "page": PAGE_OPEN}, more={"changes": 16}, requests=60)
+        return replace(
+            one, policy={**one.policy, "refresh_hold": 1, "page": PAGE_OPEN}, more={"changes": 16}, requests=60
+        )
     if style == "commit_often":
         # Refreshes fall due while the channel is closed: not so many that they cannot be made up for.
         closed = one.params.count("RFC") + 20 * one.params.count("MRD") + 200
