@@ -205,29 +205,36 @@ def test_interval(temp: int, interval: int) -> None:
 def test_all_bank() -> None:
     """Written in 601, after REFSB was picked in 600: it is not offered; held 602, REF picked 602, granted 603.
 
-    In 602 it comes too late for that; in 600 the interval that began in 599 is still that of single banks (721).
+    In 602 it comes too late for that: REF RFCSB 160 later (M6.8). In 600 the interval that began in 599 is still that
+    of single banks (721), in 599 it is 3900 CK.
     """
     wanted = {
-        600: [("REF", 603), ("REF", 733)],  # held 723, picked 723, RFC 260 after 603
+        599: [("REF", 603)],  # owed 600, held 601, picked 601, granted 602
+        600: [("REF", 603), ("REF", 733)],  # held 601 already, for the debt of 599; then RFC 260 after 603
         601: [("REF", 604), ("REF", 734)],
-        602: [("REFSB", 602), ("REF", 725)],
-        599: [("REF", 603)],  # next one 3900 CK later
+        602: [("REFSB", 602), ("REF", 682)],
     }
     for at, kinds in wanted.items():
         assert refreshes(channel((at, REFRESH, ALL)).step(800).commands)[2:] == kinds, at
 
 
-def test_the_debt_is_that_of_the_start_of_the_cycle() -> None:
-    """HBM4, 32 banks: REF falls due in CK 2 x 595 + 7800 (4495), is owed in 4496, granted 4498.
+def test_back_to_single_banks_begins_with_a_ref() -> None:
+    """HBM4: REF falls due in CK 2 x 595 + 7800 (4495), is owed in 4496, picked in 4497, granted in 4498.
 
-    Back to single banks in 4495: no debt yet, it becomes one; from 4496 on, the cycle of the grant included: 32.
+    A change in n is granted in n + 3; what was picked in 4497 is offered in vain when the kind changes then. From
+    4498 on it came before, and another follows RFC 900 CK later (M6.8).
     """
     params = preset("hbm4_8000_eng")
-    for at, ref, count in ((4495, 0, 1), (4496, 0, 32), (4498, 1, 32), (4499, 1, 0)):
-        seen = channel((103, REFRESH, ALL), (at, REFRESH, SINGLE), params=params).step(at + 900).commands
-        # The interval of REFI that began in 4495 lasts beyond the end, except where 4495 already chose REFISB.
-        burst = [name for name, cycle in refreshes(seen) if cycle < 4600 or at > 4495]
-        assert (burst.count("REF"), burst.count("REFSB")) == (ref, count), at
+    wanted = {
+        4495: [("REF", 4499), ("REFSB", 4949), ("REFSB", 4957)],  # 4495 chooses REFISB 243: two fell due within RFC
+        4496: [("REF", 4500)],
+        4497: [("REF", 4501)],
+        4498: [("REF", 4499), ("REF", 4949)],
+        4499: [("REF", 4499), ("REF", 4949)],
+    }
+    for at, kinds in wanted.items():
+        seen = channel((103, REFRESH, ALL), (at, REFRESH, SINGLE), params=params).step(4960).commands
+        assert refreshes(seen) == kinds, at
 
 
 # ------------------------------------------------------------------ ageing beat (M4.5), limits of auto-precharge (M1.5)

@@ -27,7 +27,7 @@ VERDICTS = [
     ("dataBus_RD", HBM3, True, False, "colBus"),  # the grid of columns is 2 CK wide
     ("tRFCSB_REFSB", HBM2, True, False, "tRFCSB_SET"),  # same bank twice: a whole set lies between
     ("tRFC_PRE", HBM3, False, False, "tRAS"),  # PRE goes to open banks only, ACT comes between
-    ("tRP_PREA_REFSB", HBM2, False, False, "M7.4 run"),  # the kind of refresh changes in maintenance only
+    ("tRP_PREA_REFSB", HBM2, False, False, "tRFC_REF"),  # a REF always stands between (M6.8)
     ("tRC_SRE", HBM2, False, False, "M7.3 settle"),
     ("tRDMRS", HBM3, False, False, "M7.3 settle"),
     ("tMOD", HBM3, False, False, "M7.4 run"),
