@@ -144,13 +144,15 @@ def test_a_run_folder_has_one_owner(tmp_path: Path) -> None:
 
 def test_a_build_is_named_alike_in_every_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its name is that of sources and settings, not of the folder: none is made."""
+    names = []
     with sim.names_only():
-        here = sim.build("hbm2_s1").folder.name
-        for part in ("rtl", "tb/hdl"):
-            shutil.copytree(sim.ROOT / part, tmp_path / part)
-        monkeypatch.setattr(sim, "ROOT", tmp_path)
-        monkeypatch.setattr(sim, "BUILD_ROOT", tmp_path / "build")
-        assert sim.build("hbm2_s1").folder.name == here
+        for copy in (tmp_path / "one", tmp_path / "other"):  # with one Python environment, outside of both
+            for part in ("rtl", "tb/hdl"):
+                shutil.copytree(sim.ROOT / part, copy / part)
+            monkeypatch.setattr(sim, "ROOT", copy)
+            monkeypatch.setattr(sim, "BUILD_ROOT", copy / "build")
+            names.append(sim.build("hbm2_s1").folder.name)
+        assert names[0] == names[1]
         assert not sim.build("hbm2_s1").folder.exists()
-        (tmp_path / "tb" / "hdl" / "hx.h").write_text("// another")
-        assert sim.build("hbm2_s1").folder.name != here
+        (copy / "tb" / "hdl" / "hx.h").write_text("// another")
+        assert sim.build("hbm2_s1").folder.name != names[0]
