@@ -34,7 +34,7 @@ help: ## list the targets and variables
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
 	@echo "  variables: PRESET= TEST= SEED= TRACE= WAVES=1 WAVES_FROM= WAVES_TO= (CK) JOBS= FULL=1 QUICK=1 ENGINE=slurm RUN= LIST= SEEDS= RERUN=1"
 	@echo "  examples:  make run PRESET=hbm3_6400_eng TRACE=traces/spmv.trace.zst"
-	@echo "             make test TEST=random SEED=7 WAVES=1"
+	@echo "             make test TEST=hbm2-smoke_tests-ShortRandom SEED=7 WAVES=1"
 
 setup: ## create .venv and install everything (any other target does it too)
 	@$(PYTHON) tb/hbm_tb/bootstrap.py --verbose

@@ -26,7 +26,7 @@ def bank_of(text: str) -> tuple[int, int, int] | None:
 
 def why_command(
     run: RunArgument,
-    at: Annotated[float, typer.Option("--at", min=0, help="CK on the pins")],
+    at: Annotated[float | None, typer.Option("--at", min=0, help="CK on the pins (default: the failure)")] = None,
     bank: BankOption = "",
     request: Annotated[int, typer.Option("--request", min=0, help="number in the request trace, from 1")] = 0,
     pc: PcOption = None,
@@ -36,11 +36,17 @@ def why_command(
     Exit 0: told. 2: input that cannot be used.
     """
     from hbm_model.asked import folder_of, open_run
+    from hbm_model.run_folder import failure_ck
     from hbm_model.why import answer
 
     if request and bank:
         raise InputError("--request and --bank exclude each other")
-    for line in answer(open_run(folder_of(run)), at, pc=pc, bank=bank_of(bank), request=request):
+    folder = folder_of(run)
+    asked = open_run(folder)
+    at = failure_ck(folder) if at is None else at
+    if at is None:
+        raise InputError(f"{run}: this run did not fail; say --at CK")
+    for line in answer(asked, at, pc=pc, bank=bank_of(bank), request=request):
         print(line)
 
 

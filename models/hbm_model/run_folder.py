@@ -44,6 +44,18 @@ def shown_path(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
+def failure_ck(folder: Path) -> float | None:
+    """CK of the failure of a run; of the batch that told of it where the failure has no place; None without one.
+
+    Raises InputError for a failure.json that cannot be read.
+    """
+    found = read_object(folder / "failure.json")
+    ck, seen = found.get("ck"), found.get("seen_cycle")
+    if isinstance(ck, int | float):
+        return float(ck)
+    return 2.0 * seen if isinstance(seen, int | float) and seen > 0 else None
+
+
 def read_object(path: Path) -> dict[str, Any]:
     """A JSON file of a run folder; empty where there is none."""
     try:

@@ -18,7 +18,7 @@ from hbm_model.asked import Asked, open_run
 from hbm_model.binding import Tight, tight_commands
 from hbm_model.commands import COLUMN_COMMANDS, PC_COMMANDS, Cmd, CmdArray, ck_text
 from hbm_model.errors import InputError
-from hbm_model.run_folder import read_object
+from hbm_model.run_folder import failure_ck
 from hbm_model.why import Bank, bank_text, brief
 
 SPAN_CK: Final = 200
@@ -294,10 +294,10 @@ def timeline_job(
     asked = open_run(folder)
     if not len(asked.commands):
         raise InputError(f"{folder}: holds no commands")
-    mark = read_object(folder / "failure.json").get("ck")
-    mark = mark if isinstance(mark, int | float) else None
+    mark = failure_ck(folder)
     if first is None:
-        first = max(0.0, mark - SPAN_CK / 2) if mark is not None else int(asked.commands["time"][0]) / 2
+        begin, end = (int(asked.commands["time"][at]) / 2 for at in (0, -1))
+        first = max(0.0, min(mark, end) - SPAN_CK / 2) if mark is not None else begin
     if last is None:
         last = first + SPAN_CK
     path = output or folder / "timeline.html"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hbm_model.command_line import typed
 
 from hbm_tb.job_buckets import Bucket, headline_of, signature_of
-from hbm_tb.jobs import FAIL, FAILURE_FILE, STOPPED, Job, Outcome, Watcher, argument
+from hbm_tb.jobs import FAIL, FAILURE_FILE, STOPPED, Job, Outcome, Watcher, argument, preset_of
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -319,7 +319,7 @@ def _properties(case: ET.Element, job: Job, outcome: Outcome, folder: Path) -> N
     """Seed, preset, the command that repeats the run, bucket, counts and files."""
     found = {
         "seed": argument(job.arguments, "seed"),
-        "preset": argument(job.arguments, "preset"),
+        "preset": preset_of(job.arguments),
         "reproduce": job.reproduce,
         "signature": signature_of(outcome),
         "attempts": outcome.attempts,

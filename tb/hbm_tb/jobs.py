@@ -88,6 +88,13 @@ def argument(arguments: Mapping[str, Any], name: str) -> Any:
     return None
 
 
+def preset_of(arguments: Mapping[str, Any]) -> str:
+    """Preset of a run; what a bench is not told otherwise is the default one; empty for a run without a bench."""
+    from hbm_model.presets import DEFAULT_PRESET
+
+    return str(argument(arguments, "preset") or (DEFAULT_PRESET if "bench" in arguments else ""))
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended."""

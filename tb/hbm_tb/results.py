@@ -19,7 +19,7 @@ from hbm_model.home import BUILD
 
 from hbm_tb.job_buckets import in_order, work_of
 from hbm_tb.job_store import CHANGED, DATABASE, LOCK, SCHEMA_VERSION, signatures_before
-from hbm_tb.jobs import FAIL, PASS, argument
+from hbm_tb.jobs import FAIL, PASS, argument, preset_of
 
 FOLDER: Final = BUILD / "regress"
 OTHERS: Final = ("exact", "exact-quick", "faults", "faults-quick", "tight")  # lists of commands of their own
@@ -63,7 +63,7 @@ class RunResult:
     @property
     def preset(self) -> str:
         """Preset of the run; empty where there is none."""
-        return str(argument(self.arguments, "preset") or "")
+        return preset_of(self.arguments)
 
     @property
     def seed(self) -> int | None:

@@ -305,3 +305,11 @@ def test_the_estimate_follows_cost() -> None:
     assert estimate.seconds(0) is None
     estimate.finished(50, 10.0)
     assert estimate.seconds(0) == 5.0 and estimate.seconds(4.0) == 3.0
+
+
+def test_a_run_without_a_word_is_on_the_default_preset() -> None:
+    """What a job does not say is the default of the bench; a run without a bench has no preset."""
+    assert jobs.preset_of({"bench": {}}) == "hbm2_2000_eng"
+    assert jobs.preset_of({"bench": {"preset": "peers_hbm3"}}) == "peers_hbm3"
+    assert jobs.preset_of({"bench": {}, "options": {"preset": "hbm4_8000_eng"}}) == "hbm4_8000_eng"
+    assert jobs.preset_of({"module": "host_tests"}) == ""

@@ -269,3 +269,18 @@ def test_a_damaged_model_or_record_of_a_failed_run_is_told(tmp_path: Path) -> No
     (tmp_path / "model_T.pkl.gz").unlink()
     with pytest.raises(InputError, match="merged its requests"):
         open_run(tmp_path)
+
+
+def test_without_a_place_the_failure_is_asked(asked: Asked) -> None:
+    """The CK of failure.json, or that of the batch in which a failure without a place was told; else one line."""
+    run = str(asked.folder)
+    with pytest.raises(InputError, match="this run did not fail; say --at CK"):
+        CliRunner().invoke(app, ["why", run], catch_exceptions=False)
+    there = CliRunner().invoke(app, ["why", run, "--at", "62"])
+    assert there.exit_code == 0
+    for text in ('{"ck": 62.0, "seen_cycle": 200}', '{"ck": null, "seen_cycle": 31}'):
+        (asked.folder / "failure.json").write_text(text)
+        assert CliRunner().invoke(app, ["why", run]).output == there.output
+    (asked.folder / "failure.json").write_text('{"ck": null, "seen_cycle": 5000}')  # told long after the last command
+    drawn = CliRunner().invoke(app, ["timeline", run, "--output", str(asked.folder / "late.svg")])
+    assert drawn.exit_code == 0 and (asked.folder / "late.svg").exists()
