@@ -38,7 +38,7 @@ VERDICTS = [
     ("tRASmax", HBM3, False, False, "upper limit"),
     ("bankOpen", HBM3, False, False, "state"),
     ("tRP_PREA", HBM4, True, True, ""),  # refresh switched off between PREA and REF
-    ("tRFCSB_REF", HBM2, True, True, ""),  # PREA of a commit
+    ("tRFCSB_REF", HBM2, True, True, ""),  # a change of the kind (M6.8)
     ("tCCDR", HBM3, True, True, ""),
 ]
 
