@@ -1,8 +1,12 @@
-"""The small controller as a design of the library: its sources, its build, its runs. Also `python small.py [BUG]`."""
+"""The small controller as a design of the library: its sources, its build, its runs.
+
+Also `python small.py [TEST] [BUG] [SEED] [--waves]`.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -17,6 +21,16 @@ PRESET = "hbm2_2000_eng"
 RTL = ("small_pkg", "small_encode", "small_controller", "small_io", "small_hbm")
 # Parameter of small_top -> timing of the preset.
 TIMINGS = ("RL", "WL", "RCDRD", "RCDWR", "RP", "RC", "RTP", "WR", "RTW", "MRD", "MOD", "RFC", "REFI")
+
+
+def tests() -> list[str]:
+    """Names of the tests of small_tests.py."""
+    return re.findall(r"@pyuvm\.test\(.*\)\nclass (\w+)", (HERE / "small_tests.py").read_text())
+
+
+def bugs() -> list[str]:
+    """Names that `+bug=` takes: those that the controller compares with."""
+    return re.findall(r'bug == "(\w+)"', (HERE / "rtl" / "small_controller.sv").read_text())
 
 
 def build_small(top: str = "small_top", coverage: bool = False) -> Build:
@@ -52,11 +66,12 @@ if __name__ == "__main__":
     import argparse
 
     words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("test", nargs="?", default="RandomTraffic")
-    words.add_argument("bug", nargs="?", default="-", help="a name of small_controller.sv; -: none")
+    words.add_argument("test", nargs="?", default="RandomTraffic", choices=tests())
+    # A name that is not known would be a run without a bug: its pass would say nothing.
+    words.add_argument("bug", nargs="?", default="-", choices=["-", *bugs()], help="planted bug; -: none")
     words.add_argument("seed", nargs="?", type=int, default=1)
     words.add_argument("--waves", action="store_true", help="write waves.fst")
     given = words.parse_args()
-    outcome = run_small(given.test, given.bug.strip("-"), given.seed, waves=given.waves)
+    outcome = run_small(given.test, given.bug.removeprefix("-"), given.seed, waves=given.waves)
     print(f"{outcome.status} {outcome.reason}\n  {outcome.run_dir / 'report.html'}")
     sys.exit(0 if outcome.passed else 1)

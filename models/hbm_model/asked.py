@@ -241,6 +241,29 @@ def _commands_of(folder: Path, params: Params) -> tuple[CmdArray, I64 | None]:
     return np.zeros(0, CMD_DTYPE), None
 
 
+@dataclass
+class Unknown(Source):
+    """A run of which only the commands are known: of a controller that is not ours, or without a state of the model."""
+
+    folder: Path
+
+    def at(self, cycle: int) -> Channel:
+        """There is none."""
+        raise InputError(
+            f"{self.folder}: what the channel knew is not known; ask runs of `hbm run` (without --merge), `hbm sim`, "
+            "or failed tests; `hbm timeline` draws its commands"
+        )
+
+
+def knows_channel(folder: Path) -> bool:
+    """True where `hbm why` has an exact model to ask: by the requests of the run, or by a state that it left."""
+    try:
+        given = _words(str(read_object(folder / "result.json").get("reproduce", "")))
+        return (given is not None and not given.merge) or _state_of(folder) is not None
+    except InputError:
+        return False
+
+
 def open_run(folder: Path) -> Asked:
     """The run of a folder."""
     result = read_object(folder / "result.json")
@@ -257,16 +280,21 @@ def open_run(folder: Path) -> Asked:
         return Asked(folder, params, commands, lines, Saved(saved))
     if given is not None and given.merge:
         raise InputError(f"{folder}: the run merged its requests (--merge), which the model alone cannot repeat")
-    raise InputError(
-        f"{folder}: what the channel knew is not known; ask runs of `hbm run` (without --merge) and `hbm sim`, "
-        "or failed tests"
-    )
+    from hbm_model.cli_check import params_of_result, read_result
+
+    params = params_of_result(folder, read_result(folder))
+    commands, lines = _commands_of(folder, params)
+    return Asked(folder, params, commands, lines, Unknown(folder))
+
+
+def _state_of(folder: Path) -> Path | None:
+    name = str(read_object(folder / "failure.json").get("test", ""))
+    return next(iter(sorted(folder.glob(f"model_{name or '*'}.pkl.gz"))), None)
 
 
 def _saved(folder: Path) -> frozen.Frozen | None:
-    name = str(read_object(folder / "failure.json").get("test", ""))
-    files = sorted(folder.glob(f"model_{name or '*'}.pkl.gz"))
-    return frozen.load(files[0]) if files else None
+    file = _state_of(folder)
+    return frozen.load(file) if file is not None else None
 
 
 def first_difference(asked: Asked, ck: float) -> float | None:

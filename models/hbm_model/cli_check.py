@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hbm_model.errors import InputError
+from hbm_model.run_folder import RUNS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,7 +71,9 @@ def params_of_result(folder: Path, result: Mapping[str, Any]) -> Params:
 
 
 def _trace_file(given: Path) -> Path:
-    """The command trace of a run folder, or the file itself."""
+    """The command trace of a run (a folder, or a name in build/runs), or the file itself."""
+    if not given.exists() and (RUNS / given).is_dir():
+        given = RUNS / given
     if not given.is_dir():
         return given
     for name in ("commands.csv", "commands.npz"):
@@ -80,7 +83,9 @@ def _trace_file(given: Path) -> Path:
 
 
 def check_command(
-    trace: Annotated[Path, typer.Argument(help="command trace: CSV, also gzip or zstd, or .npz; or a run folder")],
+    trace: Annotated[
+        Path, typer.Argument(help="command trace: CSV, also gzip or zstd, or .npz; or a run, by name or folder")
+    ],
     preset: PresetOption = None,
     params: ParamsOption = None,
     show: Annotated[int, typer.Option("--show", min=0, help="violations to print (0: all)")] = _SHOWN,

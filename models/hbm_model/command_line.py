@@ -21,6 +21,15 @@ def typed(line: str) -> str:
     return f"{shlex.quote(shown_path(script))}{line.removeprefix('hbm')}" if script.exists() else line
 
 
+def typed_here(line: str) -> str:
+    """`typed`, with the list file as it is called in the present folder: for lines that are printed, not kept."""
+    words = typed(line).split(" --list ")
+    if len(words) == 2 and words[1].startswith("/"):
+        file, *rest = shlex.split(words[1])
+        return f"{words[0]} --list {shlex.join([shown_path(Path(file)), *rest])}"
+    return typed(line)
+
+
 def option_words(options: Any, flags: Mapping[str, str], always: tuple[str, ...] = ()) -> Iterator[str]:
     """The options (a dataclass) that differ from their defaults, and those of `always`, as words of a command line.
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from hbm_model.errors import InputError
 from hbm_model.patterns import FULL, default_count
-from hbm_model.run_folder import ROOT
+from hbm_model.run_folder import ROOT, shown_path
 
 from hbm_tb import bench_history, bench_tables, sim
 from hbm_tb.bench_cases import PRESETS, Case, chosen
@@ -495,5 +495,5 @@ def bench_command(options: BenchOptions) -> int:
         bench_history.keep(path)
     console = bench_tables.wide_console()
     bench_tables.print_tables(console, document)
-    console.print(f"{path.relative_to(ROOT)}", highlight=False)
+    console.print(shown_path(path), highlight=False)
     return code

@@ -181,8 +181,8 @@ def revision(home: Path = sim.ROOT) -> str:
 
 
 def shown(path: Path) -> str:
-    """A path as a user in the repository, or in a folder of their own, would type it."""
-    return str(path.relative_to(sim.ROOT)) if path.is_relative_to(sim.ROOT) else shown_path(path)
+    """A path as it works in the folder that the user is in: relative below it, else absolute."""
+    return shown_path(path.resolve())
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

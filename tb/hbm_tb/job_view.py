@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hbm_model.command_line import typed
+from hbm_model.command_line import typed_here
+from hbm_model.run_folder import ROOT, shown_path
 
 from hbm_tb.job_buckets import Bucket, headline_of, signature_of
 from hbm_tb.jobs import FAIL, FAILURE_FILE, STOPPED, Job, Outcome, Watcher, argument, preset_of
@@ -108,7 +109,7 @@ class LiveView(Watcher):
             text = f"{outcome.status.upper()} {job.name}: {first_line(outcome.reason)}"
             print_line(self.console, text)
             if job.reproduce:
-                print_line(self.console, f"  again: {typed(job.reproduce)}")
+                print_line(self.console, f"  again: {typed_here(job.reproduce)}")
         self.said = min(self.said, time.monotonic() - PLAIN_S / 2)
 
     def retry(self, job: Job, reason: str) -> None:
@@ -233,9 +234,9 @@ def print_summary(
         for line in shown:
             print_line(console, f"  {line}")
         if outcome.log:
-            print_line(console, f"  log: {outcome.log}")
+            print_line(console, f"  log: {shown_log(outcome.log)}")
         if job.reproduce:
-            print_line(console, f"  again: {typed(job.reproduce)}")
+            print_line(console, f"  again: {typed_here(job.reproduce)}")
 
 
 def print_buckets(console: Console, buckets: Sequence[Bucket], reproduce: Mapping[str, str], folder: Path) -> None:
@@ -253,10 +254,15 @@ def print_buckets(console: Console, buckets: Sequence[Bucket], reproduce: Mappin
         print_line(console, f"       {bucket.names[0]}: {bucket.headline}", "dim")
         again = reproduce.get(bucket.names[0], "")
         if again:
-            print_line(console, f"       again: {typed(again)}")
+            print_line(console, f"       again: {typed_here(again)}")
         waves = waves_line([folder / name for name in bucket.names])
         if waves:
             print_line(console, f"       {waves}")
+
+
+def shown_log(log: str) -> str:
+    """The log of an outcome (kept as seen from the sources) as it works in the folder that the user is in."""
+    return shown_path(ROOT / log)
 
 
 def waves_line(folders: Sequence[Path]) -> str:

@@ -594,9 +594,10 @@ def jobs_of(given: RunList, options: ListOptions, overrides: Overrides, named: s
         for name in overrides.presets:
             if name not in known:
                 raise InputError(f"--preset {name}: {given.name} has only {', '.join(sorted(known))}")
-    # One way to name a file: the line that repeats a run is a part of what the run is.
+    # One way to name a file, whatever folder the user is in: the line that repeats a run is a part of what the run is,
+    # and may be read elsewhere. Where it is printed it is short (command_line.typed_here).
     if named.endswith((".yaml", ".yml")):
-        named = shown_path(Path(named).resolve())
+        named = str(Path(named).resolve())
     again = ["hbm", "regress", "--list", named or given.name, *overrides.words()]
     found = []
     for entry in given.entries:

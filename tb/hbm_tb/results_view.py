@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hbm_model.command_line import typed
+from hbm_model.command_line import typed_here
 from hbm_model.errors import InputError
+from hbm_model.run_folder import shown_path
 from rich.console import Console
 from rich.table import Table
 
 from hbm_tb.job_store import DATABASE
-from hbm_tb.job_view import duration, first_line, note, print_line, waves_line
+from hbm_tb.job_view import duration, first_line, note, print_line, shown_log, waves_line
 from hbm_tb.jobs import matches
 from hbm_tb.results import Bucket, Regression, Results, RunResult, folder_named, result_folders
 
@@ -178,7 +179,7 @@ def _buckets(console: Console, results: Results, buckets: Sequence[Bucket]) -> N
         new = "  NEW" if bucket.new else f"  since no {bucket.since}"
         print_line(console, f"{bucket.count:5}  {bucket.signature}{new}", "red")
         print_line(console, f"       {bucket.first.name}: {bucket.headline}")
-        print_line(console, f"       again: {typed(bucket.first.reproduce)}")
+        print_line(console, f"       again: {typed_here(bucket.first.reproduce)}")
         waves = waves_line([run.folder for run in bucket.runs if results.current(run)] or [bucket.first.folder])
         if waves:
             print_line(console, f"       {waves}")
@@ -203,8 +204,8 @@ def _runs(console: Console, runs: Sequence[RunResult]) -> None:
             print_line(console, f"pass  {run.name}  {run.wall_s:.1f} s  {run.counts.get('cycles', 0):,} cycles")
             continue
         print_line(console, f"{run.status.upper()}  {run.name}: {first_line(run.headline)}", "red")
-        print_line(console, f"  log: {run.log}" if run.log else f"  folder: {run.folder}")
-        print_line(console, f"  again: {typed(run.reproduce)}")
+        print_line(console, f"  log: {shown_log(run.log)}" if run.log else f"  folder: {shown_path(run.folder)}")
+        print_line(console, f"  again: {typed_here(run.reproduce)}")
     if len(runs) > MOST_RUNS:
         print_line(console, f"... and {len(runs) - MOST_RUNS} more; --run PATTERN chooses")
     if not runs:

@@ -352,7 +352,9 @@ def simulate(
 def verdict_of(plan: Plan, result: Result, numbers: Mapping[str, Any]) -> tuple[str, str]:
     """Status and reason; a pass also needs every request of the trace to be answered, once."""
     if result.status == "stopped":
-        return "stopped", f"stopped at the end of the wave window, CK {plan.options.waves_to}: neither pass nor fail"
+        text = f"ended at CK {plan.options.waves_to} by --waves-to, the end of the wave window: neither pass nor fail"
+        seen = numbers.get("evaluated_ck")
+        return "stopped", text + (f"; evaluated up to CK {seen}" if seen else "; it ended before any traffic")
     if result.status != "pass":
         return result.status, result.reason
     for what, expected in (("read", plan.trace.reads), ("write", plan.trace.writes)):
@@ -440,7 +442,8 @@ def fill_folder(plan: Plan, result: Mapping[str, Any], folder: Path) -> None:
     if len(commands):
         series_file = folder / "series.npz"
         series = dict(np.load(series_file)) if series_file.exists() else None
-        found = [Violation(_ck_of(line), line) for line in str(result["reason"]).splitlines() if "CK " in line]
+        lines = str(result["reason"]).splitlines() if result["status"] != "stopped" else []
+        found = [Violation(_ck_of(line), line) for line in lines if "CK " in line]
         shown = commands.copy()
         shown["row"][shown["row"] == np.uint16(0xFFFF)] = 0
         report = run_report(result, shown, plan.config.params.geometry, series, found)
@@ -493,6 +496,8 @@ def run_plan(plan: Plan, quiet: bool = False) -> tuple[dict[str, Any], Path]:
 
 def tell_failure(folder: Path, again: bool) -> None:
     """What failed, in which bucket, and the waves of its replay or the command that makes them."""
+    from hbm_model.asked import knows_channel
+
     from hbm_tb import failure, replay
 
     found = failure.read_failure(folder)
@@ -505,7 +510,8 @@ def tell_failure(folder: Path, again: bool) -> None:
         lines += made.lines(folder) if made is not None else [f"waves: {replay.command_of(folder)}"]
     else:
         lines.append(f"waves: {replay.command_of(folder)}")
-    lines.append(f"why: {replay.why_of(folder, found)}")
+    if knows_channel(folder):
+        lines.append(f"why: {replay.why_of(folder, found)}")
     print("\n".join(lines), flush=True)
 
 

@@ -13,6 +13,7 @@ from hbm_model.errors import InputError
 from hbm_model.presets import DEFAULT_PRESET, geometry_of
 from hbm_model.report import COMMAND, PAGE, Report, Violation, lines_of, report_of_folder, write_report
 
+from hbm_tb.own_job import KIND as OWN_JOB
 from hbm_tb.results import RunResult
 from hbm_tb.run_record import RESULT
 from hbm_tb.site_data import ListView
@@ -95,7 +96,8 @@ def report_of_run(one: ListView, run: RunResult, page: Path, site: Path) -> Repo
         report = _bare(run)
     elif not report.commands.size:
         missing.append("Commands: none were recorded.")
-    if report.commands.size and not report.stacks:
+    # A controller that is not ours has no counters of ours.
+    if report.commands.size and not report.stacks and run.kind != OWN_JOB:
         missing.append("Stall causes: not measured, the run ended before it read the performance counters.")
     to_root = os.path.relpath(site, page.parent)
     report.title = _title(run)

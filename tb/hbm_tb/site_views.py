@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from hbm_model.command_line import typed
+
 from hbm_tb.coverage_rtl import KINDS
 from hbm_tb.results import Bucket, RunResult
 from hbm_tb.site_data import ListView, Site, slug
@@ -94,12 +96,19 @@ def facts_of(failure: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def hints_of(run: RunResult) -> list[tuple[str, str]]:
     """What else to type about a failed simulation whose folder is there: waves, and what it waited for."""
+    from hbm_model.asked import knows_channel
+
     from hbm_tb import failure, replay
 
     found = failure.read_failure(run.folder)
     if run.passed or found is None:
         return []
-    return [("waves around it", replay.command_of(run.folder)), ("what it waits for", replay.why_of(run.folder, found))]
+    hints = [("waves around it", replay.command_of(run.folder))]
+    if knows_channel(run.folder):
+        return [*hints, ("what it waits for", replay.why_of(run.folder, found))]
+    if any((run.folder / name).exists() for name in ("commands.csv", "commands.npz")):
+        hints.append(("the commands around it", typed(f"hbm timeline {replay.shown(run.folder)}")))
+    return hints
 
 
 def bucket_view(one: ListView, bucket: Bucket) -> dict[str, Any]:
@@ -293,6 +302,7 @@ def pass_rate(site: Site) -> dict[str, Any]:
             for one in site.lists
         },
         unit="%",
+        percent=True,
     )
 
 

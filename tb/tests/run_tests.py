@@ -67,6 +67,7 @@ class TraceRun(HbmTest):
         gc.collect()
         gc.freeze()
         gc.disable()
+        self.evaluated = 0  # cycle of the last look at what came, from the first request on
         self.total_bursts = 0
         self.said = 0.0
         self.events: list[Any] = []
@@ -111,6 +112,7 @@ class TraceRun(HbmTest):
 
     def show(self) -> None:
         """Tell the parent how far the run is."""
+        self.evaluated = self.env.rings.cycle()
         now = time.monotonic()
         done = self.total(k.N_LAT_COUNT) + self.total(k.N_B)
         if math.isnan(self.began) and done:
@@ -130,6 +132,7 @@ class TraceRun(HbmTest):
             **({"exact": exact.compared} if exact else {}),
             **({"counters": as_result(self.env.counts)} if self.env.counts else {}),
             "cycles": self.env.rings.cycle(),
+            "evaluated_ck": 2 * self.evaluated,  # a window may end the run in the middle of a batch
         }
         if not math.isnan(self.began):
             numbers["loop"] = {"s": time.monotonic() - self.began, "cycles": numbers["cycles"] - self.first}

@@ -44,7 +44,7 @@ def test_the_tutorial_ends_with_a_passed_test_and_a_waveform(tmp_path: Path) -> 
     runs = tmp_path / "my-hbm" / "runs"
     verdicts = {path.parent.name: json.loads(path.read_text())["status"] for path in runs.glob("*/result.json")}
     assert verdicts == {
-        "look-ck8000-10000": "stopped",
+        "look-ck8200-10300": "stopped",
         "first_tests.WriteThenRead-hbm2_2000_eng": "pass",
         "first_tests.RowsStayOpen-hbm2_2000_eng": "fail",  # the one with the other page policy came last
         "predicted": "predicted",
@@ -58,7 +58,9 @@ def test_the_tutorial_ends_with_a_passed_test_and_a_waveform(tmp_path: Path) -> 
     assert result["checked"]["read_beats"] == 256 and result["exact"]["commands"] > 256
     assert [case.tag for case in ET.parse(own / "results.xml").getroot().iter("failure")] == []
     assert (own / "report.html").stat().st_size > 10_000
-    for folder in (own, runs / "look-ck8000-10000"):
+    looked = json.loads((runs / "look-ck8200-10300" / "result.json").read_text())
+    assert looked["commands"]["RD"] > 50 and looked["commands"]["WR"] > 50, "the page promises reads and writes"
+    for folder in (own, runs / "look-ck8200-10300"):
         groups = {title: shown for _, title, shown in arrange(signals_of(folder / "waves.fst"))}
         assert groups["Commands on the pins"], f"{folder.name}: the waves show no commands"
         assert (folder / "waves.gtkw").exists() and (folder / "waves.surfer.sucl").exists()

@@ -12,9 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hbm_model.command_line import typed_here
 from hbm_model.errors import InputError
 from hbm_tb import own_build, own_run, sim, sources
-from hbm_tb.job_list import ListOptions
+from hbm_tb.job_list import ListOptions, shown
+from hbm_tb.job_view import shown_log
 from hbm_tb.jobs import Job
 from hbm_tb.list_file import Overrides, jobs_of_list, read_list
 from hbm_tb.own_coverage import headline, merged
@@ -172,7 +174,23 @@ def test_the_name_of_a_list_is_no_part_of_its_runs(folder: Path, monkeypatch: py
     monkeypatch.chdir(folder)
     names = ("list.yaml", "./list.yaml", str(folder / "list.yaml"))
     keys = [[job.key("x") for job in jobs_of_list(name, ListOptions())] for name in names]
-    assert keys[0] == keys[1] == keys[2]
+    monkeypatch.chdir(folder.parent)  # from elsewhere too: the line that repeats a run works there
+    found = jobs_of_list(f"{folder.name}/list.yaml", ListOptions())
+    keys.append([job.key("x") for job in found])
+    assert keys[0] == keys[1] == keys[2] == keys[3]
+    assert typed_here(found[0].reproduce).startswith(f"hbm regress --list {folder.name}/list.yaml --only ")
+    monkeypatch.chdir("/usr")
+    assert typed_here(found[0].reproduce).startswith(f"hbm regress --list {folder / 'list.yaml'} --only ")
+
+
+def test_paths_that_are_printed_work_in_the_folder_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relative below the folder that the user is in, else absolute; logs are kept as seen from the sources."""
+    monkeypatch.chdir(tmp_path)
+    assert shown(tmp_path / "a" / "b") == "a/b" and shown(sim.ROOT / "build" / "x") == str(sim.ROOT / "build" / "x")
+    assert shown_log("build/x/sim.log") == str(sim.ROOT / "build" / "x" / "sim.log")
+    assert shown_log(str(tmp_path / "sim.log")) == "sim.log"
+    monkeypatch.chdir(sim.ROOT)
+    assert shown_log("build/x/sim.log") == "build/x/sim.log" == shown(sim.ROOT / "build/x/sim.log")
 
 
 # ---------------------------------------------------------------- what a result depends on

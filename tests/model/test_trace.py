@@ -250,6 +250,15 @@ def test_check_takes_the_values_of_a_run(tmp_path: Path) -> None:
     assert "a folder without commands.csv" in _hbm("check", tmp_path).stderr
 
 
+def test_check_takes_a_run_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Like `hbm why` and `hbm report`."""
+    (tmp_path / "mine").mkdir()
+    _file(tmp_path / "mine", "0,ACT,0,0,0,0,5,\n15,RD,0,0,0,0,5,3\n", "commands.csv")
+    monkeypatch.setenv("HBM_RUNS", str(tmp_path))
+    result = _hbm("check", "mine")
+    assert result.returncode == 0 and "mine/commands.csv: 2 commands checked" in result.stdout, result.stderr
+
+
 def test_check_does_not_flood(tmp_path: Path) -> None:
     """50 lines, how many more, the rules broken most, and the doubt about the values; `--show 0` prints all."""
     path = _file(tmp_path, "".join(f"{40 * i},RD,0,0,0,0,,0\n" for i in range(60)))

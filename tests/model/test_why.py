@@ -8,13 +8,15 @@ bits, PC, group 2 bits, column 5, bank 2, row: address = row << 15 | bank << 13 
 from __future__ import annotations
 
 import gzip
+import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hbm_model import run_folder
-from hbm_model.asked import Asked, _words, first_difference, open_run
+from hbm_model.asked import Asked, _words, first_difference, knows_channel, open_run
 from hbm_model.binding import Binding, command_at, tight_commands
 from hbm_model.cli import app
 from hbm_model.commands import CMD_DTYPE, Cmd
@@ -240,6 +242,19 @@ def test_a_ck_outside_the_run_is_told(asked: Asked, tmp_path: Path) -> None:
     assert isinstance(none.exception, InputError) and "x.html: cannot be written" in str(none.exception)
     drawn = stretch_of(asked, 14, 1e12)
     assert drawn.last == 2 * (78 + 200) and len(drawn.items) == 12
+
+
+def test_of_a_foreign_run_the_commands_are_drawn(asked: Asked, tmp_path: Path) -> None:
+    """Its commands and the rules are known, what its controller held is not: `hbm why` is not offered for it."""
+    shutil.copy(asked.folder / "commands.csv", tmp_path)
+    about = {"preset": "hbm2_2000_eng", "timing": {}, "reproduce": "python small.py RandomTraffic rcd 1"}
+    (tmp_path / "result.json").write_text(json.dumps(about))
+    (tmp_path / "failure.json").write_text('{"test": "RandomTraffic", "ck": 30}')
+    assert knows_channel(asked.folder) and not knows_channel(tmp_path)
+    done = CliRunner().invoke(app, ["timeline", str(tmp_path)])
+    assert done.exit_code == 0 and "ACT" in done.output and (tmp_path / "timeline.html").exists(), done.output
+    done = CliRunner().invoke(app, ["why", str(tmp_path), "--at", "30"])
+    assert isinstance(done.exception, InputError) and "what the channel knew is not known" in str(done.exception)
 
 
 @pytest.mark.parametrize("file", ["result.json", "commands.csv", "failure.json"])

@@ -243,3 +243,29 @@ def test_the_installed_command_line_works(fresh: Path, tmp_path: Path) -> None:
     hbm = fresh.with_name("hbm")
     done = subprocess.run([hbm, "check", trace], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1 and "breaks tRCDRD" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_example_refuses_what_it_does_not_know() -> None:
+    """A bug or test that there is not runs nothing: its pass would say nothing; every bug of the RTL has its test."""
+    here = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    for words in (("RandomTraffic", "nosuchbug"), ("Nope",)):
+        done = subprocess.run(
+            [sys.executable, EXAMPLE / "small.py", *words], env=here, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 2 and "invalid choice" in done.stderr and words[-1] in done.stderr, done.stderr
+    ask = "import small, test_small; assert sorted(small.bugs()) == sorted(test_small.BUGS); print(*small.tests())"
+    done = subprocess.run(
+        [sys.executable, "-c", ask], cwd=EXAMPLE, env=here, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.split() == ["RandomTraffic", "ReadAfterWrite", "QuietForLong"], done.stderr
+
+
+@pytest.mark.parametrize("goal", ["run", "test", "regress"])
+def test_the_example_without_the_library_says_what_to_do(goal: str) -> None:
+    """One line and no traceback, with a Python that has nothing installed."""
+    bare = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    done = subprocess.run(
+        ["make", "-s", goal, f"PYTHON={sys.executable} -S"], cwd=EXAMPLE, env=bare, capture_output=True, text=True,
+        timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2 and "pip install" in done.stderr and "Traceback" not in done.stderr, done.stderr

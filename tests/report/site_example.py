@@ -162,6 +162,7 @@ def regress(folder: Path, listed: Sequence[Job], failing: Mapping[str, Outcome],
                 (folder / each.name / "result.json").unlink(missing_ok=True)
             if rounds and found.failure:
                 (folder / each.name / "failure.json").write_text(json.dumps(found.failure))
+                (folder / each.name / f"model_{found.failure.get('test', '')}.pkl.gz").touch()  # the state of the model
             store.add(each, found)
         store.end(results)
 

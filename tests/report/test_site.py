@@ -4,14 +4,18 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import site_example
 from browser import Watched
 from hbm_model.errors import InputError
 from hbm_tb import bench_history
+from hbm_tb.results import RunResult
 from hbm_tb.site import MOST_ROWS, NAVIGATION, write_site
 from hbm_tb.site_data import gather
+from hbm_tb.site_runs import report_of_run
 from hbm_tb.site_views import bucket_slug, percent, run_href
 from playwright.sync_api import Locator, Page
 
@@ -187,7 +191,11 @@ def test_overview_tells_what_is_verified_and_what_broke(site: Path, tab: Watched
     assert all(share in tiles["coverage"] for share in ("99.33 %", "100 %", "94.0 %", "91.7 %"))
     assert "1 of 2 reachable bounds met" in tiles["rules"]
     assert "0 of 1 targets met" in page.get_by_label("performance", exact=True).inner_text()
+    parts = page.locator("#list-nightly .meter i")
+    assert [parts.nth(n).get_attribute("class") for n in range(parts.count())] == ["above", "below"]
+    assert "65.00%" in str(parts.nth(0).get_attribute("style")) and "35.00%" in str(parts.nth(1).get_attribute("style"))
     page.wait_for_selector(".chart[data-drawn='2'] .main-svg")  # the pass rate of both lists
+    assert page.evaluate("document.querySelector('.chart').layout.yaxis.range") == [0, 100]
 
 
 def test_a_reader_comes_from_a_red_line_to_the_command_that_repeats_it(site: Path, tab: Watched) -> None:
@@ -280,6 +288,16 @@ def test_a_run_page_shows_timeline_latency_bandwidth_and_stall_causes(site: Path
     page.wait_for_function(f"document.documentElement.dataset.view !== '{before}'")
     follow(page, page.get_by_role("link", name="nightly", exact=True))
     assert shown(page) == 20
+
+
+@pytest.mark.parametrize(("kind", "told"), [("hbm_tb.own_job", []), ("hbm_tb.sim_job", ["Stall causes"])])
+def test_counters_are_missed_only_where_there_are_some(tmp_path: Path, kind: str, told: list[str]) -> None:
+    """A foreign controller has none: its page does not say that its run ended before it read them."""
+    site_example.run_folder(tmp_path / "a", "hbm2_2000_eng", 2, with_counters=False)
+    run = RunResult(1, "a", "pass", "", "", "", {}, {}, 1.0, 1.0, 1, "", tmp_path / "a", {}, kind, "", "", 0.0)
+    view: Any = SimpleNamespace(current={"a"}, history={"a": [run]}, title="t", slug="t")
+    missing = report_of_run(view, run, tmp_path / "a.html", tmp_path).missing
+    assert [line.split(":")[0] for line in missing] == told
 
 
 def test_a_run_without_a_record_says_so(site: Path, tab: Watched) -> None:

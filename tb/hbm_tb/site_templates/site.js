@@ -92,15 +92,20 @@
   function draw(place) {
     const chart = JSON.parse(place.dataset.chart);
     const traces = chart.series.map((s, i) => ({
-      name: s.name, x: s.x, y: s.y, type: "scatter", mode: "lines+markers",
+      name: s.name, x: s.x, y: s.y, type: "scatter", mode: "lines+markers", cliponaxis: false,
       line: { color: css("s" + i % 8), width: 1.8 }, marker: { color: css("s" + i % 8), size: 6 },
       hovertemplate: `%{x}<br>${s.name}: %{y:,.5~g}${chart.unit ? " " + chart.unit : ""}<extra></extra>`,
     }));
     const axis = { gridcolor: css("grid"), linecolor: css("line"), zerolinecolor: css("line"), tickfont: { color: css("dim") } };
+    // Of a single time Plotly would show half a millisecond: a day.
+    const times = new Set(chart.series.flatMap((s) => s.x)), half = 12 * 3600e3;
+    const day = (at) => new Date(at).toISOString().slice(0, 19).replace("T", " ");
+    const only = times.size === 1 ? Date.parse([...times][0].replace(" ", "T") + "Z") : NaN;
+    const around = only ? [day(only - half), day(only + half)] : null;
     const layout = {
       title: { text: chart.title, font: { size: 14, color: css("text") }, x: 0, xref: "paper", xanchor: "left" }, height: chart.height || 320, margin: { l: 62, r: 14, t: 40, b: 44 },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: css("text"), size: 12 }, hoverlabel: { bgcolor: css("card"), font: { color: css("text") } },
-      xaxis: { ...axis, type: "date" }, yaxis: { ...axis, title: { text: chart.ytitle, font: { color: css("dim") } }, rangemode: chart.zero ? "tozero" : "normal" },
+      xaxis: { ...axis, type: "date", ...(around ? { range: around } : {}) }, yaxis: { ...axis, title: { text: chart.ytitle, font: { color: css("dim") } }, rangemode: chart.zero ? "tozero" : "normal", ...(chart.percent ? { range: [0, 100] } : {}) },
       legend: { orientation: "h", y: -0.16, font: { color: css("text") } }, showlegend: traces.length > 1,
     };
     Plotly.react(place, traces, layout, { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["lasso2d", "select2d"] });
