@@ -25,7 +25,8 @@ def rows_of(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "bytes", f"{sum(moved.values()):,} ({moved['read']:,} read, {moved['write']:,} written)"
         yield "cycles", f"{result['cycles']:,} (first request to last data: {result['span_ck']:,} CK)"
         share, peak = 100 * result["share_of_peak"], result["peak_gb_per_s"]
-        yield "bandwidth", f"{result['bandwidth_gb_per_s']:.2f} GB/s, {share:.1f} % of {peak:.1f} GB/s"
+        if peak:  # none before any traffic
+            yield "bandwidth", f"{result['bandwidth_gb_per_s']:.2f} GB/s, {share:.1f} % of {peak:.1f} GB/s"
         latency = result["latency_ck"]
         text = f"mean {latency['mean']:.1f}, p50 {latency['p50']:,}, p99 {latency['p99']:,}, max {latency['max']:,} CK"
         yield "read latency", text if latency["count"] else "no reads"

@@ -354,7 +354,7 @@ def verdict_of(plan: Plan, result: Result, numbers: Mapping[str, Any]) -> tuple[
     if result.status == "stopped":
         text = f"ended at CK {plan.options.waves_to} by --waves-to, the end of the wave window: neither pass nor fail"
         seen = numbers.get("evaluated_ck")
-        return "stopped", text + (f"; evaluated up to CK {seen}" if seen else "; it ended before any traffic")
+        return "stopped", text + (f"; evaluated up to CK {seen}" if seen else "; no traffic was evaluated")
     if result.status != "pass":
         return result.status, result.reason
     for what, expected in (("read", plan.trace.reads), ("write", plan.trace.writes)):

@@ -59,7 +59,7 @@ def test_the_tutorial_ends_with_a_passed_test_and_a_waveform(tmp_path: Path) -> 
     assert [case.tag for case in ET.parse(own / "results.xml").getroot().iter("failure")] == []
     assert (own / "report.html").stat().st_size > 10_000
     looked = json.loads((runs / "look-ck8200-10300" / "result.json").read_text())
-    assert looked["commands"]["RD"] > 50 and looked["commands"]["WR"] > 50, "the page promises reads and writes"
+    assert looked["read_requests"] > 100 and looked["write_requests"] > 100, "the page promises reads and writes"
     for folder in (own, runs / "look-ck8200-10300"):
         groups = {title: shown for _, title, shown in arrange(signals_of(folder / "waves.fst"))}
         assert groups["Commands on the pins"], f"{folder.name}: the waves show no commands"

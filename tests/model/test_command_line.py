@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hbm_model.command_line import typed
 from hbm_model.simulate import SimOptions
-from hbm_tb.run_job import RunOptions, reproduce_line
+from hbm_tb.run_job import RunOptions, reproduce_line, verdict_of
 
 
 def test_words_of_options() -> None:
@@ -25,6 +27,15 @@ def test_words_of_options() -> None:
     assert reproduce_line(run) == (
         "hbm run --trace 'a b' --params p.json --map x.map --seed 1 --set RP=20 --waves --waves-to 90"
     )
+
+
+def test_a_window_that_ended_a_run_says_what_was_evaluated() -> None:
+    """The CK of the last batch that was looked at, which may be long before the end; or that there was none."""
+    plan: Any = SimpleNamespace(options=RunOptions(waves_to=900))
+    ended: Any = SimpleNamespace(status="stopped")
+    for numbers, text in (({"evaluated_ck": 816}, "evaluated up to CK 816"), ({}, "no traffic was evaluated")):
+        status, reason = verdict_of(plan, ended, numbers)
+        assert status == "stopped" and reason.startswith("ended at CK 900 by --waves-to") and reason.endswith(text)
 
 
 def test_the_line_works_without_hbm_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

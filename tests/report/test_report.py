@@ -267,6 +267,16 @@ def test_what_was_not_measured_is_said_and_not_drawn(tab: Watched, tmp_path: Pat
         assert not page.locator(chart).is_visible(), chart
 
 
+def test_a_run_that_a_window_ended_is_no_failure(tab: Watched, tmp_path: Path) -> None:
+    """It says how it ended; the words and the colour of a failure are for failures."""
+    for verdict, heading, style in (("stopped", "How the run ended", "note"), ("fail", "What went wrong", "story")):
+        page_file = tmp_path / f"{verdict}.html"
+        write_report(page_file, example(rounds=3, verdict=verdict, failure="ended at CK 9 by --waves-to"))
+        page = tab.open(page_file)
+        assert page.locator("#failure h2").inner_text() == heading
+        assert page.locator(f"#failure .{style}").inner_text() == "ended at CK 9 by --waves-to"
+
+
 def test_a_million_commands_are_all_there(tab: Watched, tmp_path: Path) -> None:
     """Aggregated, not dropped; quick to open and to move in (docs/viewing.md has the numbers of five million)."""
     report = example(rounds=1_000_000 // 12)
