@@ -47,3 +47,8 @@ def option_words(options: Any, flags: Mapping[str, str], always: tuple[str, ...]
                 yield from (flag, item)
         else:
             yield from (flag, f"{value:g}" if isinstance(value, float) else str(value))
+
+
+def without_again(reason: str) -> str:
+    """The reason of a failed run without its line `reproduce:`, for where that command is told on a line `again:`."""
+    return "\n".join(line for line in reason.splitlines() if not line.strip().startswith("reproduce: "))

@@ -9,7 +9,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from hbm_model.command_line import typed
+from hbm_model.command_line import typed, without_again
 from hbm_model.counters import cause_rows, latency_rows
 from hbm_model.run_folder import shown_path
 
@@ -106,7 +106,9 @@ def print_summary(console: Console, result: Mapping[str, Any], folder: Path) -> 
         if result["read_requests"]:
             console.print(latency_table(counters))
     if result["reason"]:
-        console.print(str(result["reason"]), style="red" if status != "stopped" else "yellow", markup=False)
+        console.print(
+            without_again(str(result["reason"])), style="red" if status != "stopped" else "yellow", markup=False
+        )
     console.print(f"[bold {COLOURS.get(status, 'red')}]{status}[/]  {shown_path(folder)}/", highlight=False)
     names = [n for n in ("report.html", "waves.gtkw") if (folder / n).exists()]
     for name in names:

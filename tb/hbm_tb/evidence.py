@@ -62,7 +62,7 @@ def leave(checks: Checks, problem: BaseException, difference: Failure | None) ->
 def _leave(checks: Checks, problem: BaseException, difference: Failure | None) -> None:
     config, exact = checks.config, checks.exact
     found = problem.failure if isinstance(problem, Mismatch) else None
-    made = found or failure.of_message(str(problem) or type(problem).__name__)
+    made = found or failure.of_exception(problem)
     until = checks.until
     if made.ck is None and made.kind in ("response", "data"):  # found at the end: that is where to look
         made = replace(made, ck=2.0 * until, cycle=until)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import re
+import sysconfig
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
@@ -269,8 +271,51 @@ def of_open_work(problems: Sequence[str]) -> Failure:
 _ENDED = re.compile(r"(simulator ended with code (?:-?\d+|None)\W*)(.*)")
 
 
+# Exceptions whose message is made to be read without their name and traceback. Of a Mismatch also without a place: a
+# check of the bench found it in what the channel did, wherever the test happened to be.
+_SAID: Final = ("AssertionError", "InputError")
+_CHECKED: Final = ("Mismatch", "SimFailure")
+_NOT_THEIRS: Final = tuple(
+    {f"{Path(each).resolve()}/" for key, each in sysconfig.get_paths().items() if "lib" in key}
+    | {f"{Path(__file__).resolve().parent}/", f"{Path(__file__).resolve().parents[2] / 'models'}/"}
+)
+_FRAME: Final = re.compile(r'^ *File "(?P<file>[^"<>]+)", line (?P<line>\d+), in ', re.MULTILINE)
+_PLACE: Final = re.compile(r" \([\w.-]+\.py:\d+\)$")
+
+
+def has_traceback(kind: str) -> bool:
+    """Whether the traceback of an exception of this class tells more than its message."""
+    return kind not in (*_SAID, *_CHECKED)
+
+
+def place_of(kind: str, trace: str) -> str:
+    """`mine_tests.py:8` of a traceback: the last line outside of Python, its packages and the bench; where there is
+    none, the last of all, unless the message of such an exception says enough; empty: no place.
+    """
+    frames = [(frame["file"], frame["line"]) for frame in _FRAME.finditer(trace)] if kind not in _CHECKED else []
+    theirs = [frame for frame in frames if not str(Path(frame[0]).resolve()).startswith(_NOT_THEIRS)]
+    chosen = theirs or (frames if has_traceback(kind) else [])
+    return f"{Path(chosen[-1][0]).name}:{chosen[-1][1]}" if chosen else ""
+
+
+def exception_text(kind: str, message: str, trace: str) -> str:
+    """An exception as the reason of a run: `KeyError: 'no such key' (mine_tests.py:8)`. kind: name of its class."""
+    first, *more = message.strip().splitlines() or [""]
+    if has_traceback(kind) or not first:
+        first = f"{kind}: {first}" if first else kind
+    place = place_of(kind, trace)
+    return "\n".join([f"{first} ({place})" if place else first, *more])
+
+
+def of_exception(problem: BaseException) -> Failure:
+    """An exception that no check raised: of a test, or of the bench."""
+    kind, trace = type(problem).__name__, "".join(traceback.format_exception(problem))
+    made, place = of_message(exception_text(kind, str(problem), "")), place_of(kind, trace)
+    return replace(made, headline=f"{made.headline} ({place})", where=place) if place else made
+
+
 def of_message(text: str) -> Failure:
-    """Any other message."""
+    """Any other message. The line of a test file that it ends with is no part of the bucket."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     first = lines[0] if lines else "no message"
     if (ended := _ENDED.match(first)) is not None:  # the code is the cause: killed, a wild pointer, an abort
@@ -278,7 +323,7 @@ def of_message(text: str) -> Failure:
     if first.endswith(":") and len(lines) > 1:
         first = f"{first} {lines[1]}"
     kind = "assertion" if "assertions or $error" in first else "error"
-    return Failure(kind, f"{kind}:{general(first)}", first[:300], got=first[:300])
+    return Failure(kind, f"{kind}:{general(_PLACE.sub('', first))}", first[:300], got=first[:300])
 
 
 # ---------------------------------------------------------------- a simulation that ended without a word

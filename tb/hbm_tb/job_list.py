@@ -145,7 +145,7 @@ def run_list(
             "this does not count as a run of the whole list",
             "red",
         )
-    if options.window is not None:
+    if options.window is not None and not buckets:  # a bucket has told where the waves are
         for job in chosen:
             print_line(console, f"waves: {shown(folder / job.name / 'waves.fst')}")
     # Only a wave window that the user asked for stops a run: no pass, and no failure either.
@@ -153,7 +153,7 @@ def run_list(
 
 
 def _replay(folders: Sequence[Path]) -> None:
-    """Failures once more with waves around them: the shortest of each bucket, a few at most."""
+    """Failures once more with waves around them: the first of each bucket, a few at most."""
     from hbm_tb.replay import allowed, choose, replay_failures
 
     chosen = choose(folders, allowed())

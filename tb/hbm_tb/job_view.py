@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hbm_model.command_line import typed_here
+from hbm_model.command_line import typed_here, without_again
 from hbm_model.run_folder import ROOT, shown_path
 
 from hbm_tb.job_buckets import Bucket, headline_of, signature_of
@@ -34,6 +34,11 @@ def first_line(text: str, most: int = 200) -> str:
     """The first line of a reason, cut to a readable length."""
     line = (text.strip().splitlines() or [""])[0]
     return line if len(line) <= most else f"{line[: most - 3]}..."
+
+
+def number(count: int, what: str) -> str:
+    """`1 run`, `2,000 runs`."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def print_line(console: Console, text: str, style: str | None = None) -> None:
@@ -86,7 +91,7 @@ class LiveView(Watcher):
         self.bad_before = sum(not outcome.passed for outcome in known.values())
         self.estimate = Estimate(cost, slots)
         self.running: Mapping[str, float] = {}
-        text = f"{self.title}: {total} runs, {slots} side by side"
+        text = f"{self.title}: {number(total, 'run')}, {slots} side by side"
         if known:
             text += f"; {len(known)} are finished and not repeated"
         self.console.print(text, highlight=False)
@@ -106,7 +111,7 @@ class LiveView(Watcher):
         self.estimate.finished(job.cost, outcome.wall_s)
         if not outcome.passed:
             self.failed.append((job, outcome))
-            text = f"{outcome.status.upper()} {job.name}: {first_line(outcome.reason)}"
+            text = f"{outcome.status.upper()} {job.name}: {first_line(headline_of(outcome))}"
             print_line(self.console, text)
             if job.reproduce:
                 print_line(self.console, f"  again: {typed_here(job.reproduce)}")
@@ -140,8 +145,9 @@ class LiveView(Watcher):
         """A table over two states of the sources must not be taken for one of either."""
         self.strayed = list(names)
         some = ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
-        text = f"sources were changed while the list ran: {len(names)} runs saw others than the first ones ({some}); "
-        print_line(self.console, text + "the same command repeats what is needed")
+        saw = f"{number(len(names), 'run')} saw others than the first ones ({some})"
+        text = f"sources were changed while the list ran: {saw}; the same command repeats what is needed"
+        print_line(self.console, text)
 
     def end(self) -> None:
         """Leave the display."""
@@ -164,7 +170,7 @@ class LiveView(Watcher):
         from rich.text import Text
 
         lines: list[object] = [
-            Text(f"  {outcome.status.upper()} {job.name}: {first_line(outcome.reason, 120)}", style="red")
+            Text(f"  {outcome.status.upper()} {job.name}: {first_line(headline_of(outcome), 120)}", style="red")
             for job, outcome in self.failed[-SHOWN_FAILED:]
         ]
         lines.append(Text(self._status(), style="bold"))
@@ -207,7 +213,9 @@ def print_summary(
 
     def row(name: str, found: Sequence[Outcome], end: bool = False) -> None:
         good = sum(outcome.passed for outcome in found)
-        sums = [f"{sum(outcome.counts.get(c, 0) for outcome in found):,}" for c in counts]
+        # No 0 where nobody counted: a run that failed early, or is not of this kind.
+        known = [[outcome.counts[name] for outcome in found if name in outcome.counts] for name in counts]
+        sums = [f"{sum(each):,}" if each else "-" for each in known]
         bad = len(found) - good
         style = "bold" if end else None
         table.add_row(
@@ -229,7 +237,8 @@ def print_summary(
         signature = signature_of(outcome)
         console.print(f"{outcome.status.upper()} {job.name}", markup=False, highlight=False, style="red")
         # A hundred runs with one cause tell it in full once.
-        shown = outcome.reason.strip().splitlines()[:40] if signature not in told else [headline_of(outcome)]
+        reason = without_again(outcome.reason) if job.reproduce else outcome.reason
+        shown = reason.strip().splitlines()[:40] if signature not in told else [headline_of(outcome)]
         told.add(signature)
         for line in shown:
             print_line(console, f"  {line}")
@@ -247,7 +256,7 @@ def print_buckets(console: Console, buckets: Sequence[Bucket], reproduce: Mappin
     if not buckets:
         return
     runs = sum(bucket.count for bucket in buckets)
-    console.print(f"{runs} failures in {len(buckets)} buckets", style="bold", highlight=False)
+    console.print(f"{number(runs, 'failure')} in {number(len(buckets), 'bucket')}", style="bold", highlight=False)
     for bucket in buckets:
         new = "  NEW" if bucket.new else ""
         print_line(console, f"{bucket.count:5}  {bucket.signature}{new}")
@@ -266,15 +275,18 @@ def shown_log(log: str) -> str:
 
 
 def waves_line(folders: Sequence[Path]) -> str:
-    """Where a replay left waves of one of the runs, and what opens them; else the command that makes those of the first
-    one; empty where that run did not leave what a replay needs.
+    """Where a replay, or the run itself, left waves of one of the runs, and what opens them; else the command that
+    makes those of the first one; empty where that run did not leave what a replay needs.
     """
-    from hbm_tb.replay import command_of, read_replay
+    from hbm_tb.replay import WAVES, command_of, opens, read_replay
+    from hbm_tb.replay import shown as shown_folder
 
     for folder in folders:
         made = read_replay(folder)
         if made is not None and made.waves:
             return "; ".join(made.lines(folder))
+        if (folder / WAVES).exists():
+            return f"waves: {shown_folder(folder / WAVES)}; open: {opens(folder)}"
     return f"waves: {command_of(folders[0])}" if (folders[0] / FAILURE_FILE).exists() else ""
 
 
@@ -302,7 +314,9 @@ def write_junit(path: Path, title: str, jobs: Sequence[Job], results: Mapping[st
         if not outcome.passed:
             tag = "failure" if outcome.status == FAIL else "skipped" if outcome.status == STOPPED else "error"
             reason = outcome.reason.translate(_CONTROL)
-            node = ET.SubElement(case, tag, message=first_line(reason), type=outcome.status)
+            node = ET.SubElement(
+                case, tag, message=first_line(headline_of(outcome).translate(_CONTROL)), type=outcome.status
+            )
             node.text = f"{reason}\nagain: {job.reproduce}\n"
             attached = [str(file) for file in _attachments(path.parent / job.name)]
             if attached:

@@ -23,7 +23,7 @@ from hbm_tb.jobs import Job, Outcome
 from hbm_tb.own_build import COVERAGE, Function, build_of, function_of
 from hbm_tb.own_config import OwnConfig
 from hbm_tb.sim import Build
-from hbm_tb.sim_job import Waves, outcome_of, set_up_waves, window_of
+from hbm_tb.sim_job import Waves, counts_left, outcome_of, set_up_waves, window_of
 
 KIND: Final = "hbm_tb.own_job"
 CONTENT: Final = ("dut", "function", "build", "geometry", "module", "files", "coverage")
@@ -109,5 +109,5 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
     set_up_waves(folder)
     outcome = outcome_of(found)
     counts = {"read_beats" if name == "reads" else name: number for name, number in outcome.counts.items()}
-    run_record.finish(folder, outcome.status, outcome.reason, wall_s=found.wall_s, cpu_s=found.cpu_s)
-    return replace(outcome, counts=counts)
+    record = run_record.finish(folder, outcome.status, outcome.reason, wall_s=found.wall_s, cpu_s=found.cpu_s)
+    return replace(outcome, counts={**counts_left(record), **counts})

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hbm_model.command_line import option_words, typed
+from hbm_model.command_line import option_words, typed, without_again
 from hbm_model.errors import InputError
 from hbm_model.run_folder import RUNS, check_name, shown_path, staging_folder
 from hbm_model.startup import Waiting
@@ -225,7 +225,9 @@ def _print_verdict(result: dict[str, Any], folder: Path) -> None:
     verdict = f"[bold {COLOURS.get(status, 'red')}]{status:<7}[/]"
     console.print(f"{verdict} {result['test']}  {seen}{foreseen}, {result['wall_s']:.1f} s")
     if result["reason"]:
-        console.print(str(result["reason"]), style="yellow" if status == "stopped" else "red", markup=False)
+        console.print(
+            without_again(str(result["reason"])), style="yellow" if status == "stopped" else "red", markup=False
+        )
     names = ("report.html", "waves.gtkw", *(() if status == "pass" else ("sim.log",)))
     there = " ".join(name for name in names if (folder / name).exists())
     console.print(f"        {shown_path(folder)}/  {there}", markup=False)

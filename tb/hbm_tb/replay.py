@@ -10,7 +10,6 @@ way is told: the run cannot be reproduced.
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import shutil
@@ -60,7 +59,7 @@ class Replay:
         """For a person, with the command that opens the viewer."""
         if not self.waves:
             return [self.note]
-        command = typed(f"hbm waves --run {shown(folder)}")
+        command = opens(folder)
         where = f"CK {self.first_ck:,} to {self.last_ck:,}, marker at {self.ck:g}" if self.ck is not None else ""
         told = [f"waves: {shown(folder / self.waves)} ({where}; {self.wall_s:.1f} s)", f"open: {command}"]
         return told if self.reproduced else [self.note, *told]
@@ -75,6 +74,11 @@ def shown(path: Path) -> str:
 def command_of(folder: Path) -> str:
     """The command that replays the run of a folder."""
     return typed(f"hbm replay {shown(folder)}")
+
+
+def opens(folder: Path) -> str:
+    """The command that shows the waves of a folder."""
+    return typed(f"hbm waves --run {shown(folder)}")
 
 
 def marker_of(folder: Path) -> float | None:
@@ -252,16 +256,15 @@ def try_replay(folder: Path, limit_s: float = LIMIT_S) -> Replay | None:
 
 
 def choose(folders: Sequence[Path], most: int) -> list[Path]:
-    """Of the failed runs of a list those that are replayed: one of each bucket, the shortest, oldest bucket first."""
-    best: dict[str, tuple[float, Path]] = {}
+    """Of the failed runs of a list those that are replayed: the first of each bucket, in the order given. A list gives
+    them as its buckets do (job_buckets.in_order), so that the waves are those of the run that stands first there.
+    """
+    first: dict[str, Path] = {}
     for folder in folders:
         found = read_failure(folder)
-        if found is None or not (folder / sim.AGAIN).exists():
-            continue
-        wall_s = float(read_object(folder / sim.AGAIN).get("wall_s", math.inf))
-        if found.signature not in best or wall_s < best[found.signature][0]:
-            best[found.signature] = (wall_s, folder)
-    return [folder for _, folder in best.values()][:most]
+        if found is not None and (folder / sim.AGAIN).exists():
+            first.setdefault(found.signature, folder)
+    return list(first.values())[:most]
 
 
 def replay_failures(folders: Sequence[Path], most: int | None = None) -> list[tuple[Path, Replay]]:

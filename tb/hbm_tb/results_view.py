@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hbm_model.command_line import typed_here
+from hbm_model.command_line import typed_here, without_again
 from hbm_model.errors import InputError
 from hbm_model.run_folder import shown_path
 from rich.console import Console
 from rich.table import Table
 
 from hbm_tb.job_store import DATABASE
-from hbm_tb.job_view import duration, first_line, note, print_line, shown_log, waves_line
+from hbm_tb.job_view import duration, first_line, note, number, print_line, shown_log, waves_line
 from hbm_tb.jobs import matches
 from hbm_tb.results import Bucket, Regression, Results, RunResult, folder_named, result_folders
 
@@ -192,8 +192,8 @@ def _one_bucket(console: Console, view: View, buckets: Sequence[Bucket]) -> None
         known = "; ".join(bucket.signature for bucket in buckets[:5]) or "there are none"
         raise InputError(f"--bucket {view.bucket}: no such bucket: {known}")
     for bucket in chosen:
-        print_line(console, f"{bucket.signature}: {bucket.count} runs, since no {bucket.since}", "bold red")
-        for line in bucket.first.reason.strip().splitlines()[:40]:
+        print_line(console, f"{bucket.signature}: {number(bucket.count, 'run')}, since no {bucket.since}", "bold red")
+        for line in without_again(bucket.first.reason).strip().splitlines()[:40]:
             print_line(console, f"  {line}")
         _runs(console, bucket.runs)
 

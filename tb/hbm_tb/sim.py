@@ -648,15 +648,38 @@ def _read_results(path: Path) -> dict[str, str]:
 
 
 def _failure_text(path: Path) -> str:
-    """Message of the first failed test case."""
+    """Message of the first failed test case; of an exception with its class and place."""
+    from hbm_tb.failure import exception_text
+
     for case in ET.parse(path).getroot().iter("testcase"):
         for tag in ("failure", "error"):
             found = case.find(tag)
             if found is not None:
                 message = found.get("message") or (found.text or "").strip().splitlines()[-1:]
                 text = message if isinstance(message, str) else " ".join(message)
+                if kind := found.get("type"):
+                    text = exception_text(kind, found.get("message") or "", found.text or "")
                 return f"{case.get('name')}: {text}"
     return "a test failed"
+
+
+def _tracebacks(path: Path, log: str) -> str:
+    """Tracebacks of the exceptions that no check raised, as far as the log lacks them: pyuvm cuts what cocotb logs
+    after a message to its first line.
+    """
+    from hbm_tb.failure import has_traceback
+
+    try:
+        found = [(case, node) for case in ET.parse(path).getroot().iter("testcase") for node in case.findall("failure")]
+    except (OSError, ET.ParseError):
+        return ""
+    out = ""
+    for case, node in found:
+        text = (node.text or "").strip()
+        known = all(line.strip() in log for line in text.splitlines())
+        if has_traceback(node.get("type", "")) and text.startswith("Traceback") and not known:
+            out += f"{case.get('name')}: {text}\n"
+    return out
 
 
 def verdict(log: str, results: Path, returncode: int | None, closing: bool) -> tuple[str, str, dict[str, str]]:
@@ -800,6 +823,9 @@ def run(
     else:
         text = log.read_text(errors="replace")
         status, reason, tests = verdict(text, results, returncode, closing=build.top == "tb_top" or build.own)
+        if not echo and (traces := _tracebacks(results, text)):
+            with log.open("a") as out_again:
+                out_again.write(traces)
     again = {
         "build": {key: str(value) if key == "folder" else value for key, value in vars(build).items()},
         "module": test_module,

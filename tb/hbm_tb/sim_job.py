@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +85,8 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
     )
     set_up_waves(folder)
     outcome = outcome_of(found)
-    run_record.finish(folder, outcome.status, outcome.reason, wall_s=found.wall_s, cpu_s=found.cpu_s)
-    return outcome
+    record = run_record.finish(folder, outcome.status, outcome.reason, wall_s=found.wall_s, cpu_s=found.cpu_s)
+    return replace(outcome, counts={**counts_left(record), **outcome.counts})
 
 
 def window_of(arguments: Mapping[str, Any]) -> bool | Waves:
@@ -118,6 +119,14 @@ def outcome_of(found: sim.Result) -> Outcome:
     """The outcome of a simulation, with the counts of its closing lines."""
     counts = closing_counts(found.log)
     return Outcome(_STATUS.get(found.status, FAIL), found.reason, counts, found.wall_s, found.cpu_s, log_of(found))
+
+
+def counts_left(record: Mapping[str, Any] | None) -> dict[str, int]:
+    """Counts of the record that a run left (run_record): of one that failed, which has no closing line."""
+    checked = (record or {}).get("checked") or {}
+    names = {"read_beats": "read_beats", "write_responses": "writes", "commands": "commands"}
+    found = {name: checked.get(key) for key, name in names.items()} | {"cycles": (record or {}).get("cycles")}
+    return {name: number for name, number in found.items() if isinstance(number, int)}
 
 
 def closing_counts(log: Path, leave_out: Sequence[str] = ("seed",)) -> dict[str, int]:

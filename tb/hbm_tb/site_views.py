@@ -95,7 +95,9 @@ def facts_of(failure: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def hints_of(run: RunResult) -> list[tuple[str, str]]:
-    """What else to type about a failed simulation whose folder is there: waves, and what it waited for."""
+    """What else to type about a failed simulation whose folder is there: its waves, or what makes them, and what it
+    waited for.
+    """
     from hbm_model.asked import knows_channel
 
     from hbm_tb import failure, replay
@@ -103,7 +105,8 @@ def hints_of(run: RunResult) -> list[tuple[str, str]]:
     found = failure.read_failure(run.folder)
     if run.passed or found is None:
         return []
-    hints = [("waves around it", replay.command_of(run.folder))]
+    there = (run.folder / replay.WAVES).exists()
+    hints = [("waves", replay.opens(run.folder)) if there else ("waves around it", replay.command_of(run.folder))]
     if knows_channel(run.folder):
         return [*hints, ("what it waits for", replay.why_of(run.folder, found))]
     if any((run.folder / name).exists() for name in ("commands.csv", "commands.npz")):

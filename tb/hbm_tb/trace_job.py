@@ -16,7 +16,7 @@ from typing import Any
 from hbm_tb import run_record, sim, sources
 from hbm_tb.jobs import FAIL, Job, Outcome
 from hbm_tb.run_job import Plan, RunOptions, make_plan, reproduce_line, simulate, verdict_of
-from hbm_tb.sim_job import outcome_of, set_up_waves
+from hbm_tb.sim_job import counts_left, outcome_of, set_up_waves
 
 KIND = "hbm_tb.trace_job"
 CONTENT = ("geometry", "coverage", "files")
@@ -77,6 +77,6 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
     if result.passed and not numbers:
         return replace(outcome, status=FAIL, reason="the run left no numbers")
     status, reason = verdict_of(plan, result, numbers) if result.passed else (outcome.status, outcome.reason)
-    counts = {**outcome.counts, "transactions": len(plan.trace)}
-    run_record.finish(folder, status, reason, wall_s=outcome.wall_s, cpu_s=outcome.cpu_s)
+    record = run_record.finish(folder, status, reason, wall_s=outcome.wall_s, cpu_s=outcome.cpu_s)
+    counts = {**counts_left(record), **outcome.counts, "transactions": len(plan.trace)}
     return replace(outcome, status=status, reason=reason, counts=counts)

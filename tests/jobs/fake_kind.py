@@ -33,7 +33,7 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
     disk can do to a worker: no_disk, no_disk_once (its folder goes), torn (half an outcome), full, full_once (no more
     byte).
 
-    `reason`: why it fails; `failure`: content of failure.json; `leaves`: files to leave.
+    `reason`: why it fails; `failure`: content of failure.json; `leaves`: files to leave; `files`: such with their text.
     `meet`: end not before so many jobs have started; `last`: seconds of work, so that a signal meets jobs under way.
     """
     diary = Path(arguments["diary"])
@@ -65,6 +65,8 @@ def run(arguments: dict[str, Any], folder: Path) -> Outcome:
         os._exit(0)
     for name in arguments.get("leaves", ()):
         (folder / name).write_text("left")
+    for name, text in arguments.get("files", {}).items():
+        (folder / name).write_text(text)
     if "failure" in arguments:
         (folder / "failure.json").write_text(json.dumps(arguments["failure"]))
     counts = {"commands": arguments.get("commands", 1)}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -15,8 +17,9 @@ from typing import Any
 
 import pytest
 from hbm_model.errors import InputError
-from hbm_tb import job_list, results_view
+from hbm_tb import job_list, replay, results_view, sim, sim_job
 from hbm_tb import results as results_module
+from hbm_tb.config import BenchConfig
 from hbm_tb.job_buckets import buckets_of, generalised, signature_of
 from hbm_tb.job_list import JUNIT, JUNIT_PART, ListOptions, run_list
 from hbm_tb.job_store import DATABASE, About, JobStore
@@ -228,6 +231,63 @@ def test_the_printed_line_disturbs_nothing(bench: Bench) -> None:
     assert "hbm replay" in (site / "buckets.html").read_text()
 
 
+def test_what_is_told_of_a_failure(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At once and in the JUnit file the sentence that names the rule; the command that repeats the run once; no 0 for
+    what nobody counted; one is no plural; waves that the run itself wrote, instead of the command that makes them."""
+    reason = "Short: DRAM command rules violated:\n  CK 12: RD 3 CK too early\n  reproduce: make test TEST=Short"
+    broken = bench.job("a/two", "fail", failure=TIMING, reason=reason, leaves=["waves.fst"])
+    assert (
+        run_list("fakes", bench.folder / "list", [broken], ListOptions(jobs=1), counts=("commands", "beats")).code == 1
+    )
+    out, err = capsys.readouterr()
+    said = " ".join(err.split())
+    assert "fakes: 1 run, 1 side by side" in said and "FAIL a/two: CK 12: RD 3 CK too early again: " in said, said
+    assert "1 failure in 1 bucket\n" in out and "reproduce:" not in out and "DRAM command rules violated" in out
+    assert re.search(r"^│ a +│ +1 │ +0 │ +1 │ +1 │ +- │", out, re.MULTILINE), out
+    waves = bench.folder / "list" / "a" / "two" / "waves.fst"
+    assert f"waves: {waves}; open: hbm waves --run {waves.parent}\n" in out and "hbm replay" not in out
+    (failed,) = ET.parse(bench.folder / "list" / JUNIT).getroot().iter("failure")
+    assert failed.attrib["message"] == "CK 12: RD 3 CK too early"
+    page = (site_of(bench) / "buckets.html").read_text()
+    assert "hbm waves --run" in page and "hbm replay" not in page
+    monkeypatch.setattr(results_module, "FOLDER", bench.folder)
+    results_command(View("list", bucket="violation"))
+    told = capsys.readouterr().out
+    assert "violation:tRCDRD: 1 run, since no 1" in told and "reproduce:" not in told and "again: again a/two" in told
+
+
+def test_the_run_that_a_bucket_names_is_replayed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is the one with the fewest cycles, however long the others took."""
+    asked: list[Path] = []
+    monkeypatch.setattr(replay, "replay_failures", lambda folders: asked.extend(replay.choose(folders, 3)))
+    given = [
+        bench.job(name, "fail", failure={**TIMING, "cycle": cycle}, files={sim.AGAIN: json.dumps({"wall_s": wall_s})})
+        for name, cycle, wall_s in (("s/1", 900, 0.1), ("s/2", 90, 7.0), ("s/3", 400, 0.2))
+    ]
+    assert run(bench, *given) == 1
+    with Results(bench.folder / "list") as results:
+        (bucket,) = results.buckets(1)
+    assert asked == [bucket.first.folder] == [bench.folder / "list" / "s" / "2"]
+
+
+def test_a_failed_run_keeps_its_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no closing line: its record tells what it did."""
+    record = {"checked": {"read_beats": 64, "write_responses": 9, "commands": 93}, "cycles": 1263}
+
+    def simulate(*_: object, run_dir: Path, **__: object) -> sim.Result:
+        (run_dir / "result.json").write_text(json.dumps(record))
+        log = run_dir / "sim.log"
+        return sim.Result(False, "fail", "Crash: no", run_dir, log, log, 1, 0, 1.0, 1.0, "", {"Crash": "fail"})
+
+    monkeypatch.setattr(sim, "run", simulate)
+    monkeypatch.setattr(sim, "build", lambda *_, **__: None)
+    job = sim_job.sim_job("a/one", "smoke_tests", "Short", BenchConfig())
+    outcome = sim_job.run(dict(job.arguments), tmp_path)
+    assert outcome.counts == {"read_beats": 64, "writes": 9, "commands": 93, "cycles": 1263}
+
+
 def test_a_list_that_was_begun_anew_is_not_gone_on_with(bench: Bench) -> None:
     """After a whole regression with other sources the old one stays abandoned, also when the old sources are back."""
     given = [bench.job("a"), bench.job("b")]
@@ -265,7 +325,7 @@ def test_sources_that_change_meanwhile_are_told(bench: Bench, capsys: pytest.Cap
     given = [bench.job("a", "edit"), bench.job("b")]
     assert run_list("fakes", bench.folder / "list", given, ListOptions(jobs=1)).code == 0
     out, err = capsys.readouterr()
-    assert "sources were changed while the list ran: 1 runs saw others than the first ones (b)" in " ".join(err.split())
+    assert "sources were changed while the list ran: 1 run saw others than the first ones (b)" in " ".join(err.split())
     assert "NOT ONE STATE OF THE SOURCES" in out
     with Results(bench.folder / "list") as results:
         (one,) = results.regressions()

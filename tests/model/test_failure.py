@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 from hbm_model.binding import command_at
 from hbm_model.commands import Cmd
 from hbm_tb import failure
+from hbm_tb.config import BenchConfig
 from hbm_tb.failure import Failure, general, of_difference, of_end, of_message, of_timed_side, of_violation, settle
 from hbm_tb.job_buckets import generalised
+from hbm_tb.scoreboard import Mismatch
 
 
 def act(ck: float, bank: int = 2, row: int = 77, pc: int = 0) -> np.void:
@@ -96,6 +99,40 @@ def test_general_text_keeps_names_and_drops_numbers() -> None:
     """M5.5 and hbm2_s1 are names; 4,711, 0x1f, -3 and paths are not."""
     assert general("M5.5: 4,711 of 0x1f at -3 in /any/x/y.sv of hbm2_s1") == "M5.5: # of # at # in <path> of hbm2_s1"
     assert of_message("1234 open\nmore").signature == of_message("99 open\nless").signature == "error:# open"
+
+
+def raised(by: Callable[[], object]) -> BaseException:
+    """What a call raises."""
+    try:
+        by()
+    except Exception as problem:
+        return problem
+    raise RuntimeError("it did not")
+
+
+def test_an_exception_has_class_and_place() -> None:
+    """The last line outside of Python, its packages and the bench; the bucket holds none. What is made to be read alone
+    has no class, a check of the bench no place either."""
+
+    def test() -> None:
+        assert 1 + 1 == 3, "one is two\nassert 2 == 3"
+
+    def mismatch() -> None:
+        raise Mismatch("wrong data")
+
+    found = failure.of_exception(raised(lambda: {}["no such key"]))
+    assert re.fullmatch(r"KeyError: 'no such key' \(test_failure\.py:\d+\)", found.headline), found
+    assert found.signature == "error:KeyError: 'no such key'" and found.headline.endswith(f"({found.where})")
+    in_json = failure.of_exception(raised(lambda: json.loads("")))
+    assert in_json.headline.startswith("JSONDecodeError: ") and in_json.where.startswith("test_failure.py:")
+    in_bench = failure.of_exception(raised(lambda: BenchConfig(preset="none").params))
+    assert "InputError" not in in_bench.headline and in_bench.where.startswith("test_failure.py:"), in_bench
+    asserted = failure.of_exception(raised(test))
+    assert asserted.headline == f"one is two ({asserted.where})" and asserted.signature == "error:one is two"
+    assert failure.of_exception(raised(mismatch)).headline == "wrong data"
+    assert failure.of_exception(ValueError()).headline == "ValueError"
+    # The same from the reason of a run whose test never came to its body.
+    assert of_message("Mine: KeyError: 'x' (mine_tests.py:8)").signature == "error:Mine: KeyError: 'x'"
 
 
 def test_an_assertion_is_told_from_the_log() -> None:

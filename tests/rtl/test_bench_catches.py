@@ -26,7 +26,11 @@ ENDS: dict[str, tuple[str, str, int | None]] = {
     "ReadNobodyAnswers": ("fail", r"no progress for \d+ cycles; waiting for ARREADY of port 0", None),
     "NothingCompared": ("fail", r"^NothingCompared: nothing was compared with the exact model: \d+ commands, 0 ", None),
     "NoExactModel": ("pass", r"^$", 0),
-    "RegisterAccessFails": ("fail", r"register write to 0xffc was answered with an error", None),
+    "RegisterAccessFails": (
+        "fail",
+        r"RuntimeError: register write to 0xffc was answered with an error \(dying_tests\.py:\d+\)$",
+        None,
+    ),
 }
 
 # The bucket of each that does not pass (failure.json).
@@ -39,7 +43,7 @@ SIGNATURES: dict[str, str] = {
     "NothingOffered": r"error:end:nothing was checked: no read beat and no write response",
     "ReadNobodyAnswers": r"hang:waiting for ARREADY",
     "NothingCompared": r"error:nothing was compared with the exact model: # commands, # responses",
-    "RegisterAccessFails": r"error:register write to # was answered with an error",
+    "RegisterAccessFails": r"error:RuntimeError: register write to # was answered with an error",
 }
 
 
@@ -54,6 +58,9 @@ def test_no_pass_without_its_proof(test: str, tmp_path: Path) -> None:
     assert re.search(reason, result.reason), result.reason
     assert code is None or result.returncode == code, f"exit code {result.returncode}"
     assert test == "Hangs" or result.wall_s < timeout
+    # The log has the traceback of what no check raised, and of nothing else.
+    traced = re.findall(r"^(\w+): Traceback", result.log.read_text(), re.M)
+    assert traced == [test] * ("RuntimeError: " in result.reason), (traced, result.reason)
     found = read_failure(tmp_path)
     assert (found is None) == (status == "pass")
     assert found is None or re.fullmatch(SIGNATURES[test], found.signature), found
