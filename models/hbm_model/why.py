@@ -440,9 +440,7 @@ def _bank_of(command: np.void) -> Bank:
     return int(command["sid"]), int(command["bg"]), int(command["bank"])
 
 
-def answer(
-    asked: Asked, ck: float, *, pc: int | None = None, bank: Bank | None = None, request: int = 0
-) -> list[str]:
+def answer(asked: Asked, ck: float, *, pc: int | None = None, bank: Bank | None = None, request: int = 0) -> list[str]:
     """The lines of `hbm why`."""
     why = Why(asked, ck)
     lines = []
@@ -457,5 +455,3 @@ def answer(
     for each in pcs:
         lines += why.bank_lines(each, bank) if bank is not None else why.pc_lines(each)
     return lines
-
-

@@ -249,9 +249,7 @@ def test_a_changed_dut_is_run_again(folder: Path) -> None:
     assert all(content != before[name] for name, content in contents(folder).items())
 
 
-def test_a_build_is_named_by_its_sources_and_what_they_include(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_build_is_named_by_its_sources_and_what_they_include(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each change of a source, of a header or of a header's header gives another build."""
     monkeypatch.setattr(sim, "BUILD_ROOT", folder / "build")
     (folder / "inc").mkdir()
