@@ -196,6 +196,16 @@ def test_overview_tells_what_is_verified_and_what_broke(site: Path, tab: Watched
     assert "65.00%" in str(parts.nth(0).get_attribute("style")) and "35.00%" in str(parts.nth(1).get_attribute("style"))
     page.wait_for_selector(".chart[data-drawn='2'] .main-svg")  # the pass rate of both lists
     assert page.evaluate("document.querySelector('.chart').layout.yaxis.range") == [0, 100]
+    # One regression alone: a day around it, and not half a millisecond.
+    page.evaluate(
+        """() => { const at = document.querySelector(".chart"), chart = JSON.parse(at.dataset.chart);
+        chart.series = [{ name: "one", x: ["2026-01-02 12:00:00"], y: [50] }];
+        at.dataset.chart = JSON.stringify(chart); }"""
+    )
+    page.locator("#theme").click()
+    page.wait_for_selector(".chart[data-drawn='1']")
+    span = page.evaluate("document.querySelector('.chart').layout.xaxis.range")
+    assert span == ["2026-01-02 00:00:00", "2026-01-03 00:00:00"]
 
 
 def test_a_reader_comes_from_a_red_line_to_the_command_that_repeats_it(site: Path, tab: Watched) -> None:
