@@ -393,7 +393,8 @@ def settle(
     known = [found for name in failed[:1] if (found := read_failure(folder, file_of_test(name))) is not None]
     if not known and not tests:  # the simulator died: what the bench had told before stands
         known = [found for path in sorted(folder.glob("failure_*.json")) if (found := read_failure(folder, path.name))]
-    found = known[0] if known else of_end(status, reason, log)
+    # The name of the test, which the reason begins with, is no part of the bucket.
+    found = known[0] if known else of_end(status, reason.removeprefix(f"{failed[0]}: ") if failed else reason, log)
     if found.kind == "assertion" and _ASSERTION.search(log):  # the bench only counts them
         found = replace(of_end(status, reason, log), test=found.test, resets=found.resets)
     if not found.test and failed:  # it ended the process: those after it could not run either

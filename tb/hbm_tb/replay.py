@@ -159,6 +159,11 @@ def window_of(found: Failure, before: int = BEFORE_CK, after: int = AFTER_CK) ->
     return max(0, int(first) - before), max(int(max([*places, first])) + after, seen + 64)
 
 
+def _has_time(found: Failure) -> bool:
+    """Whether there is a place around which waves can be written."""
+    return found.ck is not None or bool(found.seen_cycle)
+
+
 def replay(folder: Path, *, before: int = BEFORE_CK, after: int = AFTER_CK, timeout: float | None = None) -> Replay:
     """Repeat the failed run of a folder with waves; leaves waves, set-ups and replay.json in it."""
     folder = folder.resolve()
@@ -167,7 +172,7 @@ def replay(folder: Path, *, before: int = BEFORE_CK, after: int = AFTER_CK, time
     if found is None:
         read_object(folder / failure.FILE)  # tells of a file that is damaged
         raise InputError(f"{shown(folder)}: this run did not fail, there is nothing to replay")
-    if found.ck is None and not found.seen_cycle:
+    if not _has_time(found):
         return Replay(False, f"no replay: {found.headline} has no place in time")
     build = _build_of(given)
     target = folder / FOLDER
@@ -258,11 +263,12 @@ def try_replay(folder: Path, limit_s: float = LIMIT_S) -> Replay | None:
 def choose(folders: Sequence[Path], most: int) -> list[Path]:
     """Of the failed runs of a list those that are replayed: the first of each bucket, in the order given. A list gives
     them as its buckets do (job_buckets.in_order), so that the waves are those of the run that stands first there.
+    A failure without a place in time takes no place of another.
     """
     first: dict[str, Path] = {}
     for folder in folders:
         found = read_failure(folder)
-        if found is not None and (folder / sim.AGAIN).exists():
+        if found is not None and _has_time(found) and (folder / sim.AGAIN).exists():
             first.setdefault(found.signature, folder)
     return list(first.values())[:most]
 

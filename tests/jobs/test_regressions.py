@@ -261,14 +261,23 @@ def test_what_is_told_of_a_failure(
 def test_the_run_that_a_bucket_names_is_replayed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """That is the one with the fewest cycles, however long the others took."""
     asked: list[Path] = []
+    before = {
+        "files": {sim.AGAIN: json.dumps({"wall_s": 0.1})},
+        "failure": {**TIMING, "kind": "error", "signature": "a"},
+    }
     monkeypatch.setattr(replay, "replay_failures", lambda folders: asked.extend(replay.choose(folders, 3)))
     given = [
-        bench.job(name, "fail", failure={**TIMING, "cycle": cycle}, files={sim.AGAIN: json.dumps({"wall_s": wall_s})})
+        bench.job(
+            name,
+            "fail",
+            failure={**TIMING, "ck": 2.0 * cycle, "cycle": cycle},
+            files={sim.AGAIN: json.dumps({"wall_s": wall_s})},
+        )
         for name, cycle, wall_s in (("s/1", 900, 0.1), ("s/2", 90, 7.0), ("s/3", 400, 0.2))
     ]
-    assert run(bench, *given) == 1
+    assert run(bench, *given, bench.job("r/1", "fail", **before)) == 1  # its failure has no place in time
     with Results(bench.folder / "list") as results:
-        (bucket,) = results.buckets(1)
+        bucket, _ = results.buckets(1)
     assert asked == [bucket.first.folder] == [bench.folder / "list" / "s" / "2"]
 
 
