@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hbm_model.command_line import typed
 from hbm_model.errors import InputError
 from hbm_tb import job_list, replay, results_view, sim, sim_job
 from hbm_tb import results as results_module
@@ -247,7 +248,7 @@ def test_what_is_told_of_a_failure(
     assert "1 failure in 1 bucket\n" in out and "reproduce:" not in out and "DRAM command rules violated" in out
     assert re.search(r"^│ a +│ +1 │ +0 │ +1 │ +1 │ +- │", out, re.MULTILINE), out
     waves = bench.folder / "list" / "a" / "two" / "waves.fst"
-    assert f"waves: {waves}; open: hbm waves --run {waves.parent}\n" in out and "hbm replay" not in out
+    assert f"waves: {waves}; open: {typed('hbm waves')} --run {waves.parent}\n" in out and "hbm replay" not in out
     (failed,) = ET.parse(bench.folder / "list" / JUNIT).getroot().iter("failure")
     assert failed.attrib["message"] == "CK 12: RD 3 CK too early"
     page = (site_of(bench) / "buckets.html").read_text()
