@@ -23,12 +23,12 @@ RTL = ("small_pkg", "small_encode", "small_controller", "small_io", "small_hbm")
 TIMINGS = ("RL", "WL", "RCDRD", "RCDWR", "RP", "RC", "RTP", "WR", "RTW", "MRD", "MOD", "RFC", "REFI")
 
 
-def tests() -> list[str]:
+def _tests() -> list[str]:
     """Names of the tests of small_tests.py."""
     return re.findall(r"@pyuvm\.test\(.*\)\nclass (\w+)", (HERE / "small_tests.py").read_text())
 
 
-def bugs() -> list[str]:
+def _bugs() -> list[str]:
     """Names that `+bug=` takes: those that the controller compares with."""
     return re.findall(r'bug == "(\w+)"', (HERE / "rtl" / "small_controller.sv").read_text())
 
@@ -66,9 +66,9 @@ if __name__ == "__main__":
     import argparse
 
     words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("test", nargs="?", default="RandomTraffic", choices=tests())
+    words.add_argument("test", nargs="?", default="RandomTraffic", choices=_tests())
     # A name that is not known would be a run without a bug: its pass would say nothing.
-    words.add_argument("bug", nargs="?", default="-", choices=["-", *bugs()], help="planted bug; -: none")
+    words.add_argument("bug", nargs="?", default="-", choices=["-", *_bugs()], help="planted bug; -: none")
     words.add_argument("seed", nargs="?", type=int, default=1)
     words.add_argument("--waves", action="store_true", help="write waves.fst")
     given = words.parse_args()
