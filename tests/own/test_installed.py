@@ -253,7 +253,7 @@ def test_the_example_refuses_what_it_does_not_know() -> None:
             [sys.executable, EXAMPLE / "small.py", *words], env=here, capture_output=True, text=True, timeout=60
         )
         assert done.returncode == 2 and "invalid choice" in done.stderr and words[-1] in done.stderr, done.stderr
-    ask = "import small, test_small; assert sorted(small.bugs()) == sorted(test_small.BUGS); print(*small.tests())"
+    ask = "import small, test_small; assert sorted(small._bugs()) == sorted(test_small.BUGS); print(*small._tests())"
     done = subprocess.run(
         [sys.executable, "-c", ask], cwd=EXAMPLE, env=here, capture_output=True, text=True, timeout=60
     )
