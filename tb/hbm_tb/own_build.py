@@ -63,7 +63,7 @@ def function_of(file: Path, name: str) -> Function:
         raise InputError(f"{shown}: {reason}") from None
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     if name not in functions:
-        known = ", ".join(functions) or "there is none"
+        known = ", ".join(each for each in functions if not each.startswith("_")) or "there is none"
         raise InputError(f"{shown}: no function {name!r}; expected one of {known}")
     node = functions[name]
     given = node.args
