@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,18 +61,6 @@ class CommandLog:
         columns = self.count(*COLUMNS)
         return self.count(*AUTO) / columns if columns else 0.0
 
-    def since_act(self) -> list[tuple[float, Cmd]]:
-        """(CK since the ACT of its row, which) for each column command whose ACT is in the log; ACT as in M1.1."""
-        opened: dict[int, float] = {}
-        out = []
-        for row, bank in zip(self.rows, self.bank, strict=True):
-            command = int(row["cmd"])
-            if command == Cmd.ACT:
-                opened[int(bank)] = int(row["time"]) / 2 + 1
-            elif command in COLUMNS and int(bank) in opened:
-                out.append((int(row["time"]) / 2 - opened[int(bank)], Cmd(command)))
-        return out
-
     def turns(self, pc: int) -> int:
         """Changes between reads and writes on one PC."""
         is_write = np.isin(self.of(*COLUMNS, pc=pc).rows["cmd"], WRITES)
@@ -83,14 +71,17 @@ class CommandLog:
         times = self.of(*commands, pc=pc).ck
         return float(np.diff(times).max()) if len(times) > 1 else 0.0
 
-    def auto_precharges(self) -> list[tuple[float, float, Cmd]]:
-        """(time of the ACT, time of the RDA or WRA, which) for every auto-precharge; ACT times as in M1.1."""
+    def with_act(self, commands: Collection[Cmd]) -> list[tuple[float, float, Cmd]]:
+        """(time of the ACT of its row, its time, which) for each of these commands; CK, ACT times as in M1.1.
+
+        Without those whose ACT is not in the log.
+        """
         opened: dict[int, float] = {}
         out = []
         for row, bank in zip(self.rows, self.bank, strict=True):
             command = int(row["cmd"])
             if command == Cmd.ACT:
                 opened[int(bank)] = int(row["time"]) / 2 + 1
-            elif command in AUTO and int(bank) in opened:
+            elif command in commands and int(bank) in opened:
                 out.append((opened[int(bank)], int(row["time"]) / 2, Cmd(command)))
         return out

@@ -205,7 +205,7 @@ class PageClosed(PagePolicy):
     def share(self, log: CommandLog) -> float:
         """Without the reads whose internal precharge would fall before ACT + RAS (HBM4: RCDRD + RTP < RAS)."""
         least = self.config.params.count("RAS") - self.config.params.count("RTP")
-        columns = [cmd for since, cmd in log.since_act() if cmd != Cmd.RD or since >= least]
+        columns = [cmd for act, at, cmd in log.with_act(COLUMNS) if cmd != Cmd.RD or at - act >= least]
         return sum(cmd in AUTO for cmd in columns) / len(columns)
 
 
@@ -229,7 +229,7 @@ class AutoPrechargeKeepsRas(DramTest):
         await self.busy_until(start + 5_000, hot_share=0.3)
         log = self.log.after(start)
         write_done = params.count("WL") + 2 + params.count("WR")
-        for act, column, command in log.auto_precharges():
+        for act, column, command in log.with_act(AUTO):
             end = column + (params.count("RTP") if command == Cmd.RDA else write_done)
             assert end >= act + 90, f"{command.name} at CK {column}: internal precharge {end - act} CK after ACT"
         assert log.count(*AUTO) > 0 and log.count(Cmd.RD, Cmd.WR) > 0 and log.count(Cmd.PRE) > 0

@@ -21,7 +21,7 @@ class RasAboveItsField(DramTest):
         log = self.log.after(start)
         write_done = params.count("WL") + 2 + params.count("WR")
         early = 0
-        for act, column, command in log.auto_precharges():
+        for act, column, command in log.with_act(AUTO):
             end = column + (params.count("RTP") if command == Cmd.RDA else write_done)
             assert end >= act + ras, f"{command.name} at CK {column}: internal precharge {end - act} CK after ACT"
             early += end - act < ras + 8
