@@ -8,7 +8,7 @@ from hbm_model import _control as c7
 from hbm_model import _places as m
 from hbm_model.addrmap import DEFAULT_MAP, named_map
 from hbm_model.commands import Cmd, describe
-from hbm_model.controller import Channel, Policy, Setup
+from hbm_model.controller import EV_TEMP, Channel, Policy, Setup
 from hbm_model.legality import check_trace
 from hbm_model.presets import preset
 from test_controller import requests
@@ -59,13 +59,17 @@ def test_no_bank_waits_longer_across_a_change(name: str, every: int) -> None:
     params = preset(name)
     refi = params.count("REFI")
     change = 8 * refi // 2
-    channel = Channel(Setup(params, Policy.of(params, refresh_all=every, refresh_hold=8)))
+    # Single banks at TEMP code 001 are refreshed half as often: the oldest of them waits for more than a tREFI.
+    channel = Channel(Setup(params, Policy.of(params, refresh_all=every, refresh_hold=8), temp=3 if every else 1))
     rng = np.random.default_rng(1)
     length = 40 * refi
     lines = zip(*(rng.integers(0, most, length).tolist() for most in (2, 4, 4, 8)), strict=True)
     trace = requests(params, [("R", *line) for line in lines])
     channel.offer(trace, named_map(DEFAULT_MAP, params.geometry), np.arange(len(trace)) % 16)
-    channel.events(register(change, c7.REFRESH, ON | (1 - every) << c7.ALL_LSB | 8 << c7.HOLD_LSB))
+    new = register(change, c7.REFRESH, ON | (1 - every) << c7.ALL_LSB | 8 << c7.HOLD_LSB)
+    warm = register(change, 0, 3)
+    warm["kind"] = EV_TEMP
+    channel.events(np.concatenate([warm, new]))
     commands = channel.run(change + 12 * refi // 2, to_the_end=False)
     assert {Cmd.REF, Cmd.REFSB} <= set(commands["cmd"])
     assert [str(v) for v in check_trace(commands, params)] == []
